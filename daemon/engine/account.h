@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* account.h - whom memory is charged to: who an attachment is and what the operator granted it. */
+#ifndef XTM_ENGINE_ACCOUNT_H
+#define XTM_ENGINE_ACCOUNT_H
+
+#include <stdint.h>
+
+#include "protocol/tmemif.h"
+
+enum account_kind {
+    ACCOUNT_XEN = 1,   /* id is a domid */
+    ACCOUNT_LOCAL = 2, /* id is a uid */
+};
+
+struct account_key {
+    enum account_kind kind;
+    uint32_t id;
+    uint32_t device;
+    uint8_t uuid[TMEMIF_UUID_LEN]; /* of the guest; zero for local clients */
+};
+
+#define PAGES_UNLIMITED UINT64_MAX
+
+/* What the operator grants a guest, or a shared pool. Pages of 4096 bytes. */
+struct policy {
+    uint64_t quota_pages; /* persistent pages it may hold */
+    uint64_t min_pages;   /* ephemeral pages that are never evicted for others */
+    uint64_t max_pages;   /* ephemeral pages it may hold */
+    uint32_t weight;      /* share of what is contended, against the others' weights; not 0 */
+};
+
+/* A member's right to a shared pool. */
+enum pool_right {
+    RIGHT_NONE = 0, /* default */
+    RIGHT_READ = 1, /* get */
+    RIGHT_FILL = 2, /* get, put, flush */
+};
+
+#endif /* XTM_ENGINE_ACCOUNT_H */

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * engine.h - pools, their pages, and who may have how many.
+ *
+ *            account (one attachment: pool ids, quota)
+ *               |  pool id
+ *            pool slot (flags, epoch, policy)
+ *               |  object, index
+ *            shard, by hash of (pool slot, object): lock, page index,
+ *               |     object index, eviction queues, lease counters
+ *            page (store.h)
+ *
+ * The engine has no way to reach the outside: no system call, clock, log or
+ * global. It never touches a guest's memory: put and get come in two halves,
+ * and the caller copies between them, with no lock held, from or to a frame
+ * that the first half hands out. Frames of live pages are never written, so
+ * whatever a get's first half found stays whole until its second.
+ *
+ * Threads: "worker" functions may be called by all workers at once, each with its own
+ * number below config.nr_workers; "control" functions by one thread, beside
+ * the workers. Nothing here blocks but for short locks.
+ */
+#ifndef XTM_ENGINE_H
+#define XTM_ENGINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/engine/account.h"
+#include "daemon/store/store.h"
+#include "protocol/tmemif.h"
+
+struct engine;
+
+struct engine_config {
+    unsigned nr_workers;
+    unsigned nr_shards; /* power of two; 0: chosen from nr_workers */
+    uint64_t hash_seed; /* random: a guest must not be able to aim at one chain */
+};
+
+/*
+ * Over @store, which outlives the engine. Whatever live pages the store holds
+ * are indexed again: persistent ones by scanning; of two pages of one handle
+ * the higher generation wins; pages under a tombstone or a pool's floor are
+ * reclaimed; private ephemeral pages are kept; shared ephemeral pools start
+ * empty with a new epoch; intents in ring records are finished (layout.h).
+ * NULL: no memory.
+ */
+struct engine *engine_create(struct store *store, const struct engine_config *config);
+void engine_destroy(struct engine *e);
+
+/* ---- accounts and policy: control ---- */
+
+typedef uint32_t account_nr; /* slot of the account record */
+
+/*
+ * The account of @key, made if there is none; one that a restart found again
+ * has its pools. TOO_MANY: every slot is taken.
+ */
+enum tmemif_status engine_account_open(struct engine *e, const struct account_key *key,
+                                       account_nr *account_out);
+/*
+ * The guest is gone: its private pools are destroyed, it leaves the shared
+ * ones. No operation of the account may be under way or begin any more.
+ */
+void engine_account_close(struct engine *e, account_nr account);
+void engine_account_set_policy(struct engine *e, account_nr account, const struct policy *policy);
+void engine_account_set_frozen(struct engine *e, account_nr account, bool frozen);
+
+/* Accounts that a restart found: call with *cursor = 0 until false. */
+bool engine_account_next(struct engine *e, uint32_t *cursor, account_nr *account_out,
+                         struct account_key *key_out);
+
+/* A shared pool's policy and members exist before the pool does. TOO_MANY: table full. */
+enum tmemif_status engine_shared_set_policy(struct engine *e, const uint8_t uuid[TMEMIF_UUID_LEN],
+                                            const struct policy *policy);
+enum tmemif_status engine_shared_allow(struct engine *e, const uint8_t uuid[TMEMIF_UUID_LEN],
+                                       const struct account_key *member, enum pool_right right);
+enum tmemif_status engine_shared_set_frozen(struct engine *e, const uint8_t uuid[TMEMIF_UUID_LEN],
+                                            bool frozen);
+/* Destroy a shared pool, persistent or not, for all members. NOT_FOUND. */
+enum tmemif_status engine_shared_remove(struct engine *e, const uint8_t uuid[TMEMIF_UUID_LEN]);
+/*
+ * A member that may fill was lost or fell silent: every shared ephemeral pool
+ * in which @account may fill starts a new epoch, empty (rule C25).
+ */
+void engine_account_fence(struct engine *e, account_nr account);
+
+/* ---- pools: worker. Pool ids are the account's, below TMEMIF_MAX_POOLS. ---- */
+
+enum tmemif_status engine_pool_create(struct engine *e, account_nr account, uint32_t flags,
+                                      uint32_t *pool_id_out);
+enum tmemif_status engine_pool_join(struct engine *e, account_nr account,
+                                    const uint8_t uuid[TMEMIF_UUID_LEN], uint32_t flags,
+                                    uint32_t *pool_id_out);
+/* Leave a shared pool; BAD_KIND for a private one. */
+enum tmemif_status engine_pool_leave(struct engine *e, account_nr account, uint32_t pool_id);
+/* Destroy a private pool, leave a shared one. */
+enum tmemif_status engine_pool_destroy(struct engine *e, account_nr account, uint32_t pool_id);
+/* Destroy or leave all of them. */
+void engine_account_reset(struct engine *e, account_nr account);
+enum tmemif_status engine_pool_info(struct engine *e, account_nr account, uint32_t pool_id,
+                                    struct tmemif_pool_info *info_out);
+
+/* ---- pages: worker ---- */
+
+/* Who asks for what, and where the outcome is recorded for a replay. */
+struct page_op {
+    unsigned worker;
+    account_nr account;
+    uint32_t pool_id;
+    uint64_t object[3];
+    uint32_t index;
+    const struct tmemif_lease *lease; /* put: to be honoured, or NULL */
+    /*
+     * Record of the ring, with number, element and op set by the caller, or NULL.
+     * The engine fills it under the handle's lock: INTENT before, DONE after.
+     */
+    struct ring_rec *record;
+};
+
+/*
+ * A put in two halves. begin: *frame_out is 4096 bytes to copy the guest's page
+ * into. Then commit, or abort if the guest's page could not be read (status
+ * BAD_GRANT). Every status but OK ends the put: there is no second half, and
+ * for a refusal up to BAD_GRANT an older page of the handle is gone (C6).
+ */
+struct engine_put {
+    struct page_op op;
+    page_nr page;
+    uint16_t pool;
+    uint64_t pool_generation; /* the pool's record when the put began */
+};
+enum tmemif_status engine_put_begin(struct engine *e, const struct page_op *op,
+                                    struct engine_put *put_out, void **frame_out);
+enum tmemif_status engine_put_commit(struct engine *e, struct engine_put *put);
+enum tmemif_status engine_put_abort(struct engine *e, struct engine_put *put,
+                                    enum tmemif_status why);
+
+/*
+ * A get in two halves. begin, on a hit: either *frame_out is the page, which
+ * stays unchanged until end, or *frame_out is NULL and the page is *filled_out
+ * repeated. On a MISS, if @lease_out is not NULL and the pool is shared or
+ * leased, *lease_out is a fill lease and *leased_out true.
+ * end: @copied says whether the guest has the page now; only then does an
+ * exclusive pool forget it (C9, C12).
+ */
+struct engine_get {
+    struct page_op op;
+    page_nr page;
+    uint16_t pool;
+    uint64_t live; /* the descriptor's live word when it was found */
+};
+enum tmemif_status engine_get_begin(struct engine *e, const struct page_op *op,
+                                    struct engine_get *get_out, const void **frame_out,
+                                    uint32_t *filled_out, struct tmemif_lease *lease_out,
+                                    bool *leased_out);
+void engine_get_end(struct engine *e, struct engine_get *get, bool copied);
+
+/* Idempotent; never refused for want of resources (C16). */
+enum tmemif_status engine_flush_page(struct engine *e, const struct page_op *op);
+/*
+ * All pages of op->object from @first to @last (op->index is not used). Small
+ * ranges at once; a long one when its tombstone stands. BUSY: the table of
+ * tombstones is full; call engine_reclaim() and ask again, no reply meanwhile.
+ */
+enum tmemif_status engine_flush_range(struct engine *e, const struct page_op *op, uint32_t first,
+                                      uint32_t last);
+
+/*
+ * Reclaim up to @nr_pages dead pages of long flushes and destroyed pools.
+ * True: there is more. To be called between requests and when idle.
+ */
+bool engine_reclaim(struct engine *e, unsigned worker, unsigned nr_pages);
+
+/* ---- looking in: control ---- */
+
+struct account_stats {
+    struct account_key key;
+    struct policy policy;
+    uint64_t ephemeral_pages, persistent_pages; /* private pools'; shared pools' are the pools' */
+    bool frozen;
+};
+struct shared_stats { /* also private pools, told apart by info.uuid */
+    account_nr account;    /* owner, or LAYOUT_NONE */
+    uint32_t pool_id;      /* the owner's id; 0 for a shared pool */
+    uint32_t nr_members;
+    struct policy policy;
+    struct tmemif_pool_info info;
+};
+bool engine_account_stats(struct engine *e, account_nr account, struct account_stats *stats_out);
+/* Every pool: call with *cursor = 0 until false. */
+bool engine_pool_next(struct engine *e, uint32_t *cursor, struct shared_stats *stats_out);
+/* Allowed members of a shared pool: call with *cursor = 0 until false. */
+bool engine_member_next(struct engine *e, const uint8_t uuid[TMEMIF_UUID_LEN], uint32_t *cursor,
+                        struct account_key *member_out, enum pool_right *right_out, bool *joined_out);
+
+#define ENGINE_METRICS(M)                                                       \
+    M(puts, COUNTER, "pages offered")                                           \
+    M(puts_refused, COUNTER, "pages refused, for whatever reason")              \
+    M(gets, COUNTER, "pages asked for")                                         \
+    M(hits, COUNTER, "pages found")                                             \
+    M(flushes, COUNTER, "flush requests")                                       \
+    M(evictions, COUNTER, "ephemeral pages dropped to make room")               \
+    M(pages_ephemeral, GAUGE, "ephemeral pages held")                           \
+    M(pages_persistent, GAUGE, "persistent pages held")                         \
+    M(pages_filled, GAUGE, "of them, same-filled pages that take no frame")     \
+    M(pages_dead, GAUGE, "pages flushed and not yet reclaimed")                 \
+    M(tombstones, GAUGE, "long flushes under way")                              \
+    M(heap_bytes, GAUGE, "memory used beside the segments, in bytes")
+
+struct engine_metrics {
+#define X(name, kind, what) uint64_t name;
+    ENGINE_METRICS(X)
+#undef X
+};
+void engine_metrics(struct engine *e, struct engine_metrics *metrics_out);
+
+/*
+ * Count everything anew by a full scan and compare with every counter, queue
+ * and index. No other thread may use the engine meanwhile. NULL: all agrees;
+ * else a static sentence naming the first thing that does not. For tests and
+ * for `xentmem stats --check`.
+ */
+const char *engine_check(struct engine *e);
+
+#endif /* XTM_ENGINE_H */
