@@ -3,25 +3,43 @@
  * local.h - how a plain process attaches: the handshake of the local transport.
  *
  * Over a SOCK_SEQPACKET Unix socket the client sends one struct
- * tmemif_local_hello with, as SCM_RIGHTS, a memfd and two eventfds a ring; the
- * manager answers with one struct tmemif_local_welcome. From then on the
- * socket carries nothing: its end-of-file, seen by either side, is "the peer
- * is gone".
+ * tmemif_local_hello with, as SCM_RIGHTS, one memfd. The manager answers with
+ * one struct tmemif_local_welcome and, if it is OK, two pipe ends a ring. From
+ * then on the socket carries nothing: its end-of-file, seen by either side, is
+ * "the peer is gone".
  *
- *   descriptors   memfd | to_backend[0] to_frontend[0] | to_backend[1] ...
- *   memfd         ring 0 | ring 1 | ... | data area       (all in whole pages)
+ *   hello's descriptor      memfd: ring 0 | ring 1 | ... | data area  (all in whole pages)
+ *   welcome's descriptors   to_backend[0] to_frontend[0] | to_backend[1] ...
+ *
+ * to_backend is the writing end of a pipe, to_frontend the reading end of
+ * another. A byte, whatever its value, is a notification; a full pipe is one
+ * too, so a failed write is no error. The manager makes the pipes and keeps
+ * their other ends, non-blocking, to itself: whatever one side does to its own
+ * ends (an eventfd would share its flags and its counter), it cannot make the
+ * other block.
  *
  * The memfd must be sealed with F_SEAL_SHRINK | F_SEAL_SEAL before it is sent,
- * or the client could take pages away under the manager (SIGBUS).
+ * or the client could take pages away under the manager (SIGBUS); it is of
+ * exactly the size that the hello says, and not of huge pages.
+ *
+ * A client that leaves of its own will clears front_alive of ring 0 before it
+ * closes the socket; end-of-file without that is the loss of a member (rule
+ * C25). After the manager was restarted the client sends the same memfd again,
+ * untouched: back_epoch, not zero, tells that its rings were in use, and they
+ * are taken up where they stood.
  */
 #ifndef TMEMIF_LOCAL_H
 #define TMEMIF_LOCAL_H
 
 #include "tmemif.h"
 
-#define TMEMIF_LOCAL_MAGIC 0x746d656du /* "tmem" */
-/* SCM_RIGHTS carries at most 253 descriptors; the local transport takes fewer rings. */
+#define TMEMIF_LOCAL_MAGIC     0x746d656du /* "tmem" */
 #define TMEMIF_LOCAL_MAX_RINGS 16u
+/*
+ * Device number of root for operator's messages alone: no pools, and as many
+ * such attachments at once as root likes.
+ */
+#define TMEMIF_LOCAL_OPERATOR   0xffffffffu
 #define TMEMIF_LOCAL_REASON_LEN 96u
 
 struct tmemif_local_hello {
@@ -40,7 +58,7 @@ struct tmemif_local_welcome {
     uint32_t version;
     uint16_t status; /* enum tmemif_status; not OK: refused, the socket is closed next */
     uint16_t reserved0;
-    uint32_t epoch;  /* incarnation of the manager */
+    uint32_t epoch;                       /* incarnation of the manager */
     char reason[TMEMIF_LOCAL_REASON_LEN]; /* refused: why, NUL-terminated ASCII */
     uint32_t reserved[4];
 };

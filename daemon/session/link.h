@@ -21,7 +21,7 @@ struct link;
 struct link_ops {
     /* Tell the peer that responses are there. Worker; one system call; never blocks. */
     void (*notify)(struct link *link, unsigned ring);
-    /* Consume a notification that made rings[ring].wait_fd readable. Worker. */
+    /* Consume notifications that made rings[ring].wait_fd readable. Worker; never blocks. */
     void (*consume)(struct link *link, unsigned ring);
     /*
      * Copy @length bytes between @local and a grant of the peer. Worker; one
@@ -30,20 +30,32 @@ struct link_ops {
      */
     bool (*copy_from_grant)(struct link *link, const struct tmemif_data *from, void *local);
     bool (*copy_to_grant)(struct link *link, const struct tmemif_data *to, const void *local);
+    /*
+     * The peer broke the protocol and is not served any more: let it know
+     * @reason (a static sentence), then sessions_detach(), at once or later.
+     * Control thread.
+     */
+    void (*fail)(struct link *link, const char *reason);
     /* Unmap, unbind, free the link. No worker uses it any more. Control thread. */
     void (*close)(struct link *link);
 };
 
 struct link_ring {
-    void *pages;    /* 1 << order pages shared with the peer */
+    void *pages; /* 1 << order pages shared with the peer */
     unsigned order;
-    int wait_fd;    /* readable when the peer has notified; the link's */
+    int wait_fd; /* readable when the peer has notified; the link's */
 };
 
 struct link {
     const struct link_ops *ops;
     struct account_key peer;
-    bool privileged; /* dom0, or root on the daemon's socket: may send CONTROL */
+    /*
+     * The rings were in use with an earlier incarnation of the manager and are
+     * taken up where they stood; else they are new, all indexes zero.
+     */
+    bool resume;
+    uint32_t fence_ms; /* fence time asked for (front_beat beats); 0: no heartbeat */
+    bool privileged;   /* dom0, or root on the daemon's socket: may send CONTROL */
     unsigned nr_rings;
     struct link_ring rings[TMEMIF_MAX_RINGS];
     uint8_t *data; /* data area, mapped read-write; hostile */
