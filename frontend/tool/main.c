@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* xentmem(1): the global options, the list of commands, help. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "frontend/tool/command.h"
+#include "frontend/tool/text.h"
+
+static const struct command *const tables[] = {guest_commands, operator_commands};
+static const char *const table_titles[] = {"In a guest:", "For the operator:"};
+#define NR_TABLES (sizeof(tables) / sizeof(*tables))
+
+int tool_fail(int code, const char *format, ...)
+{
+    va_list args;
+
+    fputs("xentmem: ", stderr);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+    return code;
+}
+
+int tool_usage(const struct command *command, const char *format, ...)
+{
+    va_list args;
+
+    fprintf(stderr, "xentmem %s: ", command->name);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fprintf(stderr, "\nusage: xentmem %s %s\n(xentmem %s -h says more)\n", command->name,
+            command->args, command->name);
+    return TOOL_USAGE;
+}
+
+static void keep_reason(void *log_arg, const char *sentence)
+{
+    struct tool *tool = log_arg;
+
+    snprintf(tool->reason, sizeof(tool->reason), "%s", sentence);
+}
+
+struct xentmem *tool_open(struct tool *tool, unsigned flags, int *code_out)
+{
+    struct xentmem_options options = XENTMEM_OPTIONS_INIT;
+    struct xentmem *t;
+
+    options.log = keep_reason;
+    options.log_arg = tool;
+    tool->reason[0] = '\0';
+    t = xentmem_open(tool->attach, flags, &options);
+    if (t)
+        return t;
+    *code_out = tool_fail(errno == ENODEV ? TOOL_NO_MANAGER : TOOL_SYSTEM, "%s",
+                          tool->reason[0] ? tool->reason : strerror(errno));
+    return NULL;
+}
+
+int tool_result(struct tool *tool, const char *what, int status)
+{
+    switch (status) {
+    case XENTMEM_OK:
+        return TOOL_DONE;
+    case XENTMEM_MISS:
+        return TOOL_MISS;
+    case -1:
+        return tool_fail(errno == ENODEV ? TOOL_NO_MANAGER : TOOL_SYSTEM, "%s: %s%s%s", what,
+                         strerror(errno), tool->reason[0] ? ": " : "", tool->reason);
+    default:
+        return tool_fail(TOOL_REFUSED, "%s: %s", what, xentmem_strstatus(status));
+    }
+}
+
+static void print_help(FILE *to)
+{
+    fputs("usage: xentmem [OPTION]... COMMAND [ARGUMENT]...\n"
+          "Pages in transcendent memory: put, get, flush; and its operator's commands.\n"
+          "\n"
+          "  -n, --device N      attachment N of this Xen guest (0)\n"
+          "  -a, --attach WHERE  xen:N, or local:PATH[:N] for a daemon on this machine\n"
+          "  -j, --json          output for machines\n"
+          "  -q, --quiet         no progress line\n"
+          "  -V, --version       print the version\n"
+          "  -h, --help          this, or after a COMMAND: what it does\n",
+          to);
+    for (unsigned t = 0; t < NR_TABLES; t++) {
+        if (tables[t]->name)
+            fprintf(to, "\n%s\n", table_titles[t]);
+        for (const struct command *c = tables[t]; c->name; c++)
+            fprintf(to, "  %-10s %s\n", c->name, c->summary);
+    }
+    fputs("\nExit status: 0 done or found, 1 usage, 2 system error, 3 no such page,\n"
+          "4 refused, 5 no manager.\n",
+          to);
+}
+
+static const struct command *find_command(const char *name)
+{
+    for (unsigned t = 0; t < NR_TABLES; t++) {
+        for (const struct command *c = tables[t]; c->name; c++) {
+            if (strcmp(c->name, name) == 0)
+                return c;
+        }
+    }
+    return NULL;
+}
+
+static bool asks_for_help(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0)
+            return true;
+    }
+    return false;
+}
+
+static int run_command(struct tool *tool, int argc, char **argv)
+{
+    const struct command *c = find_command(argv[0]);
+
+    if (!c)
+        return tool_fail(TOOL_USAGE, "no command named %s (xentmem -h lists them)", argv[0]);
+    if (asks_for_help(argc, argv)) {
+        printf("usage: xentmem %s %s\n%s\n%s%s", c->name, c->args, c->summary, c->help ? "\n" : "",
+               c->help ? c->help : "");
+        return TOOL_DONE;
+    }
+    optind = 1;
+    return c->run(tool, argc, argv);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {
+        {"device", required_argument, NULL, 'n'},
+        {"attach", required_argument, NULL, 'a'},
+        {"json", no_argument, NULL, 'j'},
+        {"quiet", no_argument, NULL, 'q'},
+        {"version", no_argument, NULL, 'V'},
+        {"help", no_argument, NULL, 'h'},
+        {0},
+    };
+    struct tool tool = {.no_progress = !isatty(STDERR_FILENO)};
+    char device[32];
+    uint64_t number;
+    int option;
+
+    /* '+': what follows the command is the command's */
+    while ((option = getopt_long(argc, argv, "+n:a:jqVh", options, NULL)) != -1) {
+        switch (option) {
+        case 'n':
+            if (!text_to_number(optarg, UINT32_MAX, &number))
+                return tool_fail(TOOL_USAGE, "-n %s: not a device number", optarg);
+            snprintf(device, sizeof(device), "xen:%llu", (unsigned long long)number);
+            tool.attach = device;
+            break;
+        case 'a':
+            tool.attach = optarg;
+            break;
+        case 'j':
+            tool.json = true;
+            tool.no_progress = true;
+            break;
+        case 'q':
+            tool.no_progress = true;
+            break;
+        case 'V':
+            printf("xentmem %s\n", xentmem_version());
+            return TOOL_DONE;
+        case 'h':
+            print_help(stdout);
+            return TOOL_DONE;
+        default:
+            print_help(stderr);
+            return TOOL_USAGE;
+        }
+    }
+    if (optind == argc) {
+        print_help(stderr);
+        return TOOL_USAGE;
+    }
+    return run_command(&tool, argc - optind, argv + optind);
+}
