@@ -29,7 +29,7 @@ UNITDIR    ?= /lib/systemd/system
 
 # ---- sources, by layer: a file is built only if it stands here ----
 
-PROTOCOL_SRC := protocol/codec.c
+PROTOCOL_SRC := protocol/codec.c protocol/control.c
 UTIL_SRC     := daemon/util/bug.c daemon/util/lock.c
 STORE_SRC    :=
 ENGINE_SRC   :=
@@ -45,11 +45,11 @@ TOOL_SRC :=
 INIT_SRC :=
 
 # tests/unit/NAME.c each; every one links the layers it needs from one archive
-UNIT_TESTS :=
+UNIT_TESTS := control_message_test
 # tests/model/NAME.c, tests/conformance/NAME.c: longer native programs of the same kind
 LONG_TESTS :=
 # tests/fuzz/NAME.c with tests/fuzz/corpus/NAME/
-FUZZERS :=
+FUZZERS := control_fuzz
 
 # Layers that may not reach the outside world (STYLE: one narrow door)
 PURE_SRC := $(PROTOCOL_SRC) $(ENGINE_SRC) $(SCHEMA_SRC)
