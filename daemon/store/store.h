@@ -61,6 +61,9 @@ struct store_damage {
 bool store_open(const int fds[STORE_NR_SEGMENTS], struct store **store_out,
                 struct store_damage *damage_out, const char **why_out);
 
+/* What store_open() counted; the engine adds duplicates, which only an index shows. */
+struct store_damage *store_damage(struct store *s);
+
 void store_close(struct store *s);
 int store_fd(const struct store *s, enum store_segment segment);
 
@@ -79,6 +82,13 @@ struct ring_rec *store_rings(struct store *s);           /* super->nr_rings */
 page_nr store_page_alloc(struct store *s, enum desc_kind kind);
 /* Give a dead page back. */
 void store_page_free(struct store *s, page_nr page);
+
+/*
+ * The first live page at or after @from, or LAYOUT_NONE. The only way to walk
+ * all descriptors: most of a large store has no memory, and reading there
+ * takes some. No other thread may use the store meanwhile.
+ */
+page_nr store_next_live(const struct store *s, page_nr from);
 
 struct desc *store_desc(struct store *s, page_nr page);
 /* The frame of a DESC_FRAME page: 4096 bytes, page-aligned. */
@@ -116,7 +126,10 @@ uint64_t desc_sum_filled(const struct desc_key *key, uint64_t generation, uint32
 /* Is the 4096-byte @page one 32-bit word over and over? */
 bool page_is_filled(const void *page, uint32_t *word_out);
 
-/* The page exists from the last store of this on. @d must be dead and the caller's. */
+/*
+ * The page exists from the last store of this on. @d must be dead, the
+ * caller's, and of the kind that it was allocated as; desc.use is not touched.
+ */
 void desc_make_live(struct desc *d, const struct desc_key *key, enum desc_kind kind, uint64_t sum,
                     uint64_t generation);
 /* The page is gone from the single store of this on. */
