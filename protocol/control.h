@@ -76,11 +76,13 @@ enum tmemctl_right {
     TMEMCTL_RIGHT_FILL = 2, /* get, put, flush */
 };
 
+/* Values are those of syslog(3). */
 enum tmemctl_level {
-    TMEMCTL_LOG_ERROR = 1,
-    TMEMCTL_LOG_WARNING = 2,
-    TMEMCTL_LOG_INFO = 3,
-    TMEMCTL_LOG_DEBUG = 4,
+    TMEMCTL_LOG_ERROR = 3,
+    TMEMCTL_LOG_WARNING = 4,
+    TMEMCTL_LOG_NOTICE = 5,
+    TMEMCTL_LOG_INFO = 6,
+    TMEMCTL_LOG_DEBUG = 7,
 };
 
 /* ---- messages ---- */
@@ -135,9 +137,11 @@ struct tmemctl_guest {
     uint64_t ephemeral_pages;  /* in its private pools */
     uint64_t persistent_pages; /* in its private pools */
     uint32_t frozen;           /* 1: by the operator */
-    uint32_t attached;         /* 1: a session is open */
-    uint32_t nr_rings;         /* of the session */
-    uint32_t fence_ms;         /* of the session; 0: no heartbeat */
+    uint32_t attached;         /* 1: a session is open; the rest speaks of it */
+    uint32_t nr_rings;
+    uint32_t fenced;     /* 1: silent for longer than half its fence time */
+    uint64_t data_bytes; /* of its data area */
+    uint64_t requests;   /* answered; elements of batches count */
 };
 
 struct tmemctl_pool {
@@ -245,7 +249,7 @@ TMEMIF_ASSERT(sizeof(struct tmemctl_head) == 16);
 TMEMIF_ASSERT(sizeof(struct tmemctl_reply) == 24);
 TMEMIF_ASSERT(sizeof(struct tmemctl_who) == 32);
 TMEMIF_ASSERT(sizeof(struct tmemctl_policy) == 32);
-TMEMIF_ASSERT(sizeof(struct tmemctl_guest) == 96);
+TMEMIF_ASSERT(sizeof(struct tmemctl_guest) == 112);
 TMEMIF_ASSERT(sizeof(struct tmemctl_pool) == 208);
 TMEMIF_ASSERT(sizeof(struct tmemctl_member) == 40);
 TMEMIF_ASSERT(sizeof(struct tmemctl_counter) == 112);

@@ -76,7 +76,7 @@ static void message_is_in_range(const union tmemctl_message *m, size_t size)
             require(m->target.guest.kind == 0);
         break;
     case TMEMCTL_LOG:
-        require(m->log.level >= 1 && m->log.level <= 4);
+        require(m->log.level >= 3 && m->log.level <= 7);
         break;
     }
 }

@@ -212,7 +212,7 @@ static void every_field_out_of_range_is_refused(void)
     REFUSED(TMEMCTL_FREEZE, m.target.uuid[15] = 1); /* a guest and a pool */
     REFUSED(TMEMCTL_THAW, m.target.guest.kind = 0);
 
-    REFUSED(TMEMCTL_LOG, m.log.level = 0);
+    REFUSED(TMEMCTL_LOG, m.log.level = TMEMCTL_LOG_ERROR - 1);
     REFUSED(TMEMCTL_LOG, m.log.level = TMEMCTL_LOG_DEBUG + 1);
     REFUSED(TMEMCTL_LOG, m.log.reserved = 1);
 }
