@@ -30,7 +30,7 @@ UNITDIR    ?= /lib/systemd/system
 # ---- sources, by layer: a file is built only if it stands here ----
 
 PROTOCOL_SRC := protocol/codec.c protocol/control.c
-UTIL_SRC     := daemon/util/bug.c daemon/util/lock.c
+UTIL_SRC     := daemon/util/bug.c daemon/util/lock.c daemon/util/log.c daemon/util/notify.c
 STORE_SRC    := daemon/store/segment.c daemon/store/super.c daemon/store/desc.c \
                 daemon/store/record.c daemon/store/depot.c daemon/store/pages.c \
                 daemon/store/inspect.c daemon/store/store.c
@@ -47,7 +47,7 @@ TOOL_SRC :=
 INIT_SRC :=
 
 # tests/unit/NAME.c each; every one links the layers it needs from one archive
-UNIT_TESTS := control_message_test
+UNIT_TESTS := control_message_test log_test notify_test
 # tests/model/NAME.c, tests/conformance/NAME.c: longer native programs of the same kind
 LONG_TESTS :=
 # tests/fuzz/NAME.c with tests/fuzz/corpus/NAME/

@@ -48,7 +48,7 @@ void log_event(struct log *log, enum log_level level, const char *event, const c
 #define LOG_LIMIT_BURST 8u
 #define LOG_LIMIT_MS    1000u
 struct log_limit {
-    uint64_t used_ms; /* time up to which tokens are spent */
+    uint64_t used_ms; /* time up to which lines have been paid for */
     uint32_t dropped;
 };
 /* Whether a line may pass at @now_ms; for tests, and below. */
