@@ -161,7 +161,9 @@ struct ring_rec {
     struct tmemif_lease lease; /* RECORD_DONE of a get that missed */
     uint32_t flags;            /* RECORD_DONE: TMEMIF_RSP_* */
     uint64_t value;            /* RECORD_DONE: of the response */
-    uint64_t reserved[4];
+    uint32_t answered;         /* elements of a BATCH whose answers are written: [0, answered) */
+    uint32_t reserved0;
+    uint64_t reserved[3];
     uint64_t live;
 };
 _Static_assert(sizeof(struct ring_rec) == 128, "layout");
