@@ -45,7 +45,8 @@ static enum tmemif_status check_area(const struct tmemif_data *d, const struct t
     return check_data(d, limits, length);
 }
 
-static enum tmemif_status check_none(const struct tmemif_request *r, const struct tmem_limits *limits)
+static enum tmemif_status check_none(const struct tmemif_request *r,
+                                     const struct tmem_limits *limits)
 {
     (void)limits;
     if (r->op == TMEMIF_OP_NOP || r->op == TMEMIF_OP_RESET) {
@@ -55,7 +56,8 @@ static enum tmemif_status check_none(const struct tmemif_request *r, const struc
     return all_zero(r->u.none, 7) ? TMEMIF_OK : TMEMIF_BAD_REQUEST;
 }
 
-static enum tmemif_status check_page(const struct tmemif_request *r, const struct tmem_limits *limits)
+static enum tmemif_status check_page(const struct tmemif_request *r,
+                                     const struct tmem_limits *limits)
 {
     const struct tmemif_page *p = &r->u.page;
     bool leased = r->op == TMEMIF_OP_PAGE_PUT && (r->flags & TMEMIF_PUT_LEASED);
@@ -67,19 +69,21 @@ static enum tmemif_status check_page(const struct tmemif_request *r, const struc
     return check_data(&p->data, limits, TMEMIF_PAGE_SIZE);
 }
 
-static enum tmemif_status check_range(const struct tmemif_request *r, const struct tmem_limits *limits)
+static enum tmemif_status check_range(const struct tmemif_request *r,
+                                      const struct tmem_limits *limits)
 {
     const struct tmemif_range *f = &r->u.range;
 
     (void)limits;
     if (!all_zero(f->reserved, 3) || f->first > f->last)
         return TMEMIF_BAD_REQUEST;
-    if (r->op == TMEMIF_OP_OBJECT_FLUSH && (f->first != 0 || f->last != UINT32_MAX))
+    if (r->op == TMEMIF_OP_OBJECT_FLUSH && (f->first != 0 || f->last != TMEMIF_INDEX_MAX))
         return TMEMIF_BAD_REQUEST;
     return TMEMIF_OK;
 }
 
-static enum tmemif_status check_pool(const struct tmemif_request *r, const struct tmem_limits *limits)
+static enum tmemif_status check_pool(const struct tmemif_request *r,
+                                     const struct tmem_limits *limits)
 {
     const struct tmemif_pool *p = &r->u.pool;
     bool shared = r->op == TMEMIF_OP_POOL_JOIN;
@@ -100,14 +104,16 @@ static enum tmemif_status check_pool(const struct tmemif_request *r, const struc
     return shared == !!any ? TMEMIF_OK : TMEMIF_BAD_REQUEST;
 }
 
-static enum tmemif_status check_info(const struct tmemif_request *r, const struct tmem_limits *limits)
+static enum tmemif_status check_info(const struct tmemif_request *r,
+                                     const struct tmem_limits *limits)
 {
     if (!all_zero(r->u.info.reserved, 5))
         return TMEMIF_BAD_REQUEST;
     return check_area(&r->u.info.data, limits, sizeof(struct tmemif_pool_info), 8);
 }
 
-static enum tmemif_status check_batch(const struct tmemif_request *r, const struct tmem_limits *limits)
+static enum tmemif_status check_batch(const struct tmemif_request *r,
+                                      const struct tmem_limits *limits)
 {
     const struct tmemif_batch *b = &r->u.batch;
     enum tmemif_status rc;
@@ -119,7 +125,8 @@ static enum tmemif_status check_batch(const struct tmemif_request *r, const stru
     rc = check_area(&b->requests, limits, (uint64_t)b->count * sizeof(struct tmemif_request), 8);
     if (rc)
         return rc;
-    return check_area(&b->responses, limits, (uint64_t)b->count * sizeof(struct tmemif_response), 8);
+    return check_area(&b->responses, limits, (uint64_t)b->count * sizeof(struct tmemif_response),
+                      8);
 }
 
 static enum tmemif_status check_control(const struct tmemif_request *r,
@@ -129,6 +136,8 @@ static enum tmemif_status check_control(const struct tmemif_request *r,
     enum tmemif_status rc;
 
     if (r->pool || !all_zero(c->reserved, 3))
+        return TMEMIF_BAD_REQUEST;
+    if (c->message.length > TMEMIF_MAX_CONTROL_BYTES || c->reply.length > TMEMIF_MAX_CONTROL_BYTES)
         return TMEMIF_BAD_REQUEST;
     rc = check_area(&c->message, limits, c->message.length, 8);
     return rc ? rc : check_area(&c->reply, limits, c->reply.length, 8);
@@ -143,7 +152,7 @@ struct op_rule {
 /* A row for every operation of TMEMIF_OPS; NULL names are no operations. */
 #define OP_MAX TMEMIF_OP_CONTROL
 static const struct op_rule rules[OP_MAX + 1] = {
-#define X(value, opname, body) [value] = { .name = #opname, .check = check_##body },
+#define X(value, opname, body) [value] = {.name = #opname, .check = check_##body},
     TMEMIF_OPS(X)
 #undef X
 };
@@ -204,8 +213,8 @@ const char *tmem_op_name(unsigned op)
 const char *tmem_status_name(unsigned status)
 {
     switch (status) {
-#define X(value, name, sentence)                                               \
-    case value:                                                                \
+#define X(value, name, sentence)                                                                   \
+    case value:                                                                                    \
         return #name;
         TMEMIF_STATUSES(X)
 #undef X
@@ -217,8 +226,8 @@ const char *tmem_status_name(unsigned status)
 const char *tmem_status_sentence(unsigned status)
 {
     switch (status) {
-#define X(value, name, sentence)                                               \
-    case value:                                                                \
+#define X(value, name, sentence)                                                                   \
+    case value:                                                                                    \
         return sentence;
         TMEMIF_STATUSES(X)
 #undef X

@@ -9,7 +9,9 @@
 #ifndef TMEM_CODEC_H
 #define TMEM_CODEC_H
 
+#ifndef __KERNEL__
 #include <stdbool.h>
+#endif
 
 #include "tmemif.h"
 

@@ -11,7 +11,9 @@
 #ifndef TMEM_RING_H
 #define TMEM_RING_H
 
+#ifndef __KERNEL__
 #include <stdbool.h>
+#endif
 
 #include "tmemif.h"
 
@@ -48,6 +50,20 @@ static inline void ring_publish(uint32_t *shared, uint32_t value)
     __atomic_store_n(shared, value, __ATOMIC_RELEASE);
 }
 
+/*
+ * Copy a slot to private memory, each word read exactly once: the peer may be
+ * writing to it (XSA-155). @bytes is a multiple of 8, at most a request.
+ */
+static inline void ring_copy_once(void *private_out, const void *slot, unsigned bytes)
+{
+    const volatile uint64_t *shared = (const volatile uint64_t *)slot;
+    uint64_t words[sizeof(struct tmemif_request) / sizeof(uint64_t)];
+
+    for (unsigned i = 0; i < bytes / sizeof(words[0]); i++)
+        words[i] = shared[i];
+    __builtin_memcpy(private_out, words, bytes);
+}
+
 static inline struct ring_view ring_view_at(void *pages, unsigned order)
 {
     uint8_t *base = (uint8_t *)pages + TMEMIF_RING_HEADER_BYTES;
@@ -73,15 +89,21 @@ static inline bool ring_needs_notify(uint32_t old, uint32_t now, uint32_t event)
 
 /* ---- frontend ---- */
 
-/* A fresh ring in zeroed or reused pages. */
-static inline void ring_front_init(struct ring_front *r, void *pages, unsigned order)
+/*
+ * A fresh ring in pages that are zero or were used before, and that no backend
+ * has been told of yet. @session: a random number, the same for all rings that
+ * are made at one time; by it a restarted backend knows its old rings again.
+ */
+static inline void ring_front_init(struct ring_front *r, void *pages, unsigned order,
+                                   uint64_t session)
 {
-    *r = (struct ring_front){ .view = ring_view_at(pages, order) };
-    r->view.shared->req_prod = 0;
-    r->view.shared->rsp_prod = 0;
-    r->view.shared->req_event = 1;
-    r->view.shared->rsp_event = 1;
-    r->view.shared->front_alive = 1;
+    *r = (struct ring_front){.view = ring_view_at(pages, order)};
+    *r->view.shared = (struct tmemif_ring){
+        .rsp_event = 1,
+        .front_alive = 1,
+        .front_session = session,
+        .req_event = 1,
+    };
 }
 
 /* Requests that may still be put before a response has to be taken. */
@@ -121,10 +143,15 @@ static inline uint32_t ring_front_ready(const struct ring_front *r, bool *bad_ou
     return *bad_out ? 0 : ready;
 }
 
-/* Take one response; needs ring_front_ready() > 0. */
+/* Copy the next response to private memory; needs ring_front_ready() > 0. */
 static inline struct tmemif_response ring_front_take(struct ring_front *r)
 {
-    return r->view.responses[r->rsp_cons++ & (r->view.nr_slots - 1)];
+    struct tmemif_response untrusted;
+
+    ring_copy_once(&untrusted, &r->view.responses[r->rsp_cons & (r->view.nr_slots - 1)],
+                   sizeof(untrusted));
+    r->rsp_cons++;
+    return untrusted;
 }
 
 /*
@@ -142,44 +169,39 @@ static inline bool ring_front_arm(struct ring_front *r)
 /* ---- backend ---- */
 
 /*
- * Take up a ring at request number @resume: 0 for a new one, the recorded
- * number after a restart of the manager.
+ * Take up a ring at request number @resume: 0 for a new one, after a restart
+ * of the manager the number of the oldest request whose answer may not have
+ * been published. If it was, rsp_prod is one further already and the request
+ * is answered again with the same bytes: so rsp_prod is not stored here, or it
+ * would run backwards under the frontend.
  */
-static inline void ring_back_init(struct ring_back *r, void *pages, unsigned order,
-                                  uint32_t resume)
+static inline void ring_back_init(struct ring_back *r, void *pages, unsigned order, uint32_t resume)
 {
-    *r = (struct ring_back){ .view = ring_view_at(pages, order),
-                             .req_cons = resume,
-                             .rsp_prod = resume };
-    ring_publish(&r->view.shared->rsp_prod, resume);
+    *r = (struct ring_back){
+        .view = ring_view_at(pages, order), .req_cons = resume, .rsp_prod = resume};
     ring_publish(&r->view.shared->req_event, resume + 1);
 }
 
 /*
- * Requests ready. An index that ran backwards or past the ring is a violation
- * by the frontend: *@bad_out is set and 0 returned.
+ * Requests ready. An index that ran backwards, or past what the ring holds
+ * beside the requests taken and not yet answered, is a violation by the
+ * frontend: *@bad_out is set and 0 returned.
  */
 static inline uint32_t ring_back_ready(const struct ring_back *r, bool *bad_out)
 {
     uint32_t ready = ring_read_once(&r->view.shared->req_prod) - r->req_cons;
 
-    *bad_out = ready > r->view.nr_slots;
+    *bad_out = ready > r->view.nr_slots - (r->req_cons - r->rsp_prod);
     return *bad_out ? 0 : ready;
 }
 
-/*
- * Copy the next request to private memory, each word read exactly once: the
- * frontend may be writing to the slot (XSA-155).
- */
+/* Copy the next request to private memory; needs ring_back_ready() > 0. */
 static inline struct tmemif_request ring_back_take(struct ring_back *r)
 {
     struct tmemif_request untrusted;
-    const volatile uint64_t *slot =
-        (const volatile uint64_t *)&r->view.requests[r->req_cons & (r->view.nr_slots - 1)];
-    uint64_t *copy = (uint64_t *)&untrusted;
 
-    for (unsigned i = 0; i < sizeof(untrusted) / sizeof(*copy); i++)
-        copy[i] = slot[i];
+    ring_copy_once(&untrusted, &r->view.requests[r->req_cons & (r->view.nr_slots - 1)],
+                   sizeof(untrusted));
     r->req_cons++;
     return untrusted;
 }

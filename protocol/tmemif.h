@@ -27,6 +27,10 @@
 #include <stdint.h>
 #endif
 
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "this C reference reads little-endian fields as they are"
+#endif
+
 /* Protocol versions. A new number is made only for what a feature node cannot say. */
 enum tmemif_version {
     TMEMIF_VERSION_1 = 1, /* first */
@@ -34,14 +38,16 @@ enum tmemif_version {
 };
 
 #define TMEMIF_PAGE_SIZE 4096u
-#define TMEMIF_UUID_LEN 16u
+#define TMEMIF_UUID_LEN  16u
 
 /* Bounds that hold for every version-1 peer; nodes offer less, never more. */
-#define TMEMIF_MAX_RINGS 64u
+#define TMEMIF_MAX_RINGS           64u
 #define TMEMIF_MAX_RING_PAGE_ORDER 3u
-#define TMEMIF_MAX_DATA_PAGES 65536u
-#define TMEMIF_MAX_BATCH 512u     /* requests in one BATCH */
-#define TMEMIF_MAX_POOLS 64u      /* pools of one attachment; a pool id is below this */
+#define TMEMIF_MAX_DATA_PAGES      65536u
+#define TMEMIF_MAX_BATCH           512u   /* requests in one BATCH */
+#define TMEMIF_MAX_POOLS           64u    /* pools of one attachment; a pool id is below this */
+#define TMEMIF_MAX_CONTROL_BYTES   65536u /* of an operator's message, and of its reply */
+#define TMEMIF_INDEX_MAX           0xffffffffu /* the last index of an object */
 
 /*
  * Requests. Values 0..15 stay unused, so that a zeroed slot is no request;
@@ -49,6 +55,7 @@ enum tmemif_version {
  *
  *    value name          body   first version, what
  */
+/* clang-format off */
 #define TMEMIF_OPS(X)                                                          \
     X(16, NOP,          none)  /* 1: answered OK; a barrier in ring order   */ \
     X(17, POOL_CREATE,  pool)  /* 1: a private pool; value = pool id        */ \
@@ -64,6 +71,7 @@ enum tmemif_version {
     X(36, RANGE_FLUSH,  range) /* 1: forget indexes first..last             */ \
     X(37, BATCH,        batch) /* 1: many page requests, one slot           */ \
     X(64, CONTROL,      control) /* 1: an operator's message                */
+/* clang-format on */
 
 enum tmemif_op {
 #define X(value, name, body) TMEMIF_OP_##name = value,
@@ -74,17 +82,19 @@ enum tmemif_op {
 
 /*
  * Outcomes. OK means done, stored or hit, by request; MISS is an outcome and
- * no error. The refusals from QUOTA to STORE_FULL apply C6 to a duplicate put
- * (the old page is gone); from there on nothing has changed.
+ * no error. A put refused with QUOTA to BAD_GRANT (below 16) leaves neither the
+ * old page nor the new one (rule C6); whatever is refused with 16 or more has
+ * changed nothing.
  *
  *    value name          sentence
  */
+/* clang-format off */
 #define TMEMIF_STATUSES(X)                                                     \
     X(0,  OK,           "done")                                                \
     X(1,  MISS,         "no such page")                                        \
     X(2,  QUOTA,        "refused: the quota of the guest or pool is used up")  \
     X(3,  NO_MEMORY,    "refused: the manager has no memory left to give")     \
-    X(4,  FROZEN,       "refused: the operator has frozen the pool")           \
+    X(4,  FROZEN,       "refused: frozen by the operator")                     \
     X(5,  BAD_GRANT,    "refused: the guest's page could not be read or written") \
     X(16, NOT_ALLOWED,  "not allowed by the operator")                         \
     X(17, READ_ONLY,    "not allowed: this member may only read")              \
@@ -99,6 +109,7 @@ enum tmemif_op {
     X(26, NOT_SUPPORTED, "needs a feature that was not negotiated")            \
     X(27, NOT_FOUND,    "no such guest or pool")                               \
     X(28, BUSY,         "in use; try again later")
+/* clang-format on */
 
 enum tmemif_status {
 #define X(value, name, sentence) TMEMIF_##name = value,
@@ -217,13 +228,14 @@ struct tmemif_request {
 /*
  * Requests of one ring are answered in ring order; @number is the index of
  * the request that this answers, and the slot is number modulo the ring size.
+ * In a BATCH @number is the place of the element, from 0.
  */
 struct tmemif_response {
     uint32_t number;
     uint16_t status; /* enum tmemif_status */
     uint16_t flags;  /* TMEMIF_RSP_* */
     struct tmemif_lease lease;
-    uint32_t count; /* BATCH: requests done; CONTROL: bytes of the reply */
+    uint32_t count; /* BATCH: elements answered; CONTROL: bytes of the reply; else 0 */
     uint64_t value; /* POOL_CREATE, POOL_JOIN: the pool id; else 0 */
 };
 
@@ -255,23 +267,23 @@ struct tmemif_pool_info {
  */
 struct tmemif_ring {
     /* F: stored by the frontend */
-    uint32_t req_prod;    /* requests put on the ring so far */
-    uint32_t rsp_event;   /* notify me when rsp_prod passes this */
-    uint32_t front_beat;  /* heartbeat: any change says "alive" */
-    uint32_t front_alive; /* 1 while attached; cleared when the peer unmaps */
-    uint32_t front_reserved[12];
+    uint32_t req_prod;      /* requests put on the ring so far */
+    uint32_t rsp_event;     /* notify me when rsp_prod passes this */
+    uint32_t front_beat;    /* ring 0: heartbeat, any change says "alive" */
+    uint32_t front_alive;   /* ring 0: 1 while attached; cleared when the frontend leaves */
+    uint64_t front_session; /* a random number, new whenever the rings are; the same in all */
+    uint32_t front_reserved[10];
     /* B: stored by the backend */
     uint32_t rsp_prod;   /* responses given so far */
     uint32_t req_event;  /* notify me when req_prod passes this */
-    uint32_t back_beat;  /* heartbeat */
-    uint32_t back_epoch; /* incarnation of the manager; changes when it restarts */
+    uint32_t back_beat;  /* ring 0: heartbeat */
+    uint32_t back_epoch; /* incarnation of the manager, not 0; changes when it restarts */
     uint32_t back_reserved[12];
 };
 
 #define TMEMIF_RING_HEADER_BYTES 128u
 #define TMEMIF_RING_SLOTS(order) (32u << (order))
 
-#ifndef __KERNEL__
 #ifdef __cplusplus
 #define TMEMIF_ASSERT(c) static_assert(c, #c)
 #else
@@ -288,6 +300,5 @@ TMEMIF_ASSERT(sizeof(struct tmemif_request) == 64);
 TMEMIF_ASSERT(sizeof(struct tmemif_response) == 32);
 TMEMIF_ASSERT(sizeof(struct tmemif_ring) == TMEMIF_RING_HEADER_BYTES);
 TMEMIF_ASSERT(sizeof(struct tmemif_pool_info) == 136);
-#endif
 
 #endif /* TMEMIF_H */

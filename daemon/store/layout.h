@@ -32,15 +32,15 @@
  */
 #define LAYOUT_VERSION 1u
 
-#define LAYOUT_NONE UINT32_MAX       /* "no descriptor" */
-#define LAYOUT_NO_SLOT UINT16_MAX    /* "no pool" in a pool id table */
-#define LAYOUT_MAX_POOLS 4096u       /* pool slots; fits desc.pool */
-#define LAYOUT_MAX_ACCOUNTS 1024u
-#define LAYOUT_MAX_RINGS 4096u
+#define LAYOUT_NONE           UINT32_MAX /* "no descriptor" */
+#define LAYOUT_NO_SLOT        UINT16_MAX /* "no pool" in a pool id table */
+#define LAYOUT_MAX_POOLS      4096u      /* pool slots; fits desc.pool */
+#define LAYOUT_MAX_ACCOUNTS   1024u
+#define LAYOUT_MAX_RINGS      4096u
 #define LAYOUT_MAX_TOMBSTONES 4096u
 
 /* live words */
-#define LIVE_DEAD 0ull
+#define LIVE_DEAD           0ull
 #define LIVE_GENERATION_MAX ((1ull << 48) - 1)
 static inline uint64_t live_word(uint64_t generation, uint16_t check)
 {
@@ -98,7 +98,7 @@ struct account_rec {
     uint32_t id;     /* domid, or uid of a local client */
     uint32_t device; /* attachment number of that guest */
     uint32_t reserved;
-    uint8_t uuid[TMEMIF_UUID_LEN]; /* of the guest; a domid is used again, this is not */
+    uint8_t uuid[TMEMIF_UUID_LEN];    /* of the guest; a domid is used again, this is not */
     uint16_t pools[TMEMIF_MAX_POOLS]; /* pool id -> pool slot or LAYOUT_NO_SLOT; each
                                          entry stored alone, not under the check sum */
     uint64_t reserved2[3];
@@ -147,23 +147,24 @@ enum record_phase {
 };
 
 struct ring_rec {
-    uint32_t account; /* slot; with @ring names whose record this is */
-    uint32_t ring;    /* ring number of that account */
-    uint32_t number;  /* request number of the ring */
-    uint32_t element; /* element of a BATCH that the fields below speak of; else 0 */
-    uint16_t phase;   /* enum record_phase; stored last */
-    uint16_t op;      /* TMEMIF_OP_* of the request or element */
-    uint16_t status;  /* RECORD_DONE: enum tmemif_status */
-    uint16_t pool;    /* pool slot */
+    uint32_t account;    /* slot; with @ring names whose record this is */
+    uint32_t ring;       /* ring number of that account */
+    uint32_t number;     /* request number of the ring */
+    uint32_t element;    /* element of a BATCH that the fields below speak of; else 0 */
+    uint16_t phase;      /* enum record_phase; stored last */
+    uint16_t op;         /* TMEMIF_OP_* of the request or element */
+    uint16_t status;     /* RECORD_DONE: enum tmemif_status */
+    uint16_t pool;       /* pool slot */
     uint64_t generation; /* PAGE_PUT: of the descriptor it was to make live */
     uint64_t object[3];
-    uint32_t first, last; /* indexes; one page: the same */
+    uint32_t first, last;      /* indexes; one page: the same */
     struct tmemif_lease lease; /* RECORD_DONE of a get that missed */
     uint32_t flags;            /* RECORD_DONE: TMEMIF_RSP_* */
     uint64_t value;            /* RECORD_DONE: of the response */
     uint32_t answered;         /* elements of a BATCH whose answers are written: [0, answered) */
     uint32_t reserved0;
-    uint64_t reserved[3];
+    uint64_t session; /* tmemif_ring.front_session of the ring; another's is not resumed */
+    uint64_t reserved[2];
     uint64_t live;
 };
 _Static_assert(sizeof(struct ring_rec) == 128, "layout");
