@@ -33,7 +33,8 @@ PROTOCOL_SRC := protocol/codec.c protocol/control.c
 UTIL_SRC     := daemon/util/bug.c daemon/util/lock.c daemon/util/log.c daemon/util/notify.c
 STORE_SRC    := daemon/store/segment.c daemon/store/super.c daemon/store/desc.c \
                 daemon/store/record.c daemon/store/depot.c daemon/store/pages.c \
-                daemon/store/inspect.c daemon/store/store.c
+                daemon/store/inspect.c daemon/store/store.c daemon/store/page_hash.c \
+                daemon/store/page_hash_avx2.c
 ENGINE_SRC   :=
 SCHEMA_SRC   :=
 SESSION_SRC  :=
@@ -47,7 +48,7 @@ TOOL_SRC :=
 INIT_SRC :=
 
 # tests/unit/NAME.c each; every one links the layers it needs from one archive
-UNIT_TESTS := control_message_test log_test notify_test
+UNIT_TESTS := control_message_test log_test notify_test store_desc_test store_test
 # tests/model/NAME.c, tests/conformance/NAME.c: longer native programs of the same kind
 LONG_TESTS :=
 # tests/fuzz/NAME.c with tests/fuzz/corpus/NAME/
@@ -55,7 +56,8 @@ FUZZERS := control_fuzz
 
 # Layers that may not reach the outside world (STYLE: one narrow door)
 PURE_SRC := $(PROTOCOL_SRC) $(ENGINE_SRC) $(SCHEMA_SRC) \
-            daemon/store/super.c daemon/store/desc.c daemon/store/record.c
+            daemon/store/super.c daemon/store/desc.c daemon/store/record.c \
+            daemon/store/page_hash.c daemon/store/page_hash_avx2.c
 
 # ---- flags ----
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "daemon/store/live.h"
+#include "daemon/store/page_hash.h"
 #include "daemon/store/store.h"
 #include "daemon/util/bug.h"
 
@@ -36,7 +37,7 @@ static uint64_t desc_seed(const struct desc_key *key, uint64_t generation)
 
 uint64_t desc_sum_page(const struct desc_key *key, uint64_t generation, const void *page)
 {
-    return XXH3_64bits_withSeed(page, TMEMIF_PAGE_SIZE, desc_seed(key, generation));
+    return page_hash(page, desc_seed(key, generation));
 }
 
 uint64_t desc_sum_filled(const struct desc_key *key, uint64_t generation, uint32_t word)

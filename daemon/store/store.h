@@ -98,10 +98,10 @@ void *store_frame(struct store *s, page_nr page);
 void store_set_limit(struct store *s, uint32_t nr_frames);
 
 struct store_usage {
-    uint32_t limit;          /* frames */
-    uint32_t frames_used;    /* handed out */
-    uint32_t filled_used;    /* same-filled descriptors handed out */
-    uint32_t frames_taken;   /* backed by memory of the system now */
+    uint32_t limit;        /* frames */
+    uint32_t frames_used;  /* handed out */
+    uint32_t filled_used;  /* same-filled descriptors handed out */
+    uint32_t frames_taken; /* backed by memory of the system now */
 };
 struct store_usage store_usage(const struct store *s);
 
