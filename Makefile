@@ -48,7 +48,7 @@ TOOL_SRC :=
 INIT_SRC :=
 
 # tests/unit/NAME.c each; every one links the layers it needs from one archive
-UNIT_TESTS := control_message_test log_test notify_test store_desc_test store_test
+UNIT_TESTS := control_message_test log_test notify_test store_desc_test store_test store_open_test store_kill_test
 # tests/model/NAME.c, tests/conformance/NAME.c: longer native programs of the same kind
 LONG_TESTS :=
 # tests/fuzz/NAME.c with tests/fuzz/corpus/NAME/
