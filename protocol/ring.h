@@ -56,11 +56,11 @@ static inline void ring_publish(uint32_t *shared, uint32_t value)
  */
 static inline void ring_copy_once(void *private_out, const void *slot, unsigned bytes)
 {
-    const volatile uint64_t *shared = (const volatile uint64_t *)slot;
+    const uint64_t *shared = (const uint64_t *)slot;
     uint64_t words[sizeof(struct tmemif_request) / sizeof(uint64_t)];
 
     for (unsigned i = 0; i < bytes / sizeof(words[0]); i++)
-        words[i] = shared[i];
+        words[i] = __atomic_load_n(&shared[i], __ATOMIC_RELAXED);
     __builtin_memcpy(private_out, words, bytes);
 }
 
