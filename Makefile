@@ -52,7 +52,7 @@ UNIT_TESTS := ring_test codec_test control_message_test log_test notify_test sto
 # tests/model/NAME.c, tests/conformance/NAME.c: longer native programs of the same kind
 LONG_TESTS :=
 # tests/fuzz/NAME.c with tests/fuzz/corpus/NAME/
-FUZZERS := control_fuzz
+FUZZERS := control_fuzz segment_fuzz
 
 # Layers that may not reach the outside world (STYLE: one narrow door)
 PURE_SRC := $(PROTOCOL_SRC) $(ENGINE_SRC) $(SCHEMA_SRC) \

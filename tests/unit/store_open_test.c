@@ -126,11 +126,15 @@ static void a_large_sparse_store_is_opened_without_taking_memory(void)
 {
     struct store *s = store_of(1u << 26, 1u << 20);
     struct store_damage damage;
+    struct rusage before, after;
 
     make_pool(s);
     (void)put_page(s, 1);
     (void)put_filled(s, 2);
+    CU_ASSERT_FATAL(getrusage(RUSAGE_SELF, &before) == 0);
     s = reopen(s, &damage);
+    CU_ASSERT_FATAL(getrusage(RUSAGE_SELF, &after) == 0);
+    CU_ASSERT(after.ru_minflt - before.ru_minflt < 10000); /* nor for a moment */
     CU_ASSERT_EQUAL(count_live(s), 2);
     CU_ASSERT(backed_bytes(s, STORE_DESCS) <= 64 * 1024);
     CU_ASSERT_EQUAL(backed_bytes(s, STORE_FRAMES), STORE_CHUNK_PAGES * TMEMIF_PAGE_SIZE);
@@ -144,8 +148,8 @@ static bool is_open(int fd)
     return fcntl(fd, F_GETFD) >= 0;
 }
 
-/* Opening must fail with a sentence and close what it was given. */
-static void refused(const int fds[STORE_NR_SEGMENTS])
+/* Opening must fail with a sentence that has @word, and close what it was given. */
+static void refused(const int fds[STORE_NR_SEGMENTS], const char *word)
 {
     struct store *s = NULL;
     struct store_damage damage;
@@ -153,7 +157,8 @@ static void refused(const int fds[STORE_NR_SEGMENTS])
 
     CU_ASSERT(!store_open(fds, &s, &damage, &why));
     CU_ASSERT_PTR_NULL(s);
-    CU_ASSERT_PTR_NOT_NULL(why);
+    CU_ASSERT_FATAL(why != NULL);
+    CU_ASSERT_PTR_NOT_NULL(strstr(why, word));
     for (int i = 0; i < STORE_NR_SEGMENTS; i++)
         CU_ASSERT(!is_open(fds[i]));
 }
@@ -185,7 +190,7 @@ static void every_flipped_bit_of_the_superblock_but_incarnation_is_refused(void)
         CU_ASSERT_FATAL(pread(fds[STORE_META], &super, sizeof(super), 0) == sizeof(super));
         ((unsigned char *)&super)[bit / 8] ^= (unsigned char)(1u << bit % 8);
         write_super(fds[STORE_META], &super);
-        refused(fds);
+        refused(fds, bit < 64 ? "not written by" : bit < 96 ? "version" : "check sum");
     }
 }
 
@@ -195,27 +200,28 @@ static void a_superblock_with_impossible_numbers_is_refused(void)
     static const struct {
         size_t offset;
         uint32_t value;
+        const char *word;
     } lies[] = {
-        {offsetof(struct layout_super, nr_frames), 0},
-        {offsetof(struct layout_super, nr_frames), NR_FRAMES - 1},
-        {offsetof(struct layout_super, nr_frames), NR_FRAMES + 1},
-        {offsetof(struct layout_super, nr_frames), UINT32_MAX},
-        {offsetof(struct layout_super, nr_descs), 0},
-        {offsetof(struct layout_super, nr_descs), NR_FRAMES - 1},
-        {offsetof(struct layout_super, nr_descs), 1u << 30},
-        {offsetof(struct layout_super, nr_descs), UINT32_MAX},
-        {offsetof(struct layout_super, nr_accounts), 0},
-        {offsetof(struct layout_super, nr_accounts), LAYOUT_MAX_ACCOUNTS + 1},
-        {offsetof(struct layout_super, nr_accounts), UINT32_MAX},
-        {offsetof(struct layout_super, nr_pools), 0},
-        {offsetof(struct layout_super, nr_pools), LAYOUT_MAX_POOLS + 1},
-        {offsetof(struct layout_super, nr_tombstones), 0},
-        {offsetof(struct layout_super, nr_tombstones), LAYOUT_MAX_TOMBSTONES + 1},
-        {offsetof(struct layout_super, nr_rings), 0},
-        {offsetof(struct layout_super, nr_rings), LAYOUT_MAX_RINGS + 1},
-        {offsetof(struct layout_super, nr_rings), LAYOUT_MAX_RINGS / 2},
-        {offsetof(struct layout_super, version), LAYOUT_VERSION + 1},
-        {offsetof(struct layout_super, version), 0},
+        {offsetof(struct layout_super, nr_frames), 0, "number"},
+        {offsetof(struct layout_super, nr_frames), NR_FRAMES - 1, "size"},
+        {offsetof(struct layout_super, nr_frames), NR_FRAMES + 1, "size"},
+        {offsetof(struct layout_super, nr_frames), UINT32_MAX, "number"},
+        {offsetof(struct layout_super, nr_descs), 0, "number"},
+        {offsetof(struct layout_super, nr_descs), NR_FRAMES - 1, "number"},
+        {offsetof(struct layout_super, nr_descs), 1u << 30, "size"},
+        {offsetof(struct layout_super, nr_descs), UINT32_MAX, "number"},
+        {offsetof(struct layout_super, nr_accounts), 0, "number"},
+        {offsetof(struct layout_super, nr_accounts), LAYOUT_MAX_ACCOUNTS + 1, "number"},
+        {offsetof(struct layout_super, nr_accounts), UINT32_MAX, "number"},
+        {offsetof(struct layout_super, nr_pools), 0, "number"},
+        {offsetof(struct layout_super, nr_pools), LAYOUT_MAX_POOLS + 1, "number"},
+        {offsetof(struct layout_super, nr_tombstones), 0, "number"},
+        {offsetof(struct layout_super, nr_tombstones), LAYOUT_MAX_TOMBSTONES + 1, "number"},
+        {offsetof(struct layout_super, nr_rings), 0, "number"},
+        {offsetof(struct layout_super, nr_rings), LAYOUT_MAX_RINGS + 1, "number"},
+        {offsetof(struct layout_super, nr_rings), LAYOUT_MAX_RINGS / 2, "size"},
+        {offsetof(struct layout_super, version), LAYOUT_VERSION + 1, "version"},
+        {offsetof(struct layout_super, version), 0, "version"},
     };
 
     for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
@@ -227,7 +233,7 @@ static void a_superblock_with_impossible_numbers_is_refused(void)
         memcpy((unsigned char *)&super + lies[i].offset, &lies[i].value, sizeof(lies[i].value));
         super.check = super_check(&super);
         write_super(fds[STORE_META], &super);
-        refused(fds);
+        refused(fds, lies[i].word);
     }
 }
 
@@ -271,7 +277,7 @@ static void a_segment_of_another_size_is_refused(void)
             copy_start(fds[i], other, longer ? size : size - 4096);
             close(fds[i]);
             fds[i] = other;
-            refused(fds);
+            refused(fds, "size");
         }
     }
 }
@@ -284,7 +290,7 @@ static void an_empty_segment_is_refused(void)
         kept_segments(fds);
         close(fds[i]);
         fds[i] = memfd_of(0, MFD_ALLOW_SEALING);
-        refused(fds);
+        refused(fds, i == STORE_META ? "too short" : "size");
     }
 }
 
@@ -301,7 +307,7 @@ static void a_segment_that_cannot_be_sealed_is_refused(void)
             copy_start(fds[i], other, size_of(fds[i]));
         close(fds[i]);
         fds[i] = other;
-        refused(fds);
+        refused(fds, "sealed");
     }
 }
 
@@ -315,7 +321,7 @@ static void a_segment_sealed_against_writing_is_refused(void)
     CU_ASSERT_FATAL(fcntl(other, F_ADD_SEALS, F_SEAL_WRITE) == 0);
     close(fds[STORE_FRAMES]);
     fds[STORE_FRAMES] = other;
-    refused(fds);
+    refused(fds, "against writing");
 }
 
 static void what_is_no_segment_is_refused(void)
@@ -326,7 +332,7 @@ static void what_is_no_segment_is_refused(void)
         kept_segments(fds);
         close(fds[i]);
         fds[i] = open("/dev/null", O_RDWR | O_CLOEXEC);
-        refused(fds);
+        refused(fds, i == STORE_META ? "too short" : "sealed");
     }
 }
 

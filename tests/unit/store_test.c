@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Pages: handed out, given back, limited, and the memory behind them. */
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 
 #include "tests/unit/store_fixture.h"
@@ -122,7 +123,51 @@ static void a_lowered_limit_takes_effect_as_pages_are_freed(void)
     store_close(s);
 }
 
+static void run_on_cpu(size_t cpu)
+{
+    cpu_set_t set;
+
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
+    CU_ASSERT_FATAL(sched_setaffinity(0, sizeof(set), &set) == 0);
+}
+
+/* On a machine of one CPU this is a test of little, and passes. */
+static void pages_freed_on_one_cpu_serve_another(void)
+{
+    struct store *s = store_of(40, 0);
+    static page_nr pages[MAX_PAGES];
+    cpu_set_t before;
+    size_t first = CPU_SETSIZE, last = 0;
+
+    CU_ASSERT_FATAL(sched_getaffinity(0, sizeof(before), &before) == 0);
+    for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (!CPU_ISSET(cpu, &before))
+            continue;
+        first = first == CPU_SETSIZE ? cpu : first;
+        last = cpu;
+    }
+    run_on_cpu(first);
+    CU_ASSERT_EQUAL(alloc_all(s, DESC_FRAME, 0, 40, pages), 40);
+    for (uint32_t i = 0; i < 40; i++)
+        store_page_free(s, pages[i]);
+    run_on_cpu(last);
+    CU_ASSERT_EQUAL(alloc_all(s, DESC_FRAME, 0, 40, pages), 40);
+    CU_ASSERT_FATAL(sched_setaffinity(0, sizeof(before), &before) == 0);
+    store_close(s);
+}
+
 /* ---- memory ---- */
+
+static void records_have_their_memory_from_the_start(void)
+{
+    struct store *s = store_of(1, 0);
+    struct stat st;
+
+    CU_ASSERT_FATAL(fstat(store_fd(s, STORE_META), &st) == 0);
+    CU_ASSERT_EQUAL(backed_bytes(s, STORE_META), (uint64_t)st.st_size);
+    store_close(s);
+}
 
 static void a_large_store_takes_memory_only_as_it_is_used(void)
 {
@@ -422,6 +467,8 @@ static void threads_never_hold_one_page(void)
     T(no_frame_overlaps_another)                                                                   \
     T(a_limit_is_kept_to_the_page)                                                                 \
     T(a_lowered_limit_takes_effect_as_pages_are_freed)                                             \
+    T(pages_freed_on_one_cpu_serve_another)                                                        \
+    T(records_have_their_memory_from_the_start)                                                    \
     T(a_large_store_takes_memory_only_as_it_is_used)                                               \
     T(shrinking_gives_back_only_chunks_without_a_page_in_use)                                      \
     T(no_memory_for_frames_is_an_answer_and_costs_no_page)                                         \
