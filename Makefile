@@ -43,12 +43,17 @@ TRANSPORT_XEN_SRC   :=
 CONTROL_SRC  :=
 DAEMON_MAIN  :=
 
-LIB_SRC  :=
+LIB_SRC  := frontend/lib/answer.c frontend/lib/async.c frontend/lib/attach_local.c \
+            frontend/lib/attach_xen.c frontend/lib/batch.c frontend/lib/beat.c \
+            frontend/lib/handle.c frontend/lib/log.c frontend/lib/open.c frontend/lib/page.c \
+            frontend/lib/pool.c frontend/lib/reconnect.c frontend/lib/request.c \
+            frontend/lib/ring.c frontend/lib/room.c frontend/lib/status.c frontend/lib/where.c
 TOOL_SRC :=
 INIT_SRC :=
 
 # tests/unit/NAME.c each; every one links the layers it needs from one archive
-UNIT_TESTS := ring_test codec_test control_message_test log_test notify_test store_desc_test store_test store_open_test store_kill_test
+UNIT_TESTS := ring_test codec_test control_message_test log_test notify_test store_desc_test store_test store_open_test store_kill_test \
+              frontend_answer_test frontend_ring_test frontend_room_test frontend_text_test frontend_where_test
 # tests/model/NAME.c, tests/conformance/NAME.c: longer native programs of the same kind
 LONG_TESTS :=
 # tests/fuzz/NAME.c with tests/fuzz/corpus/NAME/
@@ -131,6 +136,9 @@ TEST_BIN := $(UNIT_TESTS:%=$(BUILD)/tests/unit/%) $(LONG_TESTS:%=$(BUILD)/tests/
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_LIB) $(BUILD)/lib/layers.a $(if $(LIB_SRC),$(BUILD)/lib/libxentmem.a)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS) -lcunit
+
+$(BUILD)/tests/unit/frontend_text_test: $(call obj,frontend/tool/text.c)
+$(BUILD)/tests/unit/frontend_ring_test: $(call obj,tests/unit/frontend_fake.c)
 
 .PHONY: tests
 tests: $(TEST_BIN)

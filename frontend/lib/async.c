@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "frontend/lib/async.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "frontend/lib/clock.h"
+#include "frontend/lib/reconnect.h"
+#include "frontend/lib/request.h"
+#include "frontend/lib/ring.h"
+
+/* What an event of epoll_fd is about: a ring's number, or one of these. */
+enum watched {
+    WATCHED_BELL = TMEMIF_MAX_RINGS,
+    WATCHED_TIMER,
+    WATCHED_DEATH,
+    WATCHED_ATTACH,
+};
+
+static int watch(struct xentmem *t, int fd, unsigned what)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.u32 = what};
+
+    return epoll_ctl(t->finished.epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? errno : 0;
+}
+
+int async_init(struct xentmem *t)
+{
+    struct finished *f = &t->finished;
+    int error;
+
+    pthread_mutex_init(&f->lock, NULL);
+    f->last = &f->first;
+    f->bell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    f->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    f->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (f->bell_fd < 0 || f->timer_fd < 0 || f->epoll_fd < 0)
+        return errno;
+    error = watch(t, f->bell_fd, WATCHED_BELL);
+    if (!error)
+        error = watch(t, f->timer_fd, WATCHED_TIMER);
+    if (!error)
+        error = watch(t, t->death_fd, WATCHED_DEATH);
+    if (!error)
+        async_watch(t, true);
+    return error;
+}
+
+void async_fini(struct xentmem *t, bool forked)
+{
+    struct finished *f = &t->finished;
+
+    if (f->epoll_fd >= 0)
+        close(f->epoll_fd);
+    if (f->timer_fd >= 0)
+        close(f->timer_fd);
+    if (f->bell_fd >= 0)
+        close(f->bell_fd);
+    if (f->last && !forked)
+        pthread_mutex_destroy(&f->lock);
+}
+
+void async_watch(struct xentmem *t, bool on)
+{
+    struct attach *a = t->attach;
+
+    /* an error here is memory: the timer will find what the descriptor does not tell */
+    for (unsigned i = 0; i < a->nr_rings; i++) {
+        if (on)
+            watch(t, a->wait_fds[i], i);
+        else
+            epoll_ctl(t->finished.epoll_fd, EPOLL_CTL_DEL, a->wait_fds[i], NULL);
+    }
+    if (on)
+        watch(t, a->event_fd, WATCHED_ATTACH);
+    else
+        epoll_ctl(t->finished.epoll_fd, EPOLL_CTL_DEL, a->event_fd, NULL);
+}
+
+void async_timer(struct xentmem *t, int ms)
+{
+    struct itimerspec when = {
+        .it_value = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L + 1}};
+
+    if (ms < 0 || atomic_load(&t->finished.nr_open) == 0)
+        return;
+    atomic_store(&t->finished.timer_set, true);
+    timerfd_settime(t->finished.timer_fd, 0, &when, NULL);
+}
+
+/* ---- the list of finished operations ---- */
+
+void async_finished(struct xentmem *t, struct call *call)
+{
+    struct finished *f = &t->finished;
+
+    pthread_mutex_lock(&f->lock);
+    call->next = NULL;
+    *f->last = call;
+    f->last = &call->next;
+    pthread_mutex_unlock(&f->lock);
+}
+
+/* bell_fd is to be readable exactly if the list is not empty. Under the lock. */
+static void set_bell(struct finished *f)
+{
+    uint64_t one = 1;
+    ssize_t r;
+
+    if (f->first && !f->bell_rung) {
+        r = write(f->bell_fd, &one, sizeof(one));
+        f->bell_rung = r == (ssize_t)sizeof(one);
+    } else if (!f->first && f->bell_rung) {
+        r = read(f->bell_fd, &one, sizeof(one));
+        f->bell_rung = false;
+    }
+}
+
+void async_ring_bell(struct xentmem *t)
+{
+    struct finished *f = &t->finished;
+
+    if (atomic_load(&f->nr_open) == 0)
+        return;
+    pthread_mutex_lock(&f->lock);
+    set_bell(f);
+    pthread_mutex_unlock(&f->lock);
+}
+
+/* Up to @max finished calls as a list. */
+static struct call *take_finished(struct xentmem *t, unsigned max)
+{
+    struct finished *f = &t->finished;
+    struct call *first, **end;
+
+    pthread_mutex_lock(&f->lock);
+    first = f->first;
+    end = &f->first;
+    for (unsigned nr = 0; nr < max && *end; nr++)
+        end = &(*end)->next;
+    f->first = *end;
+    if (!f->first)
+        f->last = &f->first;
+    if (first)
+        *end = NULL;
+    set_bell(f);
+    pthread_mutex_unlock(&f->lock);
+    return first;
+}
+
+/* Hand a finished operation back to its user. */
+static struct xentmem_op *release(struct xentmem *t, struct call *call)
+{
+    struct xentmem_op *op = call->op;
+
+    if (call->error) {
+        op_set_error(op, call->error);
+    } else {
+        op_set_answer(op, &call->response);
+        if (op->kind == XENTMEM_GET && op->status == XENTMEM_OK)
+            memcpy(op->page, room_page(&t->room, call->first_page), XENTMEM_PAGE_SIZE);
+    }
+    room_give(&t->room, call);
+    return op;
+}
+
+static unsigned reap_finished(struct xentmem *t, struct xentmem_op **ops_out, unsigned max)
+{
+    struct call *call = take_finished(t, max);
+    unsigned nr = 0;
+
+    while (call) {
+        struct call *next = call->next;
+
+        ops_out[nr++] = release(t, call);
+        call = next;
+    }
+    atomic_fetch_sub(&t->finished.nr_open, nr);
+    return nr;
+}
+
+/* ---- what xentmem_fd() was readable for ---- */
+
+static void look_at_deadlines(struct xentmem *t)
+{
+    uint64_t earliest = DEADLINE_NEVER;
+
+    for (unsigned i = 0; i < t->attach->nr_rings; i++) {
+        uint64_t deadline = ring_expire(t, &t->rings[i]);
+
+        if (deadline < earliest)
+            earliest = deadline;
+    }
+    async_timer(t, deadline_left_ms(earliest));
+}
+
+static void take_timer(struct xentmem *t)
+{
+    uint64_t times;
+    ssize_t r = read(t->finished.timer_fd, &times, sizeof(times));
+
+    (void)r;
+    atomic_store(&t->finished.timer_set, false);
+    look_at_deadlines(t);
+    /* the next try comes before any deadline */
+    if (atomic_load(&t->lost))
+        reconnect_look(t);
+}
+
+static void take_events(struct xentmem *t, int timeout_ms)
+{
+    struct epoll_event events[16];
+    int nr = epoll_wait(t->finished.epoll_fd, events, 16, timeout_ms);
+
+    for (int i = 0; i < nr; i++) {
+        switch (events[i].data.u32) {
+        case WATCHED_BELL:
+            break;
+        case WATCHED_TIMER:
+            take_timer(t);
+            break;
+        case WATCHED_DEATH:
+            look_at_deadlines(t);
+            break;
+        case WATCHED_ATTACH:
+            reconnect_look(t);
+            break;
+        default:
+            ring_consume(t, &t->rings[events[i].data.u32]);
+            break;
+        }
+    }
+}
+
+static void collect_all(struct xentmem *t)
+{
+    for (unsigned i = 0; i < t->attach->nr_rings; i++)
+        ring_collect_and_arm(t, &t->rings[i]);
+}
+
+/* ---- public ---- */
+
+int xentmem_fd(struct xentmem *t)
+{
+    int error = handle_check(t);
+
+    return error == EINVAL ? handle_return(error) : t->finished.epoll_fd;
+}
+
+int xentmem_reap(struct xentmem *t, struct xentmem_op **ops_out, unsigned max, int timeout_ms)
+{
+    uint64_t deadline = deadline_in_ms(timeout_ms);
+    unsigned nr;
+
+    if (handle_check(t) == EINVAL)
+        return handle_return(EINVAL);
+    if (max == 0)
+        return 0;
+    for (bool first = true;; first = false) {
+        nr = reap_finished(t, ops_out, max);
+        if (nr < max) {
+            collect_all(t);
+            nr += reap_finished(t, ops_out + nr, max - nr);
+        }
+        if (nr || atomic_load(&t->finished.nr_open) == 0)
+            return (int)nr;
+        if (!first && deadline_passed(deadline))
+            return 0;
+        take_events(t, first ? 0 : deadline_left_ms(deadline));
+    }
+}
+
+/* One operation with all it needs, on its ring. 0, EAGAIN: no room. */
+static int start(struct xentmem *t, struct xentmem_op *op, struct ring *r)
+{
+    struct call *call = room_take(&t->room, op_moves_page(op) ? 1 : 0, true);
+
+    if (!call)
+        return EAGAIN;
+    call->op = op;
+    call->deadline = deadline_in_ms(t->timeout_ms);
+    request_from_op(op, call->first_page, &call->request);
+    if (op->kind == XENTMEM_PUT)
+        memcpy(room_page(&t->room, call->first_page), op->page, XENTMEM_PAGE_SIZE);
+    atomic_fetch_add(&t->finished.nr_open, 1);
+    if (ring_try_start(t, r, call))
+        return 0;
+    atomic_fetch_sub(&t->finished.nr_open, 1);
+    room_give(&t->room, call);
+    return EAGAIN;
+}
+
+int xentmem_submit(struct xentmem *t, struct xentmem_op *ops, unsigned nr_ops)
+{
+    uint64_t touched = 0; /* a bit for each ring */
+    unsigned nr = 0;
+    int error = handle_check(t);
+
+    for (; !error && nr < nr_ops; nr++) {
+        struct ring *r = request_ring(t, ops[nr].pool, &ops[nr].object);
+
+        error = op_is_valid(&ops[nr]) && !t->control ? start(t, &ops[nr], r) : EINVAL;
+        if (error)
+            break;
+        touched |= 1ull << r->number;
+    }
+    for (unsigned i = 0; touched; i++, touched >>= 1) {
+        if (touched & 1)
+            ring_show(t, &t->rings[i]);
+    }
+    if (nr && !atomic_load(&t->finished.timer_set))
+        async_timer(t, t->timeout_ms);
+    return nr ? (int)nr : handle_return(error);
+}

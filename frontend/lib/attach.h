@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * attach.h - one way to a manager: memory shared with it and a bell each way.
+ *
+ *    attach_local.c   a daemon on this machine: memfd, pipes, a Unix socket
+ *    attach_xen.c     another domain: grants, event channels, xenstore
+ *
+ * Above this nobody knows which one it is. Descriptors keep their numbers for
+ * the life of an attachment, also when the manager is restarted.
+ */
+#ifndef XENTMEM_LIB_ATTACH_H
+#define XENTMEM_LIB_ATTACH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "frontend/lib/log.h"
+#include "protocol/tmemif.h"
+
+/* What the user asked for; zero is "choose". */
+struct attach_want {
+    const char *path; /* local: of the socket */
+    uint32_t device;
+    unsigned nr_rings;
+    int ring_page_order; /* -1: choose */
+    unsigned nr_data_pages;
+    unsigned fence_ms;
+    uint64_t session; /* random: front_session of the rings */
+    int timeout_ms;   /* for the manager to accept; -1: for ever */
+    struct log_to log;
+};
+
+enum attach_state {
+    ATTACH_SERVED, /* the manager is there, as far as one can see */
+    ATTACH_LOST,   /* it went away and may come back: attach_ops.again */
+    ATTACH_GONE,   /* it will not come back for this attachment */
+};
+
+struct attach;
+
+struct attach_ops {
+    /* Tell the manager that requests are there. Any thread. */
+    void (*notify)(struct attach *a, unsigned ring);
+    /* Take what made wait_fds[ring] readable. One thread at a time for a ring. Never blocks. */
+    void (*consume)(struct attach *a, unsigned ring);
+    /* Look what made event_fd readable. */
+    enum attach_state (*look)(struct attach *a);
+    /* After ATTACH_LOST: one try to be served again with the same memory. Blocks for one answer. */
+    enum attach_state (*again)(struct attach *a);
+    /*
+     * Free everything. @forked: this is a child that only has copies; the
+     * session is the parent's and must not notice.
+     */
+    void (*close)(struct attach *a, bool forked);
+};
+
+struct attach {
+    const struct attach_ops *ops;
+    struct log_to log;
+    unsigned nr_rings;
+    unsigned ring_page_order;
+    void *rings[TMEMIF_MAX_RINGS];  /* mapped, headers initialised */
+    int wait_fds[TMEMIF_MAX_RINGS]; /* readable: the manager has notified */
+    int event_fd;                   /* readable: look() has something to see */
+    uint8_t *data;
+    uint32_t nr_data_pages;
+};
+
+/* 0, or an errno value as xentmem_open() gives it, with a sentence said. Nothing is left over. */
+int attach_local_open(const struct attach_want *want, struct attach **attach_out);
+int attach_xen_open(const struct attach_want *want, struct attach **attach_out);
+
+/* Is this a Xen guest with device/tmem/@device? Cheap; false if one cannot know. */
+bool attach_xen_exists(uint32_t device);
+
+/* Default sizes: a ring for each CPU, up to ATTACH_DEFAULT_RINGS; and pages of data. */
+#define ATTACH_DEFAULT_RINGS      4u
+#define ATTACH_DEFAULT_DATA_PAGES 256u
+#define ATTACH_MIN_DATA_PAGES     8u
+
+/* Write the frontend's half of a new ring's header; the memory is zero. */
+void attach_init_ring(void *pages, unsigned order, uint64_t session);
+
+#endif /* XENTMEM_LIB_ATTACH_H */

@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The local transport, protocol/local.h: one memfd, a pipe each way for a ring, a socket. */
+#include "frontend/lib/attach.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "frontend/lib/clock.h"
+#include "protocol/local.h"
+#include "protocol/ring.h"
+
+/* How long a manager that has just come back may take for its welcome. */
+#define AGAIN_TIMEOUT_MS 2000
+
+struct attach_local {
+    struct attach attach;
+    struct sockaddr_un address;
+    struct tmemif_local_hello hello;
+    int memfd;
+    uint8_t *memory; /* rings, then data */
+    size_t memory_bytes;
+    int bells[TMEMIF_LOCAL_MAX_RINGS]; /* to_backend: writing ends */
+};
+
+static struct attach_local *local_of(struct attach *a)
+{
+    return (struct attach_local *)((char *)a - offsetof(struct attach_local, attach));
+}
+
+static void local_notify(struct attach *a, unsigned ring)
+{
+    char any = 0;
+    ssize_t r = write(local_of(a)->bells[ring], &any, 1);
+
+    (void)r; /* a full pipe is a notification, a broken one shows at event_fd */
+}
+
+static void local_consume(struct attach *a, unsigned ring)
+{
+    char bytes[512];
+    ssize_t r = read(a->wait_fds[ring], bytes, sizeof(bytes));
+
+    (void)r; /* what is left keeps it readable */
+}
+
+static enum attach_state local_look(struct attach *a)
+{
+    struct pollfd socket = {.fd = a->event_fd, .events = POLLIN | POLLRDHUP};
+    char byte;
+
+    if (poll(&socket, 1, 0) <= 0)
+        return ATTACH_SERVED;
+    /* the socket carries nothing after the welcome: readable is end-of-file, or a broken manager */
+    if (recv(a->event_fd, &byte, 1, MSG_DONTWAIT) > 0)
+        log_say(&a->log, "the manager sent data where none belongs");
+    return ATTACH_LOST;
+}
+
+static void close_all(int *fds, unsigned nr)
+{
+    for (unsigned i = 0; i < nr; i++) {
+        if (fds[i] >= 0)
+            close(fds[i]);
+        fds[i] = -1;
+    }
+}
+
+/* 0 or an errno value; ENODEV: nobody listens. */
+static int connect_to(const struct sockaddr_un *address, int *socket_out)
+{
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    int error;
+
+    if (fd < 0)
+        return errno;
+    if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0) {
+        *socket_out = fd;
+        return 0;
+    }
+    error = errno;
+    close(fd);
+    return error == ENOENT || error == ECONNREFUSED || error == ENOTDIR ? ENODEV : error;
+}
+
+static int send_hello(int fd, const struct tmemif_local_hello *hello, int memfd)
+{
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control = {0};
+    struct iovec part = {.iov_base = (void *)(uintptr_t)hello, .iov_len = sizeof(*hello)};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof(control.bytes)};
+    struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+
+    head->cmsg_level = SOL_SOCKET;
+    head->cmsg_type = SCM_RIGHTS;
+    head->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(head), &memfd, sizeof(memfd));
+    return sendmsg(fd, &message, MSG_NOSIGNAL) == (ssize_t)sizeof(*hello) ? 0 : errno;
+}
+
+/* Receive a welcome and up to @nr descriptors; what is missing is -1. 0 or an errno value. */
+static int receive_welcome(int fd, struct tmemif_local_welcome *welcome_out, int *fds_out,
+                           unsigned nr)
+{
+    union {
+        char bytes[CMSG_SPACE(2 * TMEMIF_LOCAL_MAX_RINGS * sizeof(int))];
+        struct cmsghdr align;
+    } control = {0};
+    struct iovec part = {.iov_base = welcome_out, .iov_len = sizeof(*welcome_out)};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof(control.bytes)};
+    ssize_t r = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+    int error = r < 0 ? errno : 0;
+    unsigned got = 0;
+
+    for (unsigned i = 0; i < nr; i++)
+        fds_out[i] = -1;
+    if (error)
+        return error == EAGAIN ? ETIMEDOUT : error;
+
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
+        size_t nr_fds = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+            continue;
+        for (size_t i = 0; i < nr_fds; i++) {
+            int sent;
+
+            memcpy(&sent, CMSG_DATA(c) + i * sizeof(int), sizeof(sent));
+            if (got < nr)
+                fds_out[got++] = sent;
+            else
+                close(sent);
+        }
+    }
+    if (r == 0)
+        return ECONNRESET; /* closed without a word: it may be on its way down */
+    if (r != (ssize_t)sizeof(*welcome_out) || (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ||
+        welcome_out->magic != TMEMIF_LOCAL_MAGIC || welcome_out->version != TMEMIF_VERSION_1)
+        return EPROTO;
+    return 0;
+}
+
+static int errno_of_refusal(unsigned status)
+{
+    switch (status) {
+    case TMEMIF_BUSY:
+        return EBUSY;
+    case TMEMIF_NOT_ALLOWED:
+        return EACCES;
+    case TMEMIF_NO_MEMORY:
+    case TMEMIF_TOO_MANY:
+        return ENOSPC;
+    case TMEMIF_BAD_REQUEST:
+    case TMEMIF_NOT_SUPPORTED:
+        return EINVAL;
+    default:
+        return EPROTO;
+    }
+}
+
+/* What a manager says is shown to people: printable ASCII only, and it ends. */
+static void clean_reason(char reason[TMEMIF_LOCAL_REASON_LEN])
+{
+    reason[TMEMIF_LOCAL_REASON_LEN - 1] = '\0';
+    for (char *c = reason; *c; c++) {
+        if (*c < ' ' || *c > '~')
+            *c = '?';
+    }
+}
+
+/* Put @from in the place of *@to, which keeps its number if it has one. */
+static int take_place(int from, int *to)
+{
+    int r;
+
+    if (*to < 0) {
+        *to = from;
+        return 0;
+    }
+    r = dup3(from, *to, O_CLOEXEC) < 0 ? errno : 0;
+    close(from);
+    return r;
+}
+
+static int set_nonblocking(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? errno : 0;
+}
+
+/* Hello and welcome over @fd, which is taken over. 0 or an errno value. */
+static int shake_hands(struct attach_local *l, int fd, int timeout_ms)
+{
+    struct timeval limit = {.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
+    struct tmemif_local_welcome welcome;
+    unsigned nr = l->attach.nr_rings;
+    int fds[2 * TMEMIF_LOCAL_MAX_RINGS];
+    int error;
+
+    for (unsigned i = 0; i < 2 * nr; i++)
+        fds[i] = -1;
+    if (timeout_ms >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) < 0) {
+        error = errno;
+        goto out;
+    }
+    error = send_hello(fd, &l->hello, l->memfd);
+    if (error)
+        goto out;
+    error = receive_welcome(fd, &welcome, fds, 2 * nr);
+    if (error) {
+        log_say(&l->attach.log, "the manager at %s: %s", l->address.sun_path,
+                error == ETIMEDOUT ? "no answer" : strerror(error));
+        goto out;
+    }
+    if (welcome.status != TMEMIF_OK) {
+        clean_reason(welcome.reason);
+        log_say(&l->attach.log, "the manager at %s refused: %s", l->address.sun_path,
+                welcome.reason);
+        error = errno_of_refusal(welcome.status);
+        goto out;
+    }
+    for (unsigned i = 0; !error && i < nr; i++) {
+        if (fds[2 * i] < 0 || fds[2 * i + 1] < 0) {
+            error = EPROTO;
+            break;
+        }
+        error = set_nonblocking(fds[2 * i]);
+        if (!error)
+            error = set_nonblocking(fds[2 * i + 1]);
+    }
+    for (unsigned i = 0; !error && i < nr; i++) {
+        error = take_place(fds[2 * i], &l->bells[i]);
+        fds[2 * i] = -1;
+        if (!error) {
+            error = take_place(fds[2 * i + 1], &l->attach.wait_fds[i]);
+            fds[2 * i + 1] = -1;
+        }
+    }
+    if (!error) {
+        error = take_place(fd, &l->attach.event_fd);
+        fd = -1;
+    }
+out:
+    close_all(fds, 2 * nr);
+    close_all(&fd, 1);
+    return error;
+}
+
+static enum attach_state local_again(struct attach *a)
+{
+    struct attach_local *l = local_of(a);
+    int fd, error;
+
+    error = connect_to(&l->address, &fd);
+    if (!error)
+        error = shake_hands(l, fd, AGAIN_TIMEOUT_MS);
+    switch (error) {
+    case 0:
+        return ATTACH_SERVED;
+    case EINVAL:
+    case EACCES:
+    case EPROTO:
+        /* it has no record of our rings, or will not have us any more */
+        return ATTACH_GONE;
+    default:
+        return ATTACH_LOST;
+    }
+}
+
+static void local_close(struct attach *a, bool forked)
+{
+    struct attach_local *l = local_of(a);
+
+    if (l->memory && !forked) {
+        struct tmemif_ring *ring = a->rings[0];
+
+        __atomic_store_n(&ring->front_alive, 0, __ATOMIC_RELEASE);
+    }
+    close_all(&a->event_fd, 1);
+    close_all(l->bells, TMEMIF_LOCAL_MAX_RINGS);
+    close_all(a->wait_fds, TMEMIF_LOCAL_MAX_RINGS);
+    close_all(&l->memfd, 1);
+    if (l->memory)
+        munmap(l->memory, l->memory_bytes);
+    free(l);
+}
+
+static const struct attach_ops local_ops = {
+    .notify = local_notify,
+    .consume = local_consume,
+    .look = local_look,
+    .again = local_again,
+    .close = local_close,
+};
+
+/* The shared memory, sealed as protocol/local.h wants it. */
+static int make_memory(struct attach_local *l, uint64_t session)
+{
+    struct attach *a = &l->attach;
+    size_t ring_bytes = (size_t)TMEMIF_PAGE_SIZE << a->ring_page_order;
+
+    l->memory_bytes = a->nr_rings * ring_bytes + (size_t)a->nr_data_pages * TMEMIF_PAGE_SIZE;
+    l->memfd = memfd_create("xentmem-attachment", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (l->memfd < 0 || ftruncate(l->memfd, (off_t)l->memory_bytes) < 0 ||
+        fcntl(l->memfd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+        return errno;
+    l->memory = mmap(NULL, l->memory_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, l->memfd, 0);
+    if (l->memory == MAP_FAILED) {
+        l->memory = NULL;
+        return errno;
+    }
+    for (unsigned i = 0; i < a->nr_rings; i++) {
+        a->rings[i] = l->memory + i * ring_bytes;
+        attach_init_ring(a->rings[i], a->ring_page_order, session);
+    }
+    a->data = l->memory + a->nr_rings * ring_bytes;
+    return 0;
+}
+
+static unsigned least(unsigned a, unsigned b)
+{
+    return a < b ? a : b;
+}
+
+static int choose_sizes(struct attach_local *l, const struct attach_want *want)
+{
+    long nr_cpus = sysconf(_SC_NPROCESSORS_ONLN);
+    struct attach *a = &l->attach;
+
+    a->nr_rings = want->nr_rings ? want->nr_rings
+                                 : least(nr_cpus > 1 ? (unsigned)nr_cpus : 1, ATTACH_DEFAULT_RINGS);
+    a->ring_page_order = want->ring_page_order < 0 ? 1 : (unsigned)want->ring_page_order;
+    a->nr_data_pages = want->nr_data_pages ? want->nr_data_pages : ATTACH_DEFAULT_DATA_PAGES;
+    if (a->nr_rings > TMEMIF_LOCAL_MAX_RINGS) {
+        log_say(&a->log, "at most %u rings to a manager on this machine", TMEMIF_LOCAL_MAX_RINGS);
+        return EINVAL;
+    }
+    l->hello = (struct tmemif_local_hello){
+        .magic = TMEMIF_LOCAL_MAGIC,
+        .version = TMEMIF_VERSION_1,
+        .device = want->device,
+        .nr_rings = a->nr_rings,
+        .ring_page_order = a->ring_page_order,
+        .nr_data_pages = a->nr_data_pages,
+        .fence_ms = want->fence_ms,
+    };
+    return 0;
+}
+
+int attach_local_open(const struct attach_want *want, struct attach **attach_out)
+{
+    struct attach_local *l;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd, error;
+
+    if (strlen(want->path) >= sizeof(address.sun_path)) {
+        log_say(&want->log, "%s: too long for a socket's path", want->path);
+        return EINVAL;
+    }
+    strcpy(address.sun_path, want->path);
+    /* before anything is allocated: is there a manager at all? */
+    error = connect_to(&address, &fd);
+    if (error) {
+        log_say(&want->log, "no manager at %s: %s", want->path,
+                error == ENODEV ? "nobody listens there" : strerror(error));
+        return error;
+    }
+
+    l = calloc(1, sizeof(*l));
+    if (!l) {
+        close(fd);
+        return ENOMEM;
+    }
+    l->attach.ops = &local_ops;
+    l->attach.log = want->log;
+    l->attach.event_fd = l->memfd = -1;
+    for (unsigned i = 0; i < TMEMIF_LOCAL_MAX_RINGS; i++)
+        l->bells[i] = l->attach.wait_fds[i] = -1;
+    l->address = address;
+
+    error = choose_sizes(l, want);
+    if (!error)
+        error = make_memory(l, want->session);
+    if (!error) {
+        error = shake_hands(l, fd, want->timeout_ms);
+        fd = -1;
+    }
+    close_all(&fd, 1);
+    if (error) {
+        local_close(&l->attach, false);
+        return error == ECONNRESET || error == EPIPE ? ENODEV : error;
+    }
+    *attach_out = &l->attach;
+    return 0;
+}

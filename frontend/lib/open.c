@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "frontend/include/xentmem.h"
+#include "frontend/lib/handle.h"
+#include "frontend/lib/where.h"
+#include "protocol/control.h"
+#include "protocol/local.h"
+#include "protocol/ring.h"
+
+#define DEFAULT_POLL_US    50
+#define DEFAULT_TIMEOUT_MS 10000
+/* An operator's attachment: one ring, one message and its reply at a time. */
+#define CONTROL_DATA_PAGES (8 + TMEMCTL_MAX_REPLY / TMEMIF_PAGE_SIZE)
+
+void attach_init_ring(void *pages, unsigned order, uint64_t session)
+{
+    struct ring_front front;
+
+    ring_front_init(&front, pages, order, session);
+}
+
+static bool options_are_valid(const struct xentmem_options *o)
+{
+    return o->size == sizeof(*o) && o->reserved == 0 && o->nr_rings <= TMEMIF_MAX_RINGS &&
+           o->ring_page_order >= -1 && o->ring_page_order <= (int)TMEMIF_MAX_RING_PAGE_ORDER &&
+           (o->nr_data_pages == 0 || (o->nr_data_pages >= ATTACH_MIN_DATA_PAGES &&
+                                      o->nr_data_pages <= TMEMIF_MAX_DATA_PAGES)) &&
+           o->poll_us >= -1 && o->poll_us <= 1000000 && o->timeout_ms >= -1;
+}
+
+static unsigned choose_poll_us(int wanted)
+{
+    if (wanted >= 0)
+        return (unsigned)wanted;
+    /* with one CPU the manager runs only when we do not */
+    return sysconf(_SC_NPROCESSORS_ONLN) > 1 ? DEFAULT_POLL_US : 0;
+}
+
+static int find_manager(const char *text, struct where *where_out)
+{
+    if (text)
+        return where_parse(text, where_out) ? 0 : EINVAL;
+    where_parse(attach_xen_exists(0) ? "xen:0" : "local:", where_out);
+    return 0;
+}
+
+/* The attachment, and with it the memory. 0 or an errno value, said in the log. */
+static int attach(const char *text, const struct xentmem_options *o,
+                  const struct handle_config *config, struct attach **attach_out)
+{
+    struct attach_want want = {
+        .nr_rings = o->nr_rings,
+        .ring_page_order = o->ring_page_order,
+        .nr_data_pages = o->nr_data_pages,
+        .fence_ms = o->fence_ms,
+        .timeout_ms = config->timeout_ms,
+        .log = config->log,
+    };
+    struct where *where;
+    int error;
+
+    if (getrandom(&want.session, sizeof(want.session), 0) != sizeof(want.session))
+        return errno;
+    where = malloc(sizeof(*where));
+    if (!where)
+        return ENOMEM;
+    error = find_manager(text, where);
+    if (error) {
+        log_say(&want.log, "%s: neither xen:N nor local:PATH[:N]", text);
+        goto out;
+    }
+    if (config->control) {
+        want.nr_rings = 1;
+        want.ring_page_order = 0;
+        want.nr_data_pages = CONTROL_DATA_PAGES;
+    }
+    want.device = where->device;
+    want.path = where->path;
+    if (where->kind == WHERE_XEN) {
+        error = attach_xen_open(&want, attach_out);
+    } else {
+        if (config->control)
+            want.device = TMEMIF_LOCAL_OPERATOR;
+        error = attach_local_open(&want, attach_out);
+    }
+out:
+    free(where);
+    return error;
+}
+
+struct xentmem *xentmem_open(const char *where, unsigned flags,
+                             const struct xentmem_options *options)
+{
+    static const struct xentmem_options defaults = XENTMEM_OPTIONS_INIT;
+    const struct xentmem_options *o = options ? options : &defaults;
+    struct handle_config config;
+    struct xentmem *t = NULL;
+    struct attach *a;
+    int error;
+
+    if (!options_are_valid(o) || (flags & ~XENTMEM_OPEN_CONTROL)) {
+        errno = EINVAL;
+        return NULL;
+    }
+    config = (struct handle_config){
+        .log = {.say = o->log, .arg = o->log_arg},
+        .poll_us = choose_poll_us(o->poll_us),
+        .timeout_ms = o->timeout_ms ? o->timeout_ms : DEFAULT_TIMEOUT_MS,
+        .fence_ms = o->fence_ms,
+        .control = flags & XENTMEM_OPEN_CONTROL,
+    };
+    error = attach(where, o, &config, &a);
+    if (!error)
+        error = handle_create(a, &config, &t);
+    if (error)
+        errno = error;
+    return t;
+}
+
+void xentmem_close(struct xentmem *t)
+{
+    int saved = errno;
+
+    if (t)
+        handle_destroy(t);
+    errno = saved;
+}

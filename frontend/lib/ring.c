@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "frontend/lib/ring.h"
+
+#include <errno.h>
+#include <poll.h>
+
+#include "frontend/lib/answer.h"
+#include "frontend/lib/async.h"
+#include "frontend/lib/clock.h"
+#include "frontend/lib/reconnect.h"
+
+/* Where looking has not paid lately, look again this often to see whether it does now. */
+#define LOOK_EVERY 16u
+
+void ring_init(struct ring *r, const struct attach *attach, unsigned number)
+{
+    pthread_condattr_t monotonic;
+
+    *r = (struct ring){.number = number};
+    r->front.view = ring_view_at(attach->rings[number], attach->ring_page_order);
+    pthread_mutex_init(&r->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&r->moved, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}
+
+void ring_fini(struct ring *r)
+{
+    pthread_cond_destroy(&r->moved);
+    pthread_mutex_destroy(&r->lock);
+}
+
+static struct call **slot_of(struct ring *r, uint32_t number)
+{
+    return &r->calls[number & (r->front.view.nr_slots - 1)];
+}
+
+/* ---- taking answers: by the leader, or under the lock while there is none ---- */
+
+static bool is_answered(const struct ring *r)
+{
+    return ring_read_once(&r->front.view.shared->rsp_prod) != r->front.rsp_cons;
+}
+
+static void finish(struct xentmem *t, struct ring *r, struct call *call, int error)
+{
+    if (call->state == CALL_ABANDONED) {
+        room_give(&t->room, call);
+        return;
+    }
+    call->state = CALL_DONE;
+    call->error = error;
+    if (call->op) {
+        r->nr_asynchronous--;
+        async_finished(t, call);
+    }
+}
+
+/* Under the lock, by the only thread that may. */
+static void collect(struct xentmem *t, struct ring *r)
+{
+    bool bad;
+    uint32_t nr = ring_front_ready(&r->front, &bad);
+
+    if (bad)
+        handle_die(t, EPROTO, "the manager's response index jumped");
+    for (; nr && !atomic_load(&t->dead); nr--) {
+        uint32_t number = r->front.rsp_cons;
+        struct call **slot = slot_of(r, number), *call = *slot;
+        struct tmemif_response untrusted = ring_front_take(&r->front);
+
+        *slot = NULL;
+        if (!call)
+            continue; /* expired when the handle died */
+        if (!answer_is_valid(&call->request, number, &untrusted)) {
+            handle_die(t, EPROTO, "the manager sent a response that fits no request");
+            finish(t, r, call, EPROTO);
+            break;
+        }
+        call->response = untrusted;
+        finish(t, r, call, 0);
+    }
+}
+
+void ring_collect(struct xentmem *t, struct ring *r)
+{
+    pthread_mutex_lock(&r->lock);
+    if (!r->led) {
+        collect(t, r);
+        async_ring_bell(t);
+        pthread_cond_broadcast(&r->moved);
+    }
+    pthread_mutex_unlock(&r->lock);
+}
+
+static void collect_and_arm(struct xentmem *t, struct ring *r)
+{
+    collect(t, r);
+    while (r->nr_asynchronous && !atomic_load(&t->dead) && ring_front_arm(&r->front))
+        collect(t, r);
+}
+
+void ring_collect_and_arm(struct xentmem *t, struct ring *r)
+{
+    pthread_mutex_lock(&r->lock);
+    if (!r->led) {
+        collect_and_arm(t, r);
+        pthread_cond_broadcast(&r->moved);
+    }
+    pthread_mutex_unlock(&r->lock);
+}
+
+void ring_consume(struct xentmem *t, struct ring *r)
+{
+    pthread_mutex_lock(&r->lock);
+    if (!r->led)
+        t->attach->ops->consume(t->attach, r->number);
+    pthread_mutex_unlock(&r->lock);
+}
+
+/* ---- the leader's sleep: r->led is set, the lock is not held ---- */
+
+static void remember_wait(struct ring *r, uint64_t started)
+{
+    uint64_t took = clock_us() - started;
+
+    if (took > 100000)
+        took = 100000;
+    r->mean_wait_us = (unsigned)((7 * (uint64_t)r->mean_wait_us + took) / 8);
+}
+
+static void relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+/* Look for an answer for a while, if answers come soon enough for that to pay. */
+static bool look(const struct xentmem *t, struct ring *r, uint64_t started)
+{
+    if (t->poll_us == 0)
+        return is_answered(r);
+    if (r->mean_wait_us > t->poll_us && r->nr_sleeps++ % LOOK_EVERY)
+        return is_answered(r);
+    do {
+        for (unsigned i = 0; i < 50; i++) {
+            if (is_answered(r))
+                return true;
+            relax();
+        }
+    } while (clock_us() - started < t->poll_us);
+    return false;
+}
+
+static void sleep_for_manager(struct xentmem *t, struct ring *r, uint64_t deadline)
+{
+    struct attach *a = t->attach;
+    uint64_t started = clock_us();
+    struct pollfd fds[] = {
+        {.fd = a->wait_fds[r->number], .events = POLLIN},
+        {.fd = a->event_fd, .events = POLLIN | POLLRDHUP},
+        {.fd = t->death_fd, .events = POLLIN},
+    };
+
+    if (atomic_load(&t->lost)) {
+        reconnect_wait(t, deadline);
+        return;
+    }
+    if (!look(t, r, started) && !ring_front_arm(&r->front)) {
+        if (poll(fds, 3, deadline_left_ms(deadline)) > 0) {
+            if (fds[1].revents)
+                reconnect_look(t);
+            if (fds[0].revents)
+                a->ops->consume(a, r->number);
+        }
+    }
+    if (is_answered(r))
+        remember_wait(r, started);
+}
+
+/* ---- waiting: under the lock ---- */
+
+/* Is it over? With no call: is there a free slot? */
+static bool is_over(const struct ring *r, const struct call *call)
+{
+    return call ? call->state != CALL_UNDER_WAY : ring_front_free(&r->front) > 0;
+}
+
+/* 0, ETIMEDOUT, or what the handle died of. */
+static int wait_until_over(struct xentmem *t, struct ring *r, const struct call *call,
+                           uint64_t deadline)
+{
+    bool was_leader = false;
+    int error = 0;
+
+    while (!is_over(r, call)) {
+        error = atomic_load(&t->dead);
+        if (!error && deadline_passed(deadline))
+            error = ETIMEDOUT;
+        if (error)
+            break;
+        if (r->led) {
+            struct timespec until = deadline_timespec(deadline);
+
+            if (deadline == DEADLINE_NEVER)
+                pthread_cond_wait(&r->moved, &r->lock);
+            else
+                pthread_cond_timedwait(&r->moved, &r->lock, &until);
+            continue;
+        }
+        r->led = was_leader = true;
+        pthread_mutex_unlock(&r->lock);
+        sleep_for_manager(t, r, deadline);
+        pthread_mutex_lock(&r->lock);
+        r->led = false;
+        collect(t, r);
+        async_ring_bell(t);
+        pthread_cond_broadcast(&r->moved);
+    }
+    /* nobody sleeps for the ring now: let notifications go to xentmem_fd() */
+    if (was_leader && !r->led && r->nr_asynchronous) {
+        collect_and_arm(t, r);
+        async_ring_bell(t);
+    }
+    return is_over(r, call) ? 0 : error;
+}
+
+/* ---- starting ---- */
+
+static void put(struct ring *r, struct call *call)
+{
+    uint32_t number = ring_front_put(&r->front, &call->request);
+
+    call->state = CALL_UNDER_WAY;
+    *slot_of(r, number) = call;
+    if (call->op)
+        r->nr_asynchronous++;
+}
+
+bool ring_try_start(struct xentmem *t, struct ring *r, struct call *call)
+{
+    bool ok;
+
+    pthread_mutex_lock(&r->lock);
+    if (ring_front_free(&r->front) == 0 && !r->led) {
+        collect(t, r);
+        async_ring_bell(t);
+    }
+    ok = ring_front_free(&r->front) > 0;
+    if (ok)
+        put(r, call);
+    pthread_mutex_unlock(&r->lock);
+    return ok;
+}
+
+void ring_show(struct xentmem *t, struct ring *r)
+{
+    bool notify;
+
+    pthread_mutex_lock(&r->lock);
+    notify = ring_front_publish(&r->front);
+    pthread_mutex_unlock(&r->lock);
+    if (notify)
+        t->attach->ops->notify(t->attach, r->number);
+}
+
+int ring_carry_out(struct xentmem *t, struct ring *r, struct call *call)
+{
+    bool notify;
+    int error;
+
+    pthread_mutex_lock(&r->lock);
+    error = wait_until_over(t, r, NULL, call->deadline);
+    if (error) {
+        pthread_mutex_unlock(&r->lock);
+        return error;
+    }
+    put(r, call);
+    notify = ring_front_publish(&r->front);
+    if (notify) {
+        pthread_mutex_unlock(&r->lock);
+        t->attach->ops->notify(t->attach, r->number);
+        pthread_mutex_lock(&r->lock);
+    }
+    error = wait_until_over(t, r, call, call->deadline);
+    if (error)
+        call->state = CALL_ABANDONED;
+    else
+        error = call->error;
+    pthread_mutex_unlock(&r->lock);
+    return error;
+}
+
+/* ---- asynchronous calls that are overdue ---- */
+
+/*
+ * The operation goes back to its user; what the manager may still read and
+ * write stays behind with a call that nobody waits for. False: no call to spare.
+ */
+static bool give_up(struct xentmem *t, struct ring *r, struct call **slot)
+{
+    struct call *call = *slot, *ghost = room_take(&t->room, 0, false);
+
+    if (!ghost)
+        return false;
+    *ghost = *call;
+    ghost->op = NULL;
+    ghost->state = CALL_ABANDONED;
+    *slot = ghost;
+    call->batch = NULL;
+    call->nr_pages = 0;
+    finish(t, r, call, ETIMEDOUT);
+    return true;
+}
+
+uint64_t ring_expire(struct xentmem *t, struct ring *r)
+{
+    uint64_t earliest = DEADLINE_NEVER;
+    int dead = atomic_load(&t->dead);
+
+    pthread_mutex_lock(&r->lock);
+    for (uint32_t n = r->front.rsp_cons; n != r->front.req_prod; n++) {
+        struct call **slot = slot_of(r, n), *call = *slot;
+
+        if (!call || !call->op || call->state != CALL_UNDER_WAY)
+            continue;
+        if (dead) {
+            /* the room is not given out any more */
+            *slot = NULL;
+            finish(t, r, call, dead);
+            continue;
+        }
+        if (deadline_passed(call->deadline) && give_up(t, r, slot))
+            continue;
+        if (call->deadline < earliest)
+            earliest = call->deadline;
+    }
+    pthread_mutex_unlock(&r->lock);
+    return earliest;
+}

@@ -1,0 +1,520 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The library against a manager in a thread, which answers well, late, wrongly or not at all. */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "frontend/include/xentmem.h"
+#include "frontend/lib/clock.h"
+#include "tests/lib/runner.h"
+#include "tests/unit/frontend_fake.h"
+
+static const struct xentmem_object object = {{7, 0, 0}};
+
+static void fill(uint8_t *page, unsigned number)
+{
+    memset(page, (int)(number % 251 + 1), XENTMEM_PAGE_SIZE);
+    memcpy(page, &number, sizeof(number));
+}
+
+static bool is_filled(const uint8_t *page, unsigned number)
+{
+    uint8_t expected[XENTMEM_PAGE_SIZE];
+
+    fill(expected, number);
+    return memcmp(page, expected, sizeof(expected)) == 0;
+}
+
+static void a_page_put_is_the_page_got(void)
+{
+    uint8_t page[XENTMEM_PAGE_SIZE], got[XENTMEM_PAGE_SIZE];
+    struct fake f;
+    struct xentmem *t = fake_open(&f, 5000, 20);
+
+    fill(page, 1);
+    CU_ASSERT_EQUAL(xentmem_put(t, 0, &object, 3, page), XENTMEM_OK);
+    memset(got, 0, sizeof(got));
+    CU_ASSERT_EQUAL(xentmem_get(t, 0, &object, 3, got), XENTMEM_OK);
+    CU_ASSERT(is_filled(got, 1));
+    CU_ASSERT_EQUAL(xentmem_flush_page(t, 0, &object, 3), XENTMEM_OK);
+    memset(got, 0xee, sizeof(got));
+    CU_ASSERT_EQUAL(xentmem_get(t, 0, &object, 3, got), XENTMEM_MISS);
+    CU_ASSERT_EQUAL(got[0], 0xee);
+    CU_ASSERT_EQUAL(got[XENTMEM_PAGE_SIZE - 1], 0xee);
+    xentmem_close(t);
+}
+
+static void a_miss_gives_a_lease_where_one_was_asked_for(void)
+{
+    uint8_t page[XENTMEM_PAGE_SIZE];
+    struct xentmem_lease lease = {{0}};
+    struct fake f;
+    struct xentmem *t = fake_open(&f, 5000, 0);
+    int leased = 0;
+
+    CU_ASSERT_EQUAL(xentmem_get_lease(t, 0, &object, 1, page, &lease, &leased), XENTMEM_MISS);
+    CU_ASSERT_EQUAL(leased, 1);
+    CU_ASSERT(lease.opaque[0] == 1 && lease.opaque[1] == 2 && lease.opaque[2] == 3);
+    CU_ASSERT_EQUAL(xentmem_put_leased(t, 0, &object, 1, page, &lease), XENTMEM_OK);
+    CU_ASSERT_EQUAL(xentmem_get_lease(t, 0, &object, 1, page, &lease, &leased), XENTMEM_OK);
+    CU_ASSERT_EQUAL(leased, 0);
+    xentmem_close(t);
+}
+
+/* 512 puts and as many gets through 64 pages of data area. */
+static void a_vector_of_512_comes_back_whole_and_in_order(void)
+{
+    enum { NR = 512 };
+    struct xentmem_op *ops = calloc(NR, sizeof(*ops));
+    uint8_t *pages = malloc((size_t)NR * XENTMEM_PAGE_SIZE);
+    struct fake f;
+    struct xentmem *t = fake_open(&f, 5000, 20);
+    unsigned right = 0;
+
+    for (unsigned i = 0; i < NR; i++) {
+        fill(pages + i * XENTMEM_PAGE_SIZE, i);
+        ops[i] = (struct xentmem_op){.kind = XENTMEM_PUT,
+                                     .index = i,
+                                     .object = object,
+                                     .page = pages + i * XENTMEM_PAGE_SIZE,
+                                     .status = -7};
+    }
+    CU_ASSERT_EQUAL(xentmem_vector(t, ops, NR), 0);
+    memset(pages, 0, (size_t)NR * XENTMEM_PAGE_SIZE);
+    for (unsigned i = 0; i < NR; i++) {
+        right += ops[i].status == XENTMEM_OK;
+        ops[i].kind = XENTMEM_GET;
+        ops[i].status = -7;
+    }
+    CU_ASSERT_EQUAL(right, NR);
+    CU_ASSERT_EQUAL(xentmem_vector(t, ops, NR), 0);
+    right = 0;
+    for (unsigned i = 0; i < NR; i++)
+        right += ops[i].status == XENTMEM_OK && is_filled(ops[i].page, i);
+    CU_ASSERT_EQUAL(right, NR);
+    CU_ASSERT_EQUAL(atomic_load(&f.nr_requests), 2 * NR);
+    xentmem_close(t);
+    free(pages);
+    free(ops);
+}
+
+static void a_vector_with_a_bad_operation_does_nothing(void)
+{
+    uint8_t page[XENTMEM_PAGE_SIZE] = {0};
+    struct xentmem_op ops[2] = {{.kind = XENTMEM_PUT, .object = object, .page = page},
+                                {.kind = XENTMEM_GET, .object = object, .page = NULL}};
+    struct fake f;
+    struct xentmem *t = fake_open(&f, 5000, 0);
+
+    CU_ASSERT_EQUAL(xentmem_vector(t, ops, 2), -1);
+    CU_ASSERT_EQUAL(errno, EINVAL);
+    CU_ASSERT_EQUAL(atomic_load(&f.nr_requests), 0);
+    xentmem_close(t);
+}
+
+/* Submit @nr puts at depth @depth, counting each op that comes back once with OK. */
+static unsigned run_async(struct xentmem *t, unsigned nr, unsigned depth)
+{
+    struct xentmem_op *ops = calloc(depth, sizeof(*ops)), *back[8];
+    uint8_t page[XENTMEM_PAGE_SIZE] = {0};
+    unsigned submitted = 0, reaped = 0, right = 0;
+
+    for (unsigned i = 0; i < depth; i++) {
+        ops[i] = (struct xentmem_op){
+            .kind = XENTMEM_PUT, .index = i, .object = {{i, 0, 0}}, .page = page};
+        submitted += xentmem_submit(t, &ops[i], 1) == 1;
+    }
+    while (reaped < submitted) {
+        int r = xentmem_reap(t, back, 8, 5000);
+
+        if (r <= 0)
+            break;
+        reaped += (unsigned)r;
+        for (int i = 0; i < r; i++) {
+            right += back[i]->status == XENTMEM_OK;
+            if (submitted < nr)
+                submitted += xentmem_submit(t, back[i], 1) == 1;
+        }
+    }
+    free(ops);
+    return reaped == submitted ? right : 0;
+}
+
+static void operations_at_depth_32_all_come_back(void)
+{
+    struct fake f;
+    struct xentmem *t = fake_open(&f, 5000, 0);
+
+    CU_ASSERT_EQUAL(run_async(t, 5000, 32), 5000);
+    CU_ASSERT_EQUAL(xentmem_reap(t, &(struct xentmem_op *){NULL}, 1, -1), 0);
+    xentmem_close(t);
+}
+
+static void the_descriptor_wakes_a_poller_for_every_answer(void)
+{
+    uint8_t page[XENTMEM_PAGE_SIZE] = {0};
+    struct xentmem_op op = {.kind = XENTMEM_PUT, .object = object, .page = page}, *back = NULL;
+    struct fake f;
+    struct xentmem *t = fake_open(&f, 5000, 0);
+    unsigned woken = 0, lost = 0;
+
+    for (unsigned i = 0; i < 300; i++) {
+        struct pollfd fd = {.fd = xentmem_fd(t), .events = POLLIN};
+
+        if (xentmem_submit(t, &op, 1) != 1)
+            break;
+        while (xentmem_reap(t, &back, 1, 0) == 0 && lost == 0)
+            lost += poll(&fd, 1, 2000) == 0;
+        woken += back == &op && op.status == XENTMEM_OK;
+        back = NULL;
+    }
+    CU_ASSERT_EQUAL(lost, 0);
+    CU_ASSERT_EQUAL(woken, 300);
+    xentmem_close(t);
+}
+
+static void the_descriptor_rests_when_nothing_is_under_way(void)
+{
+    uint8_t page[XENTMEM_PAGE_SIZE] = {0};
+    struct xentmem_op *back;
+    struct fake f;
+    struct xentmem *t = fake_open(&f, 5000, 0);
+    struct pollfd fd = {.fd = xentmem_fd(t), .events = POLLIN};
+
+    CU_ASSERT_EQUAL(run_async(t, 50, 4), 50);
+    CU_ASSERT_EQUAL(xentmem_put(t, 0, &object, 0, page), XENTMEM_OK);
+    /* what is left over from notifications may wake it a few times, not for ever */
+    for (unsigned i = 0; i < 10 && poll(&fd, 1, 0) > 0; i++)
+        xentmem_reap(t, &back, 1, 0);
+    CU_ASSERT_EQUAL(poll(&fd, 1, 20), 0);
+    xentmem_close(t);
+}
+
+static void submit_says_eagain_when_the_room_is_used_up_and_threads_still_get_theirs(void)
+{
+    enum { NR = 256 };
+    struct xentmem_op *ops = calloc(NR, sizeof(*ops)), *back;
+    uint8_t page[XENTMEM_PAGE_SIZE] = {0};
+    struct fake f;
+    struct xentmem *t = fake_open(&f, 5000, 0);
+    unsigned submitted = 0, reaped = 0;
+    int r;
+
+    /* never reaped until there is no room */
+    for (unsigned tries = 0; submitted < NR && tries < 2000; tries++) {
+        ops[submitted] =
+            (struct xentmem_op){.kind = XENTMEM_GET, .object = {{submitted, 0, 0}}, .page = page};
+        r = xentmem_submit(t, &ops[submitted], 1);
+        if (r == 1)
+            submitted++;
+        else
+            CU_ASSERT_FATAL(r == -1 && errno == EAGAIN);
+    }
+    CU_ASSERT(submitted >= 32 && submitted < FAKE_DATA_PAGES);
+    CU_ASSERT_EQUAL(xentmem_put(t, 0, &object, 0, page), XENTMEM_OK);
+    while (xentmem_reap(t, &back, 1, 1000) == 1)
+        reaped++;
+    CU_ASSERT_EQUAL(reaped, submitted);
+    xentmem_close(t);
+    free(ops);
+}
+
+struct hammer {
+    struct xentmem *t;
+    unsigned first, right;
+};
+
+static void *hammer(void *arg)
+{
+    struct hammer *h = arg;
+    uint8_t page[XENTMEM_PAGE_SIZE], got[XENTMEM_PAGE_SIZE];
+
+    for (unsigned i = 0; i < 400; i++) {
+        unsigned index = h->first + i % 100;
+
+        fill(page, h->first + i);
+        h->right += xentmem_put(h->t, 0, &object, index, page) == XENTMEM_OK &&
+                    xentmem_get(h->t, 0, &object, index, got) == XENTMEM_OK &&
+                    is_filled(got, h->first + i);
+    }
+    return NULL;
+}
+
+static void two_threads_and_a_reaper_share_a_handle(void)
+{
+    struct fake f;
+    struct xentmem *t = fake_open(&f, 5000, 10);
+    struct hammer hammers[2] = {{.t = t, .first = 1000}, {.t = t, .first = 2000}};
+    pthread_t threads[2];
+
+    for (unsigned i = 0; i < 2; i++)
+        pthread_create(&threads[i], NULL, hammer, &hammers[i]);
+    CU_ASSERT_EQUAL(run_async(t, 1500, 16), 1500);
+    for (unsigned i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    CU_ASSERT_EQUAL(hammers[0].right, 400);
+    CU_ASSERT_EQUAL(hammers[1].right, 400);
+    xentmem_close(t);
+}
+
+static void a_silent_manager_costs_the_time_limit_and_a_late_answer_hurts_nobody(void)
+{
+    uint8_t page[XENTMEM_PAGE_SIZE], got[XENTMEM_PAGE_SIZE];
+    struct fake f;
+    struct xentmem *t = fake_open(&f, 100, 0);
+    uint64_t started = clock_us(), took;
+
+    fill(page, 9);
+    atomic_store(&f.manners, FAKE_SILENT);
+    /* more than the ring and the data area hold */
+    for (unsigned i = 0; i < 3; i++) {
+        CU_ASSERT_EQUAL(xentmem_put(t, 0, &object, i, page), -1);
+        CU_ASSERT_EQUAL(errno, ETIMEDOUT);
+    }
+    took = clock_us() - started;
+    CU_ASSERT(took >= 290000 && took < 3000000);
+    atomic_store(&f.manners, FAKE_POLITE);
+    CU_ASSERT_EQUAL(xentmem_get(t, 0, &object, 2, got), XENTMEM_OK);
+    CU_ASSERT(is_filled(got, 9));
+    for (unsigned i = 0; i < 500; i++)
+        CU_ASSERT_FATAL(xentmem_get(t, 0, &object, 1, got) == XENTMEM_OK);
+    xentmem_close(t);
+}
+
+static void an_asynchronous_operation_times_out_by_itself(void)
+{
+    uint8_t page[XENTMEM_PAGE_SIZE] = {0};
+    struct xentmem_op op = {.kind = XENTMEM_PUT, .object = object, .page = page}, *back = NULL;
+    struct fake f;
+    struct xentmem *t = fake_open(&f, 100, 0);
+
+    atomic_store(&f.manners, FAKE_SILENT);
+    CU_ASSERT_EQUAL(xentmem_submit(t, &op, 1), 1);
+    CU_ASSERT_EQUAL(xentmem_reap(t, &back, 1, 20), 0);
+    CU_ASSERT_EQUAL(xentmem_reap(t, &back, 1, 5000), 1);
+    CU_ASSERT_PTR_EQUAL(back, &op);
+    CU_ASSERT_EQUAL(op.status, -1);
+    CU_ASSERT_EQUAL(op.error, ETIMEDOUT);
+    atomic_store(&f.manners, FAKE_POLITE);
+    CU_ASSERT_EQUAL(run_async(t, 300, 8), 300);
+    xentmem_close(t);
+}
+
+static void expect_broken(enum fake_manners manners, bool vector)
+{
+    uint8_t page[XENTMEM_PAGE_SIZE] = {0};
+    struct xentmem_op ops[3];
+    struct fake f;
+    struct xentmem *t = fake_open(&f, 5000, 0);
+    uint32_t pool = 77;
+    int r;
+
+    for (unsigned i = 0; i < 3; i++)
+        ops[i] = (struct xentmem_op){.kind = XENTMEM_PUT, .object = object, .page = page};
+    atomic_store(&f.manners, manners);
+    errno = 0;
+    if (manners == FAKE_HUGE_POOL_ID)
+        r = xentmem_pool_create(t, 0, &pool);
+    else
+        r = vector ? xentmem_vector(t, ops, 3) : xentmem_put(t, 0, &object, 0, page);
+    CU_ASSERT_EQUAL(r, -1);
+    CU_ASSERT_EQUAL(errno, EPROTO);
+    CU_ASSERT_EQUAL(pool, 77);
+    /* and it stays so, for everybody */
+    atomic_store(&f.manners, FAKE_POLITE);
+    CU_ASSERT_EQUAL(xentmem_get(t, 0, &object, 0, page), -1);
+    CU_ASSERT_EQUAL(errno, EPROTO);
+    CU_ASSERT_EQUAL(xentmem_submit(t, ops, 1), -1);
+    CU_ASSERT_EQUAL(errno, EPROTO);
+    xentmem_close(t);
+}
+
+static void a_response_to_another_request_ends_the_session(void)
+{
+    expect_broken(FAKE_WRONG_NUMBER, false);
+}
+
+static void a_response_index_that_jumps_ends_the_session(void)
+{
+    expect_broken(FAKE_JUMPING_INDEX, false);
+}
+
+static void a_response_index_that_runs_backwards_ends_the_session(void)
+{
+    expect_broken(FAKE_BACKWARD_INDEX, false);
+}
+
+static void a_miss_for_a_put_ends_the_session(void)
+{
+    expect_broken(FAKE_MISSES_PUTS, false);
+}
+
+static void a_lease_nobody_asked_for_ends_the_session(void)
+{
+    expect_broken(FAKE_GIVES_LEASES, false);
+}
+
+static void a_pool_number_out_of_range_ends_the_session(void)
+{
+    expect_broken(FAKE_HUGE_POOL_ID, false);
+}
+
+static void a_batch_answered_short_ends_the_session(void)
+{
+    expect_broken(FAKE_SHORT_BATCH, true);
+}
+
+static void a_bad_element_of_a_batch_ends_the_session(void)
+{
+    expect_broken(FAKE_BAD_ELEMENT, true);
+}
+
+static void a_status_of_a_later_version_reaches_the_user(void)
+{
+    uint8_t page[XENTMEM_PAGE_SIZE] = {0};
+    struct fake f;
+    struct xentmem *t = fake_open(&f, 5000, 0);
+
+    atomic_store(&f.manners, FAKE_NEW_STATUS);
+    CU_ASSERT_EQUAL(xentmem_put(t, 0, &object, 0, page), 999);
+    CU_ASSERT_STRING_EQUAL(xentmem_strstatus(999), "unknown status");
+    xentmem_close(t);
+}
+
+static void a_broken_manager_gives_asynchronous_operations_back(void)
+{
+    uint8_t page[XENTMEM_PAGE_SIZE] = {0};
+    struct xentmem_op ops[8], *back[8];
+    struct fake f;
+    struct xentmem *t = fake_open(&f, -1, 0);
+    unsigned right = 0;
+    int nr = 0, r;
+
+    atomic_store(&f.manners, FAKE_SILENT);
+    for (unsigned i = 0; i < 8; i++)
+        ops[i] = (struct xentmem_op){.kind = XENTMEM_PUT, .object = {{i, 0, 0}}, .page = page};
+    CU_ASSERT_EQUAL(xentmem_submit(t, ops, 8), 8);
+    atomic_store(&f.manners, FAKE_WRONG_NUMBER);
+    while (nr < 8 && (r = xentmem_reap(t, back + nr, (unsigned)(8 - nr), 5000)) > 0)
+        nr += r;
+    CU_ASSERT_EQUAL(nr, 8);
+    for (int i = 0; i < nr; i++)
+        right += back[i]->status == -1 && back[i]->error == EPROTO;
+    CU_ASSERT_EQUAL(right, 8);
+    xentmem_close(t);
+}
+
+static void calls_wait_for_a_lost_manager_and_are_answered_when_it_is_back(void)
+{
+    uint8_t page[XENTMEM_PAGE_SIZE] = {0};
+    struct fake f;
+    struct xentmem *t = fake_open(&f, 400, 0);
+
+    CU_ASSERT_EQUAL(xentmem_put(t, 0, &object, 0, page), XENTMEM_OK);
+    atomic_store(&f.manners, FAKE_SILENT);
+    atomic_store(&f.again, ATTACH_LOST);
+    atomic_store(&f.look, ATTACH_LOST);
+    fake_ring_event(&f);
+    CU_ASSERT_EQUAL(xentmem_put(t, 0, &object, 1, page), -1);
+    CU_ASSERT_EQUAL(errno, ETIMEDOUT);
+    CU_ASSERT(atomic_load(&f.nr_again) >= 2 && atomic_load(&f.nr_again) < 40);
+    atomic_store(&f.again, ATTACH_SERVED);
+    CU_ASSERT_EQUAL(xentmem_get(t, 0, &object, 1, page), XENTMEM_OK);
+    xentmem_close(t);
+}
+
+static void an_attachment_that_is_gone_fails_every_call_at_once(void)
+{
+    uint8_t page[XENTMEM_PAGE_SIZE] = {0};
+    struct xentmem_op op = {.kind = XENTMEM_PUT, .object = object, .page = page}, *back = NULL;
+    struct fake f;
+    struct xentmem *t = fake_open(&f, -1, 0);
+
+    atomic_store(&f.manners, FAKE_SILENT);
+    CU_ASSERT_EQUAL(xentmem_submit(t, &op, 1), 1);
+    atomic_store(&f.look, ATTACH_GONE);
+    fake_ring_event(&f);
+    CU_ASSERT_EQUAL(xentmem_put(t, 0, &object, 1, page), -1);
+    CU_ASSERT_EQUAL(errno, ENODEV);
+    CU_ASSERT_EQUAL(xentmem_reap(t, &back, 1, 1000), 1);
+    CU_ASSERT_EQUAL(op.error, ENODEV);
+    xentmem_close(t);
+}
+
+static void a_child_made_by_fork_may_only_close(void)
+{
+    uint8_t page[XENTMEM_PAGE_SIZE] = {0};
+    struct fake f;
+    struct xentmem *t = fake_open(&f, 5000, 0);
+    int status = -1;
+    pid_t child;
+
+    CU_ASSERT_EQUAL(xentmem_put(t, 0, &object, 0, page), XENTMEM_OK);
+    child = fork();
+    if (child == 0) {
+        struct xentmem_op op = {.kind = XENTMEM_PUT, .object = object, .page = page};
+        bool ok = xentmem_get(t, 0, &object, 0, page) == -1 && errno == EINVAL &&
+                  xentmem_submit(t, &op, 1) == -1 && errno == EINVAL && xentmem_fd(t) == -1;
+
+        xentmem_close(t);
+        _exit(ok ? 0 : 1);
+    }
+    CU_ASSERT_EQUAL(waitpid(child, &status, 0), child);
+    CU_ASSERT_EQUAL(status, 0);
+    CU_ASSERT_EQUAL(xentmem_get(t, 0, &object, 0, page), XENTMEM_OK);
+    xentmem_close(t);
+}
+
+static void bad_arguments_send_nothing(void)
+{
+    uint8_t page[XENTMEM_PAGE_SIZE] = {0};
+    struct xentmem_op op = {.kind = 99, .object = object, .page = page};
+    size_t room = 16;
+    struct fake f;
+    struct xentmem *t = fake_open(&f, 5000, 0);
+
+    CU_ASSERT_EQUAL(xentmem_submit(t, &op, 1), -1);
+    CU_ASSERT_EQUAL(errno, EINVAL);
+    op.kind = XENTMEM_PUT;
+    op.flags = XENTMEM_WANT_LEASE;
+    CU_ASSERT_EQUAL(xentmem_submit(t, &op, 1), -1);
+    CU_ASSERT_EQUAL(xentmem_put(t, 0, &object, 0, NULL), -1);
+    CU_ASSERT_EQUAL(xentmem_flush_range(t, 0, &object, 5, 4), -1);
+    CU_ASSERT_EQUAL(errno, EINVAL);
+    CU_ASSERT_EQUAL(xentmem_control(t, page, 16, page, &room), -1);
+    CU_ASSERT_EQUAL(errno, EINVAL);
+    CU_ASSERT_EQUAL(atomic_load(&f.nr_requests), 0);
+    xentmem_close(t);
+}
+
+#define TESTS(T)                                                                                   \
+    T(a_page_put_is_the_page_got)                                                                  \
+    T(a_miss_gives_a_lease_where_one_was_asked_for)                                                \
+    T(a_vector_of_512_comes_back_whole_and_in_order)                                               \
+    T(a_vector_with_a_bad_operation_does_nothing)                                                  \
+    T(operations_at_depth_32_all_come_back)                                                        \
+    T(the_descriptor_wakes_a_poller_for_every_answer)                                              \
+    T(the_descriptor_rests_when_nothing_is_under_way)                                              \
+    T(submit_says_eagain_when_the_room_is_used_up_and_threads_still_get_theirs)                    \
+    T(two_threads_and_a_reaper_share_a_handle)                                                     \
+    T(a_silent_manager_costs_the_time_limit_and_a_late_answer_hurts_nobody)                        \
+    T(an_asynchronous_operation_times_out_by_itself)                                               \
+    T(a_response_to_another_request_ends_the_session)                                              \
+    T(a_response_index_that_jumps_ends_the_session)                                                \
+    T(a_response_index_that_runs_backwards_ends_the_session)                                       \
+    T(a_miss_for_a_put_ends_the_session)                                                           \
+    T(a_lease_nobody_asked_for_ends_the_session)                                                   \
+    T(a_pool_number_out_of_range_ends_the_session)                                                 \
+    T(a_batch_answered_short_ends_the_session)                                                     \
+    T(a_bad_element_of_a_batch_ends_the_session)                                                   \
+    T(a_status_of_a_later_version_reaches_the_user)                                                \
+    T(a_broken_manager_gives_asynchronous_operations_back)                                         \
+    T(calls_wait_for_a_lost_manager_and_are_answered_when_it_is_back)                              \
+    T(an_attachment_that_is_gone_fails_every_call_at_once)                                         \
+    T(a_child_made_by_fork_may_only_close)                                                         \
+    T(bad_arguments_send_nothing)
+RUN_TESTS(TESTS)
