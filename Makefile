@@ -35,7 +35,7 @@ STORE_SRC    := daemon/store/segment.c daemon/store/super.c daemon/store/desc.c 
                 daemon/store/record.c daemon/store/depot.c daemon/store/pages.c \
                 daemon/store/inspect.c daemon/store/store.c daemon/store/page_hash.c \
                 daemon/store/page_hash_avx2.c
-ENGINE_SRC   :=
+ENGINE_SRC   := daemon/engine/table.c daemon/engine/slab.c daemon/engine/object_index.c \
 SCHEMA_SRC   :=
 SESSION_SRC  :=
 TRANSPORT_LOCAL_SRC :=
@@ -54,6 +54,7 @@ INIT_SRC :=
 # tests/unit/NAME.c each; every one links the layers it needs from one archive
 UNIT_TESTS := ring_test codec_test control_message_test log_test notify_test store_desc_test store_test store_open_test store_kill_test \
               frontend_answer_test frontend_ring_test frontend_room_test frontend_text_test frontend_where_test
+UNIT_TESTS += engine_page_test
 # tests/model/NAME.c, tests/conformance/NAME.c: longer native programs of the same kind
 LONG_TESTS :=
 # tests/fuzz/NAME.c with tests/fuzz/corpus/NAME/

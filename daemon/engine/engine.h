@@ -31,6 +31,7 @@
 #include "protocol/tmemif.h"
 
 struct engine;
+struct claim;
 
 struct engine_config {
     unsigned nr_workers;
@@ -64,6 +65,7 @@ enum tmemif_status engine_account_open(struct engine *e, const struct account_ke
  * ones. No operation of the account may be under way or begin any more.
  */
 void engine_account_close(struct engine *e, account_nr account);
+/* Until then an account may hold nothing: quota and maximum are 0. */
 void engine_account_set_policy(struct engine *e, account_nr account, const struct policy *policy);
 void engine_account_set_frozen(struct engine *e, account_nr account, bool frozen);
 
@@ -71,7 +73,11 @@ void engine_account_set_frozen(struct engine *e, account_nr account, bool frozen
 bool engine_account_next(struct engine *e, uint32_t *cursor, account_nr *account_out,
                          struct account_key *key_out);
 
-/* A shared pool's policy and members exist before the pool does. TOO_MANY: table full. */
+/*
+ * A shared pool's policy and members exist before the pool does, and grant
+ * nothing by default. A member is one account: all of its key must be the same.
+ * RIGHT_NONE takes the right away at once. TOO_MANY: table full.
+ */
 enum tmemif_status engine_shared_set_policy(struct engine *e, const uint8_t uuid[TMEMIF_UUID_LEN],
                                             const struct policy *policy);
 enum tmemif_status engine_shared_allow(struct engine *e, const uint8_t uuid[TMEMIF_UUID_LEN],
@@ -88,8 +94,17 @@ void engine_account_fence(struct engine *e, account_nr account);
 
 /* ---- pools: worker. Pool ids are the account's, below TMEMIF_MAX_POOLS. ---- */
 
+/*
+ * BAD_REQUEST: flags that a private pool cannot have. TOO_MANY: no id or no slot is
+ * free. NO_MEMORY. NOT_FOUND: no such account.
+ */
 enum tmemif_status engine_pool_create(struct engine *e, account_nr account, uint32_t flags,
                                       uint32_t *pool_id_out);
+/*
+ * Join, or make, the shared pool of @uuid. NOT_ALLOWED, BAD_KIND, NO_POOL (a
+ * reader does not make it), TOO_MANY: in this order; NO_MEMORY. A member is
+ * told the id that it has.
+ */
 enum tmemif_status engine_pool_join(struct engine *e, account_nr account,
                                     const uint8_t uuid[TMEMIF_UUID_LEN], uint32_t flags,
                                     uint32_t *pool_id_out);
@@ -114,21 +129,26 @@ struct page_op {
     const struct tmemif_lease *lease; /* put: to be honoured, or NULL */
     /*
      * Record of the ring, with number, element and op set by the caller, or NULL.
-     * The engine fills it under the handle's lock: INTENT before, DONE after.
+     * The engine fills it under the handle's lock: INTENT before, DONE after; the
+     * caller has stored RECORD_IDLE before it names a new request. A get, and what
+     * changes nothing, leaves it so: it may be asked again after a restart.
      */
     struct ring_rec *record;
 };
 
 /*
- * A put in two halves. begin: *frame_out is 4096 bytes to copy the guest's page
- * into. Then commit, or abort if the guest's page could not be read (status
- * BAD_GRANT). Every status but OK ends the put: there is no second half, and
- * for a refusal up to BAD_GRANT an older page of the handle is gone (C6).
+ * A put in two halves. A worker has one put and one get under way at a time. begin: *frame_out is
+ * 4096 bytes to copy the guest's page into. Then commit, or abort if the guest's page could not be
+ * read (status BAD_GRANT). Every status but OK, of either half, ends the put, and for a refusal up
+ * to BAD_GRANT an older page of the handle is gone (C6).
  */
 struct engine_put {
     struct page_op op;
     page_nr page;
     uint16_t pool;
+    bool persistent;
+    bool charged; /* or it is to take over the charge of the page it replaces */
+    struct claim *claim;
     uint64_t pool_generation; /* the pool's record when the put began */
 };
 enum tmemif_status engine_put_begin(struct engine *e, const struct page_op *op,
@@ -181,9 +201,9 @@ struct account_stats {
     uint64_t ephemeral_pages, persistent_pages; /* private pools'; shared pools' are the pools' */
     bool frozen;
 };
-struct shared_stats { /* also private pools, told apart by info.uuid */
-    account_nr account;    /* owner, or LAYOUT_NONE */
-    uint32_t pool_id;      /* the owner's id; 0 for a shared pool */
+struct shared_stats {   /* also private pools, told apart by info.uuid */
+    account_nr account; /* owner, or LAYOUT_NONE */
+    uint32_t pool_id;   /* the owner's id; 0 for a shared pool */
     uint32_t nr_members;
     struct policy policy;
     struct tmemif_pool_info info;
@@ -193,20 +213,21 @@ bool engine_account_stats(struct engine *e, account_nr account, struct account_s
 bool engine_pool_next(struct engine *e, uint32_t *cursor, struct shared_stats *stats_out);
 /* Allowed members of a shared pool: call with *cursor = 0 until false. */
 bool engine_member_next(struct engine *e, const uint8_t uuid[TMEMIF_UUID_LEN], uint32_t *cursor,
-                        struct account_key *member_out, enum pool_right *right_out, bool *joined_out);
+                        struct account_key *member_out, enum pool_right *right_out,
+                        bool *joined_out);
 
-#define ENGINE_METRICS(M)                                                       \
-    M(puts, COUNTER, "pages offered")                                           \
-    M(puts_refused, COUNTER, "pages refused, for whatever reason")              \
-    M(gets, COUNTER, "pages asked for")                                         \
-    M(hits, COUNTER, "pages found")                                             \
-    M(flushes, COUNTER, "flush requests")                                       \
-    M(evictions, COUNTER, "ephemeral pages dropped to make room")               \
-    M(pages_ephemeral, GAUGE, "ephemeral pages held")                           \
-    M(pages_persistent, GAUGE, "persistent pages held")                         \
-    M(pages_filled, GAUGE, "of them, same-filled pages that take no frame")     \
-    M(pages_dead, GAUGE, "pages flushed and not yet reclaimed")                 \
-    M(tombstones, GAUGE, "long flushes under way")                              \
+#define ENGINE_METRICS(M)                                                                          \
+    M(puts, COUNTER, "pages offered")                                                              \
+    M(puts_refused, COUNTER, "pages refused, for whatever reason")                                 \
+    M(gets, COUNTER, "pages asked for")                                                            \
+    M(hits, COUNTER, "pages found")                                                                \
+    M(flushes, COUNTER, "flush requests")                                                          \
+    M(evictions, COUNTER, "ephemeral pages dropped to make room")                                  \
+    M(pages_ephemeral, GAUGE, "ephemeral pages held")                                              \
+    M(pages_persistent, GAUGE, "persistent pages held")                                            \
+    M(pages_filled, GAUGE, "of them, same-filled pages that take no frame")                        \
+    M(pages_dead, GAUGE, "pages dead and not yet reclaimed, at most")                              \
+    M(tombstones, GAUGE, "long flushes under way")                                                 \
     M(heap_bytes, GAUGE, "memory used beside the segments, in bytes")
 
 struct engine_metrics {

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/engine/claim.h"
+
+#include "daemon/util/bug.h"
+
+void claim_set_policy(struct claim *c, const struct policy *policy)
+{
+    atomic_store_explicit(&c->quota, policy->quota_pages, memory_order_relaxed);
+    atomic_store_explicit(&c->min, policy->min_pages, memory_order_relaxed);
+    atomic_store_explicit(&c->max, policy->max_pages, memory_order_relaxed);
+    /* no division by what an operator forgot */
+    atomic_store_explicit(&c->weight, policy->weight ? policy->weight : 1, memory_order_relaxed);
+}
+
+struct policy claim_policy(const struct claim *c)
+{
+    return (struct policy){
+        .quota_pages = claim_read(&c->quota),
+        .min_pages = claim_read(&c->min),
+        .max_pages = claim_read(&c->max),
+        .weight = atomic_load_explicit(&c->weight, memory_order_relaxed),
+    };
+}
+
+static _Atomic uint64_t *counter_of(struct claim *c, bool persistent)
+{
+    return persistent ? &c->persistent : &c->ephemeral;
+}
+
+bool claim_charge(struct claim *c, bool persistent)
+{
+    uint64_t limit = claim_read(persistent ? &c->quota : &c->max);
+    _Atomic uint64_t *counter = counter_of(c, persistent);
+
+    if (atomic_fetch_add_explicit(counter, 1, memory_order_relaxed) < limit)
+        return true;
+    atomic_fetch_sub_explicit(counter, 1, memory_order_relaxed);
+    return false;
+}
+
+void claim_charge_found(struct claim *c, bool persistent)
+{
+    atomic_fetch_add_explicit(counter_of(c, persistent), 1, memory_order_relaxed);
+}
+
+void claim_uncharge(struct claim *c, bool persistent)
+{
+    uint64_t before = atomic_fetch_sub_explicit(counter_of(c, persistent), 1, memory_order_relaxed);
+
+    BUG_UNLESS(before != 0);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * claim.h - what an account, or a shared pool, holds and may hold.
+ *
+ * A shared pool has a claim of its own, so that a member that leaves or dies
+ * moves nothing (rule C25). Pages are counted when they are charged, which for
+ * a put under way is before they are live. Policy is written by the control
+ * thread and read by all.
+ */
+#ifndef XTM_ENGINE_CLAIM_H
+#define XTM_ENGINE_CLAIM_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/engine/account.h"
+
+struct claim {
+    _Atomic uint64_t persistent, ephemeral; /* pages charged */
+    _Atomic uint64_t quota, min, max;       /* struct policy */
+    _Atomic uint32_t weight;
+    /* Its pools that drain and its tombstones: while there are any, memory may come back. */
+    _Atomic uint32_t nr_dying;
+    _Atomic bool frozen;
+};
+
+static inline uint64_t claim_read(const _Atomic uint64_t *number)
+{
+    return atomic_load_explicit(number, memory_order_relaxed);
+}
+
+static inline bool claim_is_frozen(const struct claim *c)
+{
+    return atomic_load_explicit(&c->frozen, memory_order_relaxed);
+}
+
+void claim_set_policy(struct claim *c, const struct policy *policy);
+struct policy claim_policy(const struct claim *c);
+
+/* One page more, if the quota (or for ephemeral pages the maximum) allows it. */
+bool claim_charge(struct claim *c, bool persistent);
+/* One page more whatever the limit: it is there already. */
+void claim_charge_found(struct claim *c, bool persistent);
+void claim_uncharge(struct claim *c, bool persistent);
+
+/*
+ * Should @a lose a page rather than @b? Both hold @..._pages more than their
+ * minimum allows to be taken; the one that holds more for its weight loses.
+ */
+static inline bool claim_owes_more(uint64_t a_pages, uint32_t a_weight, uint64_t b_pages,
+                                   uint32_t b_weight)
+{
+    /* a_pages / a_weight > b_pages / b_weight; pages are below 2^32 */
+    return a_pages * b_weight > b_pages * a_weight;
+}
+
+#endif /* XTM_ENGINE_CLAIM_H */

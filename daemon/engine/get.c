@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/engine/seat.h"
+#include "daemon/engine/shard.h"
+
+/* Pin the page in @slot for @get; false if another exclusive get has it. */
+static bool pin(struct engine *e, struct shard *s, const uint32_t *slot, bool exclusive,
+                struct engine_get *get)
+{
+    page_nr page = shard_page_at(s, slot);
+    struct desc *d = &e->descs[page];
+
+    if (d->use & USE_TAKEN) {
+        /* This one misses, so nobody may find the page later (rule C8); see engine_get_end(). */
+        use_set(&d->use, USE_USED);
+        return false;
+    }
+    if (exclusive) {
+        use_clear(&d->use, USE_USED);
+        use_set(&d->use, USE_TAKEN);
+    } else {
+        use_set(&d->use, USE_USED);
+    }
+    d->use++;
+    get->page = page;
+    get->live = d->live;
+    return true;
+}
+
+/* A page that as many have pinned as can be counted: wait for one of them. */
+static bool is_full_of_pins(const struct engine *e, const struct shard *s, const uint32_t *slot)
+{
+    return (e->descs[shard_page_at(s, slot)].use & USE_PINS) == USE_PINS;
+}
+
+static uint32_t *seek_live(struct engine *e, struct shard *s, const struct handle *h)
+{
+    uint32_t *slot = shard_seek(e, s, h);
+
+    return slot && !shard_page_is_dead(e, s, shard_page_at(s, slot)) ? slot : NULL;
+}
+
+enum tmemif_status engine_get_begin(struct engine *e, const struct page_op *op,
+                                    struct engine_get *get_out, const void **frame_out,
+                                    uint32_t *filled_out, struct tmemif_lease *lease_out,
+                                    bool *leased_out)
+{
+    struct engine_get get = {.op = *op};
+    struct handle h;
+    struct shard *s;
+    struct pool *p;
+    struct pool_part *part;
+    uint32_t *slot;
+    enum tmemif_status rc;
+    bool hit;
+
+    if (leased_out)
+        *leased_out = false;
+    rc = seat_find(e, op->account, op->pool_id, RIGHT_READ, &get.pool);
+    if (rc != TMEMIF_OK)
+        return rc;
+    h = handle_of(e->seed, op->object, op->index, get.pool);
+    s = shard_of(e, h.object_hash);
+    p = &e->pools[get.pool];
+    table_prefetch(&s->pages, h.page_hash);
+
+    for (;;) {
+        lock_take(&s->lock);
+        rc = seat_still_holds(e, op, RIGHT_READ, get.pool);
+        if (rc != TMEMIF_OK) {
+            lock_drop(&s->lock);
+            return rc;
+        }
+        slot = seek_live(e, s, &h);
+        if (!slot || !is_full_of_pins(e, s, slot))
+            break;
+        lock_drop(&s->lock);
+    }
+    part = pool_part_of(e, p, s);
+    s->counters.gets++;
+    part->counters.gets++;
+    hit = slot && pin(e, s, slot, pool_is_exclusive(p), &get);
+    if (hit) {
+        s->counters.hits++;
+        part->counters.hits++;
+    } else if (lease_out && pool_gives_leases(p)) {
+        *lease_out = lease_now(&s->leases, &h, pool_epoch(p));
+        *leased_out = true;
+    }
+    lock_drop(&s->lock);
+    if (!hit)
+        return TMEMIF_MISS;
+
+    /* Pinned: descriptor and frame stay as they are until engine_get_end(). */
+    if (e->descs[get.page].kind == DESC_FILLED) {
+        *frame_out = NULL;
+        *filled_out = (uint32_t)e->descs[get.page].sum;
+    } else {
+        *frame_out = engine_frame(e, get.page);
+    }
+    *get_out = get;
+    return TMEMIF_OK;
+}
+
+void engine_get_end(struct engine *e, struct engine_get *get, bool copied)
+{
+    struct desc *d = &e->descs[get->page];
+    uint64_t object_hash = handle_hash_object(e->seed, get->op.object, get->pool);
+    struct shard *s = shard_of(e, object_hash);
+    bool free_it;
+
+    lock_take(&s->lock);
+    d->use--;
+    if (d->live != get->live) {
+        /* It died meanwhile. The last one turns off the light. */
+        free_it = (d->use & USE_PINS) == 0;
+    } else if (d->use & USE_TAKEN) {
+        bool missed_by_others = d->use & USE_USED;
+
+        use_clear(&d->use, USE_TAKEN | USE_USED);
+        free_it = false;
+        if (copied || missed_by_others) {
+            struct handle h = handle_of_desc(e->seed, d);
+            uint32_t *slot = shard_seek(e, s, &h);
+
+            BUG_UNLESS(slot != NULL && shard_page_at(s, slot) == get->page);
+            free_it = shard_kill(e, s, &h, slot);
+        }
+    } else {
+        free_it = false;
+    }
+    lock_drop(&s->lock);
+    if (free_it)
+        store_page_free(e->store, get->page);
+}

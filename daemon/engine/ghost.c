@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/engine/ghost.h"
+
+bool ghosts_init(struct ghosts *g, struct heap *heap, uint32_t nr)
+{
+    *g = (struct ghosts){.nr_sets = nr / GHOST_WAYS + 1, .heap = heap};
+    g->sets = heap_take(heap, g->nr_sets, sizeof(*g->sets));
+    return g->sets != NULL;
+}
+
+void ghosts_fini(struct ghosts *g)
+{
+    if (g->heap)
+        heap_give(g->heap, g->sets, g->nr_sets, sizeof(*g->sets));
+    *g = (struct ghosts){0};
+}
+
+static struct ghost_set *set_of(struct ghosts *g, uint64_t hash)
+{
+    return &g->sets[(hash >> 32) * g->nr_sets >> 32];
+}
+
+static uint16_t print_of(uint64_t hash)
+{
+    uint16_t print = (uint16_t)hash;
+
+    return print ? print : 1;
+}
+
+void ghosts_add(struct ghosts *g, uint64_t hash)
+{
+    struct ghost_set *set = set_of(g, hash);
+
+    set->prints[set->next] = print_of(hash);
+    set->next = (uint16_t)((set->next + 1u) % GHOST_WAYS);
+}
+
+bool ghosts_take(struct ghosts *g, uint64_t hash)
+{
+    struct ghost_set *set = set_of(g, hash);
+    uint16_t print = print_of(hash);
+
+    for (unsigned i = 0; i < GHOST_WAYS; i++) {
+        if (set->prints[i] == print) {
+            set->prints[i] = 0;
+            return true;
+        }
+    }
+    return false;
+}

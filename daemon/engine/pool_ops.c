@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/engine/account_table.h"
+#include "daemon/engine/pool.h"
+#include "daemon/engine/reclaim.h"
+#include "daemon/engine/seat.h"
+#include "daemon/engine/shared.h"
+
+/* Destroyed pools of one account whose pages may still be waiting. */
+#define DYING_MOST TMEMIF_MAX_POOLS
+
+#define PRIVATE_FLAGS (TMEMIF_POOL_PERSISTENT | TMEMIF_POOL_INCLUSIVE | TMEMIF_POOL_LEASED)
+#define SHARED_FLAGS  (TMEMIF_POOL_PERSISTENT | TMEMIF_POOL_LEASED)
+
+/* Pages that whoever destroys a pool reclaims at once: most pools are empty by then. */
+#define RECLAIM_AT_ONCE 256u
+
+static enum tmemif_status create_locked(struct engine *e, account_nr account, uint32_t flags,
+                                        uint32_t *pool_id_out)
+{
+    struct pool_owner owner = {.account = account, .shared = LAYOUT_NONE};
+    uint16_t slot;
+    enum tmemif_status rc;
+
+    if (!account_is_open(e, account))
+        return TMEMIF_NOT_FOUND;
+    /* One that creates and destroys faster than its pages are reclaimed waits. */
+    if (atomic_load_explicit(&e->claims[account].nr_dying, memory_order_relaxed) >= DYING_MOST)
+        return TMEMIF_TOO_MANY;
+    rc = seat_find_free(e, account, &owner.pool_id);
+    if (rc == TMEMIF_OK)
+        rc = pool_start(e, &owner, flags, &slot);
+    if (rc != TMEMIF_OK)
+        return rc;
+    seat_give(e, account, owner.pool_id, slot, RIGHT_FILL);
+    *pool_id_out = owner.pool_id;
+    return TMEMIF_OK;
+}
+
+enum tmemif_status engine_pool_create(struct engine *e, account_nr account, uint32_t flags,
+                                      uint32_t *pool_id_out)
+{
+    enum tmemif_status rc;
+
+    if (flags & ~PRIVATE_FLAGS || (flags & TMEMIF_POOL_PERSISTENT && flags & TMEMIF_POOL_INCLUSIVE))
+        return TMEMIF_BAD_REQUEST;
+    lock_take(&e->lock);
+    rc = create_locked(e, account, flags, pool_id_out);
+    lock_drop(&e->lock);
+    if (rc == TMEMIF_TOO_MANY && reclaim_has_work(e)) {
+        reclaim_slice(e, NULL, RECLAIM_AT_ONCE);
+        lock_take(&e->lock);
+        rc = create_locked(e, account, flags, pool_id_out);
+        lock_drop(&e->lock);
+    }
+    return rc;
+}
+
+/* The pool id under which @account is in pool @slot already. */
+static bool seat_has(const struct engine *e, account_nr account, uint16_t slot,
+                     uint32_t *pool_id_out)
+{
+    for (uint32_t id = 0; id < TMEMIF_MAX_POOLS; id++) {
+        uint32_t seat = atomic_load_explicit(&e->accounts[account].seats[id], memory_order_relaxed);
+
+        if (seat != SEAT_NONE && seat_slot(seat) == slot) {
+            *pool_id_out = id;
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum tmemif_status join_locked(struct engine *e, account_nr account,
+                                      const uint8_t uuid[TMEMIF_UUID_LEN], uint32_t flags,
+                                      uint32_t *pool_id_out)
+{
+    struct pool_owner owner = {.account = LAYOUT_NONE};
+    struct account_key key;
+    enum pool_right right;
+    enum tmemif_status rc;
+    uint16_t slot;
+
+    if (!account_is_open(e, account))
+        return TMEMIF_NOT_FOUND;
+    owner.shared = shared_find(e, uuid);
+    if (owner.shared == LAYOUT_NONE)
+        return TMEMIF_NOT_ALLOWED;
+    key = account_key_of(e, account);
+    right = shared_right(e, owner.shared, &key);
+    if (right == RIGHT_NONE)
+        return TMEMIF_NOT_ALLOWED;
+
+    slot = atomic_load_explicit(&e->shared[owner.shared].slot, memory_order_relaxed);
+    if (slot != LAYOUT_NO_SLOT && pool_flags(&e->pools[slot]) != (flags | TMEMIF_POOL_SHARED))
+        return TMEMIF_BAD_KIND;
+    /* Who may not write to a pool does not decide what it is. */
+    if (slot == LAYOUT_NO_SLOT && right < RIGHT_FILL)
+        return TMEMIF_NO_POOL;
+    if (slot != LAYOUT_NO_SLOT && seat_has(e, account, slot, pool_id_out))
+        return TMEMIF_OK;
+    rc = seat_find_free(e, account, &owner.pool_id);
+    if (rc != TMEMIF_OK)
+        return rc;
+    if (slot == LAYOUT_NO_SLOT) {
+        rc = pool_start(e, &owner, flags | TMEMIF_POOL_SHARED, &slot);
+        if (rc != TMEMIF_OK)
+            return rc;
+        atomic_store_explicit(&e->shared[owner.shared].slot, slot, memory_order_relaxed);
+    }
+    seat_give(e, account, owner.pool_id, slot, right);
+    *pool_id_out = owner.pool_id;
+    return TMEMIF_OK;
+}
+
+enum tmemif_status engine_pool_join(struct engine *e, account_nr account,
+                                    const uint8_t uuid[TMEMIF_UUID_LEN], uint32_t flags,
+                                    uint32_t *pool_id_out)
+{
+    enum tmemif_status rc;
+
+    flags &= ~TMEMIF_POOL_SHARED;
+    if (flags & ~SHARED_FLAGS)
+        return TMEMIF_BAD_REQUEST;
+    lock_take(&e->lock);
+    rc = join_locked(e, account, uuid, flags, pool_id_out);
+    lock_drop(&e->lock);
+    return rc;
+}
+
+/* The slot that a worker's pool operation is about. */
+static enum tmemif_status seat_of(const struct engine *e, account_nr account, uint32_t pool_id,
+                                  uint16_t *slot_out)
+{
+    uint32_t seat;
+
+    if (!account_is_open(e, account) || pool_id >= TMEMIF_MAX_POOLS)
+        return TMEMIF_NO_POOL;
+    seat = atomic_load_explicit(&e->accounts[account].seats[pool_id], memory_order_relaxed);
+    if (seat == SEAT_NONE)
+        return TMEMIF_NO_POOL;
+    *slot_out = seat_slot(seat);
+    return TMEMIF_OK;
+}
+
+enum tmemif_status engine_pool_leave(struct engine *e, account_nr account, uint32_t pool_id)
+{
+    enum tmemif_status rc;
+    uint16_t slot;
+
+    lock_take(&e->lock);
+    rc = seat_of(e, account, pool_id, &slot);
+    if (rc == TMEMIF_OK && e->pools[slot].shared == LAYOUT_NONE)
+        rc = TMEMIF_BAD_KIND;
+    if (rc == TMEMIF_OK)
+        pool_give_up(e, account, pool_id);
+    lock_drop(&e->lock);
+    return rc;
+}
+
+enum tmemif_status engine_pool_destroy(struct engine *e, account_nr account, uint32_t pool_id)
+{
+    enum tmemif_status rc;
+    uint16_t slot;
+
+    lock_take(&e->lock);
+    rc = seat_of(e, account, pool_id, &slot);
+    if (rc == TMEMIF_OK)
+        pool_give_up(e, account, pool_id);
+    lock_drop(&e->lock);
+    if (rc == TMEMIF_OK && reclaim_has_work(e))
+        reclaim_slice(e, NULL, RECLAIM_AT_ONCE);
+    return rc;
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/engine/intent.h"
+#include "daemon/engine/reclaim.h"
+#include "daemon/engine/seat.h"
+#include "daemon/engine/shard.h"
+#include "daemon/engine/victim.h"
+
+/* Pages evicted, or slices reclaimed, for one put at most. */
+#define ROOM_TRIES 64u
+
+/* Generations taken for one put before its sum is computed with the lock held. */
+#define GENERATION_TRIES 3u
+
+static void count_refused(struct engine *e, struct shard *s, struct pool *p)
+{
+    struct pool_part *part = pool_part_of(e, p, s);
+
+    s->counters.puts++;
+    s->counters.puts_refused++;
+    part->counters.puts++;
+    part->counters.puts_refused++;
+}
+
+/* What forbids this put, under the lock; whatever it is, nothing changes. */
+static enum tmemif_status why_forbidden(struct engine *e, struct shard *s, const struct page_op *op,
+                                        const struct handle *h)
+{
+    struct pool *p = &e->pools[h->key.pool];
+    enum tmemif_status rc = seat_still_holds(e, op, RIGHT_FILL, h->key.pool);
+
+    if (rc != TMEMIF_OK)
+        return rc;
+    if (op->lease)
+        return lease_is_valid(&s->leases, h, pool_epoch(p), op->lease) ? TMEMIF_OK
+                                                                       : TMEMIF_STALE_LEASE;
+    return pool_flags(p) & TMEMIF_POOL_LEASED ? TMEMIF_NEED_LEASE : TMEMIF_OK;
+}
+
+/* Under the lock: the put is refused for lack of resources, and an older page goes (C6). */
+static void refuse_locked(struct engine *e, struct shard *s, const struct page_op *op,
+                          const struct handle *h, enum tmemif_status why, struct dead_pages *dead)
+{
+    uint32_t *slot = shard_seek(e, s, h);
+
+    count_refused(e, s, &e->pools[h->key.pool]);
+    if (!slot)
+        return;
+    intent_begin(op->record, &h->key, op->index, op->index, 0, why);
+    shard_kill_into(e, s, h, slot, dead);
+    ++*lease_handle_counter(&s->leases, h);
+    intent_end(op->record, why);
+}
+
+/* @why, unless the put was not even allowed. */
+static enum tmemif_status refuse(struct engine *e, const struct page_op *op, const struct handle *h,
+                                 enum tmemif_status why)
+{
+    struct shard *s = shard_of(e, h->object_hash);
+    struct dead_pages dead = {0};
+    enum tmemif_status rc;
+
+    lock_take(&s->lock);
+    rc = why_forbidden(e, s, op, h);
+    if (rc == TMEMIF_OK) {
+        refuse_locked(e, s, op, h, why, &dead);
+        rc = why;
+    } else if (rc == TMEMIF_STALE_LEASE || rc == TMEMIF_NEED_LEASE) {
+        count_refused(e, s, &e->pools[h->key.pool]);
+    }
+    lock_drop(&s->lock);
+    dead_pages_free(e, &dead);
+    return rc;
+}
+
+/* Is there a page of @h, whose charge a put of it could take over? */
+static bool has_page(struct engine *e, const struct handle *h)
+{
+    struct shard *s = shard_of(e, h->object_hash);
+    bool found;
+
+    lock_take(&s->lock);
+    found = shard_seek(e, s, h) != NULL;
+    lock_drop(&s->lock);
+    return found;
+}
+
+/* Charge one page, making room below the claim's limit if that can be done. */
+static bool charge(struct engine *e, struct worker *w, struct claim *c, bool persistent)
+{
+    for (unsigned tries = 0; tries < ROOM_TRIES; tries++) {
+        if (claim_charge(c, persistent))
+            return true;
+        if (atomic_load_explicit(&c->nr_dying, memory_order_acquire) != 0) {
+            /* What has been flushed does not count, once it is reclaimed. */
+            reclaim_slice(e, c, SHARD_SLICE);
+            continue;
+        }
+        if (persistent || claim_read(&c->max) == 0 || !victim_evict(e, w, c))
+            return false;
+    }
+    return false;
+}
+
+/* A page with a frame, at the cost of somebody's if need be. */
+static page_nr find_page(struct engine *e, struct worker *w, struct claim *own, bool persistent)
+{
+    for (unsigned tries = 0; tries < ROOM_TRIES; tries++) {
+        page_nr page = store_page_alloc(e->store, DESC_FRAME);
+
+        if (page != LAYOUT_NONE)
+            return page;
+        if (reclaim_has_work(e) && reclaim_slice(e, NULL, SHARD_SLICE) != 0)
+            continue;
+        /* A minimum protects from others, not from oneself. */
+        if (!victim_evict(e, w, NULL) && (persistent || !victim_evict(e, w, own)))
+            return LAYOUT_NONE;
+    }
+    return LAYOUT_NONE;
+}
+
+enum tmemif_status engine_put_begin(struct engine *e, const struct page_op *op,
+                                    struct engine_put *put_out, void **frame_out)
+{
+    struct engine_put put = {.op = *op};
+    struct worker *w = &e->workers[op->worker];
+    struct handle h;
+    struct pool *p;
+    bool persistent;
+    enum tmemif_status rc;
+
+    rc = seat_find(e, op->account, op->pool_id, RIGHT_FILL, &put.pool);
+    if (rc != TMEMIF_OK) {
+        atomic_fetch_add_explicit(&e->puts_turned_away, 1, memory_order_relaxed);
+        return rc;
+    }
+    p = &e->pools[put.pool];
+    h = handle_of(e->seed, op->object, op->index, put.pool);
+    put.claim = pool_claim(p);
+    put.pool_generation = atomic_load_explicit(&p->generation, memory_order_relaxed);
+    persistent = pool_is_persistent(p);
+    put.persistent = persistent;
+
+    /* What the lock must confirm is asked here too, so that the guest's page is not copied in vain.
+     */
+    if ((pool_flags(p) & TMEMIF_POOL_LEASED) && !op->lease)
+        return refuse(e, op, &h, TMEMIF_NEED_LEASE);
+    if (claim_is_frozen(put.claim) || claim_is_frozen(&e->claims[op->account]))
+        return refuse(e, op, &h, TMEMIF_FROZEN);
+    put.charged = charge(e, w, put.claim, persistent);
+    if (!put.charged && !has_page(e, &h))
+        return refuse(e, op, &h, TMEMIF_QUOTA);
+    put.page = find_page(e, w, put.claim, persistent);
+    if (put.page == LAYOUT_NONE) {
+        if (put.charged)
+            claim_uncharge(put.claim, persistent);
+        return refuse(e, op, &h, TMEMIF_NO_MEMORY);
+    }
+    *frame_out = engine_frame(e, put.page);
+    *put_out = put;
+    return TMEMIF_OK;
+}
+
+/* The put has no page any more and charges nothing. */
+static void put_give_back(struct engine *e, struct engine_put *put)
+{
+    store_page_free(e->store, put->page);
+    if (put->charged)
+        claim_uncharge(put->claim, put->persistent);
+    put->page = LAYOUT_NONE;
+    put->charged = false;
+}
+
+enum tmemif_status engine_put_abort(struct engine *e, struct engine_put *put,
+                                    enum tmemif_status why)
+{
+    struct handle h = handle_of(e->seed, put->op.object, put->op.index, put->pool);
+
+    put_give_back(e, put);
+    return refuse(e, &put->op, &h, why);
+}
+
+/* A page that needs no frame gets a descriptor without one, if there is one left. */
+static void drop_needless_frame(struct engine *e, struct engine_put *put, uint32_t *word_out)
+{
+    page_nr filled;
+
+    if (!page_is_filled(engine_frame(e, put->page), word_out))
+        return;
+    filled = store_page_alloc(e->store, DESC_FILLED);
+    if (filled == LAYOUT_NONE)
+        return;
+    store_page_free(e->store, put->page);
+    put->page = filled;
+}
+
+static uint64_t sum_of(const struct engine *e, const struct engine_put *put, const struct handle *h,
+                       uint64_t generation, uint32_t word)
+{
+    if (e->descs[put->page].kind == DESC_FILLED)
+        return desc_sum_filled(&h->key, generation, word);
+    return desc_sum_page(&h->key, generation, engine_frame(e, put->page));
+}
+
+/* Is @generation above all that could make the page dead from its first moment? */
+static bool generation_is_good(const struct engine *e, const struct shard *s, struct pool *p,
+                               page_nr old, uint64_t generation)
+{
+    return generation > s->barrier && generation >= pool_part_of(e, p, s)->floor &&
+           (old == LAYOUT_NONE || generation > live_generation(e->descs[old].live));
+}
+
+/* Under the lock, all is allowed and summed: the page enters or the put is refused. */
+static enum tmemif_status put_enter(struct engine *e, struct shard *s, struct engine_put *put,
+                                    const struct handle *h, struct shard_new_page *new,
+                                    struct dead_pages *dead)
+{
+    struct pool *p = &e->pools[put->pool];
+    struct pool_part *part = pool_part_of(e, p, s);
+    struct ring_rec *record = put->op.record;
+    bool free_old;
+
+    if (!put->charged) {
+        /* It was to take over the charge of a page that may have gone. */
+        if (!new->slot && !claim_charge(put->claim, put->persistent))
+            return TMEMIF_QUOTA;
+        if (new->slot)
+            claim_charge_found(put->claim, put->persistent);
+        put->charged = true;
+    }
+    intent_begin(record, &h->key, h->key.index, h->key.index, new->generation, TMEMIF_OK);
+    if (!shard_enter(e, s, h, new, &free_old)) {
+        intent_drop(record);
+        return TMEMIF_NO_MEMORY;
+    }
+    if (free_old)
+        dead->pages[dead->nr++] = new->old;
+    ++*lease_handle_counter(&s->leases, h);
+    s->counters.puts++;
+    part->counters.puts++;
+    intent_end(record, TMEMIF_OK);
+    return TMEMIF_OK;
+}
+
+enum tmemif_status engine_put_commit(struct engine *e, struct engine_put *put)
+{
+    struct handle h = handle_of(e->seed, put->op.object, put->op.index, put->pool);
+    struct shard *s = shard_of(e, h.object_hash);
+    struct pool *p = &e->pools[put->pool];
+    struct shard_new_page new = {0};
+    struct dead_pages dead = {0};
+    uint32_t word = 0;
+    enum tmemif_status rc;
+
+    drop_needless_frame(e, put, &word);
+    new.page = put->page;
+    for (unsigned tries = 1;; tries++) {
+        new.generation = shard_take_generation(s);
+        new.sum = sum_of(e, put, &h, new.generation, word);
+        table_prefetch(&s->pages, h.page_hash);
+
+        lock_take(&s->lock);
+        rc = why_forbidden(e, s, &put->op, &h);
+        if (rc == TMEMIF_OK &&
+            atomic_load_explicit(&p->generation, memory_order_relaxed) != put->pool_generation)
+            rc = TMEMIF_NO_POOL;
+        if (rc != TMEMIF_OK)
+            break;
+        new.slot = shard_seek(e, s, &h);
+        new.old = new.slot ? shard_page_at(s, new.slot) : LAYOUT_NONE;
+        if (generation_is_good(e, s, p, new.old, new.generation))
+            break;
+        if (tries == GENERATION_TRIES) {
+            /* Overtaken each time. Nobody flushes under the lock. */
+            new.generation = shard_take_generation(s);
+            new.sum = sum_of(e, put, &h, new.generation, word);
+            break;
+        }
+        lock_drop(&s->lock);
+    }
+    if (rc == TMEMIF_OK) {
+        rc = put_enter(e, s, put, &h, &new, &dead);
+        if (rc != TMEMIF_OK)
+            refuse_locked(e, s, &put->op, &h, rc, &dead);
+    } else if (rc == TMEMIF_STALE_LEASE || rc == TMEMIF_NEED_LEASE) {
+        count_refused(e, s, p);
+    }
+    lock_drop(&s->lock);
+    if (rc != TMEMIF_OK)
+        put_give_back(e, put);
+    dead_pages_free(e, &dead);
+    return rc;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* seat.h - from an account's pool id to the pool, if the account may. */
+#ifndef XTM_ENGINE_SEAT_H
+#define XTM_ENGINE_SEAT_H
+
+#include "daemon/engine/state.h"
+
+/*
+ * The pool slot of @op, for one who needs @right. Without the shard's lock
+ * the answer is a hint; with it, seat_still_holds() says whether it is true.
+ *   NO_POOL      no such id, or not this account's
+ *   NOT_ALLOWED  the operator took the right away
+ *   READ_ONLY    this member may only get
+ */
+static inline enum tmemif_status seat_find(const struct engine *e, account_nr account,
+                                           uint32_t pool_id, enum pool_right right,
+                                           uint16_t *slot_out)
+{
+    uint32_t seat;
+
+    if (account >= e->nr_accounts || pool_id >= TMEMIF_MAX_POOLS)
+        return TMEMIF_NO_POOL;
+    /* acquire: the pool was set up before the seat */
+    seat = atomic_load_explicit(&e->accounts[account].seats[pool_id], memory_order_acquire);
+    if (seat == SEAT_NONE)
+        return TMEMIF_NO_POOL;
+    if (seat_right(seat) == RIGHT_NONE)
+        return TMEMIF_NOT_ALLOWED;
+    if (seat_right(seat) < right)
+        return TMEMIF_READ_ONLY;
+    *slot_out = seat_slot(seat);
+    return TMEMIF_OK;
+}
+
+/* Under the lock of a shard of pool @slot: the status now, NO_POOL if the seat has moved. */
+static inline enum tmemif_status seat_still_holds(const struct engine *e, const struct page_op *op,
+                                                  enum pool_right right, uint16_t slot)
+{
+    uint16_t now;
+    enum tmemif_status rc = seat_find(e, op->account, op->pool_id, right, &now);
+
+    if (rc != TMEMIF_OK)
+        return rc;
+    return now == slot ? TMEMIF_OK : TMEMIF_NO_POOL;
+}
+
+#endif /* XTM_ENGINE_SEAT_H */

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/engine/shard.h"
+
+#include "daemon/engine/tomb.h"
+
+struct page_match {
+    const struct engine *e;
+    const struct desc_key *key;
+};
+
+static bool page_is(const void *context, uint32_t page)
+{
+    const struct page_match *m = context;
+
+    return handle_is(&m->e->descs[page], m->key);
+}
+
+static uint64_t page_hash_of(const void *context, uint32_t page)
+{
+    const struct engine *e = context;
+
+    return handle_of_desc(e->seed, &e->descs[page]).page_hash;
+}
+
+static void page_prefetch(const void *context, uint32_t page)
+{
+    const struct engine *e = context;
+
+    __builtin_prefetch(&e->descs[page]);
+}
+
+static unsigned bits_for(uint32_t nr_descs)
+{
+    return 32u - (unsigned)__builtin_clz(nr_descs);
+}
+
+bool shard_init(struct engine *e, struct shard *s)
+{
+    struct table_owner owner = {e, page_hash_of, page_prefetch};
+    uint32_t fair = e->nr_descs / e->nr_shards + 1;
+    size_t nr_tombs = tomb_room(e);
+
+    s->leases.salt = (uint32_t)XXH3_64bits_withSeed("lease", 5, e->seed);
+    s->tombs = heap_take(&e->heap, nr_tombs, sizeof(*s->tombs));
+    return s->tombs && table_init(&s->pages, &e->heap, bits_for(e->nr_descs), fair, &owner) &&
+           object_index_init(&s->objects, &e->heap, e->descs, e->nr_descs, fair, e->seed) &&
+           ghosts_init(&s->ghosts, &e->heap, fair - fair / 10);
+}
+
+void shard_fini(struct engine *e, struct shard *s)
+{
+    heap_give(&e->heap, s->tombs, tomb_room(e), sizeof(*s->tombs));
+    if (s->pages.heap)
+        table_fini(&s->pages);
+    object_index_fini(&s->objects);
+    ghosts_fini(&s->ghosts);
+}
+
+uint32_t *shard_seek(const struct engine *e, const struct shard *s, const struct handle *h)
+{
+    struct page_match m = {e, &h->key};
+
+    return table_seek(&s->pages, h->page_hash, page_is, &m);
+}
+
+bool shard_page_is_dead(const struct engine *e, const struct shard *s, page_nr page)
+{
+    const struct desc *d = &e->descs[page];
+
+    return live_generation(d->live) < pool_part_of(e, &e->pools[d->pool], s)->floor ||
+           (s->nr_tombs && tomb_covers(s, d));
+}
+
+static void count_page(struct shard *s, const struct desc *d, bool persistent, uint64_t by)
+{
+    if (persistent)
+        s->nr_persistent += by;
+    else
+        s->nr_ephemeral += by;
+    if (d->kind == DESC_FILLED)
+        s->nr_filled += by;
+}
+
+bool shard_enter(struct engine *e, struct shard *s, const struct handle *h,
+                 const struct shard_new_page *new, bool *free_old_out)
+{
+    struct desc *d = &e->descs[new->page];
+    struct pool *p = &e->pools[h->key.pool];
+    struct pool_part *part = pool_part_of(e, p, s);
+    struct queue *queue = &part->queue;
+    bool persistent = pool_is_persistent(p);
+    struct desc *old;
+
+    *free_old_out = false;
+    if (new->old == LAYOUT_NONE) {
+        if (!object_index_add(&s->objects, h, new->page))
+            return false;
+        if (!table_insert(&s->pages, h->page_hash, new->page)) {
+            object_index_remove(&s->objects, h, new->page);
+            return false;
+        }
+        d->use = 0;
+        desc_make_live(d, &h->key, d->kind, new->sum, new->generation);
+        queue_push(queue, e->links, e->descs, new->page,
+                   !persistent && ghosts_take(&s->ghosts, h->page_hash));
+        count_page(s, d, persistent, 1);
+        return true;
+    }
+
+    old = &e->descs[new->old];
+    d->use = 0;
+    desc_make_live(d, &h->key, d->kind, new->sum, new->generation);
+    table_replace(&s->pages, new->slot, new->page);
+    object_index_swing(&s->objects, h, new->old, new->page);
+    if (live_generation(old->live) >= part->floor) {
+        queue_replace(queue, e->links, e->descs, new->old, new->page);
+    } else {
+        /* Not among the dead at the tail: a drain would stop here. */
+        queue_remove(queue, e->links, e->descs, new->old);
+        queue_push(queue, e->links, e->descs, new->page, false);
+    }
+    desc_make_dead(old);
+    count_page(s, d, persistent, 1);
+    count_page(s, old, persistent, UINT64_MAX);
+    claim_uncharge(pool_claim(p), persistent);
+    *free_old_out = (old->use & USE_PINS) == 0;
+    return true;
+}
+
+bool shard_kill(struct engine *e, struct shard *s, const struct handle *h, uint32_t *slot)
+{
+    page_nr page = shard_page_at(s, slot);
+    struct desc *d = &e->descs[page];
+    struct pool *p = &e->pools[d->pool];
+    bool persistent = pool_is_persistent(p);
+
+    table_remove(&s->pages, slot);
+    object_index_remove(&s->objects, h, page);
+    queue_remove(&pool_part_of(e, p, s)->queue, e->links, e->descs, page);
+    desc_make_dead(d);
+    count_page(s, d, persistent, UINT64_MAX);
+    claim_uncharge(pool_claim(p), persistent);
+    return (d->use & USE_PINS) == 0;
+}
+
+void dead_pages_free(struct engine *e, struct dead_pages *dead)
+{
+    for (unsigned i = 0; i < dead->nr; i++)
+        store_page_free(e->store, dead->pages[i]);
+    dead->nr = 0;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * shard.h - the pages of those objects that hash to one place, under one lock.
+ *
+ * All functions here but init and fini are for the holder of the shard's lock.
+ */
+#ifndef XTM_ENGINE_SHARD_H
+#define XTM_ENGINE_SHARD_H
+
+#include "daemon/engine/state.h"
+
+bool shard_init(struct engine *e, struct shard *s);
+void shard_fini(struct engine *e, struct shard *s);
+
+/*
+ * A generation that no page here has had. Any thread, no lock: the check sum
+ * of a page is computed from it before the lock is taken.
+ */
+static inline uint64_t shard_take_generation(struct shard *s)
+{
+    return atomic_fetch_add_explicit(&s->generation, 1, memory_order_relaxed) + 1;
+}
+
+/* The place of the page of @h in the index, dead or not; NULL if there is none. */
+uint32_t *shard_seek(const struct engine *e, const struct shard *s, const struct handle *h);
+
+static inline page_nr shard_page_at(const struct shard *s, const uint32_t *slot)
+{
+    return table_value(&s->pages, *slot);
+}
+
+/* Is a page that stands in the index dead, by a new epoch of its pool or a tombstone? */
+bool shard_page_is_dead(const struct engine *e, const struct shard *s, page_nr page);
+
+/*
+ * Make @page of @h, filled and summed, live: in place of @old, whose place in
+ * the index is @slot, or anew (@old LAYOUT_NONE, @slot NULL). It has been
+ * charged. False: no memory for the index, nothing has changed. The old page
+ * is dead then; true in *@free_old_out: it is to be given back.
+ */
+struct shard_new_page {
+    page_nr page;
+    uint64_t generation;
+    uint64_t sum;
+    uint32_t *slot;
+    page_nr old;
+};
+bool shard_enter(struct engine *e, struct shard *s, const struct handle *h,
+                 const struct shard_new_page *new, bool *free_old_out);
+
+/*
+ * The page in @slot dies: out of the index, the queue and the counters, and
+ * uncharged. True: the caller gives it back to the store, best after the lock
+ * is dropped; else the last one that unpins it does.
+ */
+bool shard_kill(struct engine *e, struct shard *s, const struct handle *h, uint32_t *slot);
+
+/* Pages that died under a lock, to be given back after it. */
+#define SHARD_SLICE 64u
+struct dead_pages {
+    unsigned nr;
+    page_nr pages[SHARD_SLICE];
+};
+void dead_pages_free(struct engine *e, struct dead_pages *dead);
+
+/* Kill the page in @slot and add it to @dead, which has room. */
+static inline void shard_kill_into(struct engine *e, struct shard *s, const struct handle *h,
+                                   uint32_t *slot, struct dead_pages *dead)
+{
+    page_nr page = shard_page_at(s, slot);
+
+    if (shard_kill(e, s, h, slot))
+        dead->pages[dead->nr++] = page;
+}
+
+#endif /* XTM_ENGINE_SHARD_H */

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/engine/shared.h"
+
+#include <string.h>
+
+#include "daemon/engine/account_table.h"
+#include "daemon/engine/pool.h"
+
+uint32_t shared_find(const struct engine *e, const uint8_t uuid[TMEMIF_UUID_LEN])
+{
+    uint32_t end = atomic_load_explicit(&e->shared_end, memory_order_relaxed);
+
+    for (uint32_t i = 0; i < end; i++) {
+        if (e->shared[i].in_use && memcmp(e->shared[i].uuid, uuid, TMEMIF_UUID_LEN) == 0)
+            return i;
+    }
+    return LAYOUT_NONE;
+}
+
+uint32_t shared_find_or_add(struct engine *e, const uint8_t uuid[TMEMIF_UUID_LEN])
+{
+    uint32_t i = shared_find(e, uuid);
+
+    if (i != LAYOUT_NONE)
+        return i;
+    for (i = 0; i < ENGINE_MAX_SHARED; i++) {
+        struct claim *claim = &e->claims[e->nr_accounts + i];
+
+        /* Not one whose last pool still drains: pages are charged there. */
+        if (e->shared[i].in_use || atomic_load_explicit(&claim->nr_dying, memory_order_acquire))
+            continue;
+        e->shared[i].in_use = true;
+        atomic_store_explicit(&e->shared[i].slot, LAYOUT_NO_SLOT, memory_order_relaxed);
+        memcpy(e->shared[i].uuid, uuid, TMEMIF_UUID_LEN);
+        claim_set_policy(claim, &(struct policy){.weight = 1});
+        atomic_store_explicit(&claim->frozen, false, memory_order_relaxed);
+        if (i >= atomic_load_explicit(&e->shared_end, memory_order_relaxed))
+            atomic_store_explicit(&e->shared_end, i + 1, memory_order_relaxed);
+        return i;
+    }
+    return LAYOUT_NONE;
+}
+
+static struct member *member_find(const struct engine *e, uint32_t shared,
+                                  const struct account_key *key)
+{
+    for (uint32_t i = 0; i < e->nr_members; i++) {
+        if (e->members[i].shared == shared && account_key_is(&e->members[i].key, key))
+            return &e->members[i];
+    }
+    return NULL;
+}
+
+enum pool_right shared_right(const struct engine *e, uint32_t shared,
+                             const struct account_key *member)
+{
+    const struct member *m = member_find(e, shared, member);
+
+    return m ? m->right : RIGHT_NONE;
+}
+
+static bool shared_has_members(const struct engine *e, uint32_t shared)
+{
+    for (uint32_t i = 0; i < e->nr_members; i++) {
+        if (e->members[i].shared == shared)
+            return true;
+    }
+    return false;
+}
+
+static struct member *member_add(struct engine *e)
+{
+    for (uint32_t i = 0; i < e->nr_members; i++) {
+        if (e->members[i].shared == LAYOUT_NONE)
+            return &e->members[i];
+    }
+    return e->nr_members < ENGINE_MAX_MEMBERS ? &e->members[e->nr_members++] : NULL;
+}
+
+/* A member that has joined feels it at once. */
+static void seat_set_right(struct engine *e, uint32_t shared, const struct account_key *key,
+                           enum pool_right right)
+{
+    uint16_t slot = atomic_load_explicit(&e->shared[shared].slot, memory_order_relaxed);
+    account_nr account = account_find(e, key);
+
+    if (slot == LAYOUT_NO_SLOT || account == LAYOUT_NONE)
+        return;
+    for (uint32_t id = 0; id < TMEMIF_MAX_POOLS; id++) {
+        _Atomic uint32_t *seat = &e->accounts[account].seats[id];
+        uint32_t now = atomic_load_explicit(seat, memory_order_relaxed);
+
+        if (now != SEAT_NONE && seat_slot(now) == slot)
+            atomic_store_explicit(seat, seat_make(slot, right), memory_order_release);
+    }
+}
+
+enum tmemif_status engine_shared_set_policy(struct engine *e, const uint8_t uuid[TMEMIF_UUID_LEN],
+                                            const struct policy *policy)
+{
+    uint32_t shared;
+
+    lock_take(&e->lock);
+    shared = shared_find_or_add(e, uuid);
+    if (shared != LAYOUT_NONE)
+        claim_set_policy(&e->claims[e->nr_accounts + shared], policy);
+    lock_drop(&e->lock);
+    return shared == LAYOUT_NONE ? TMEMIF_TOO_MANY : TMEMIF_OK;
+}
+
+enum tmemif_status engine_shared_allow(struct engine *e, const uint8_t uuid[TMEMIF_UUID_LEN],
+                                       const struct account_key *member, enum pool_right right)
+{
+    struct member *m = NULL;
+    uint32_t shared;
+
+    lock_take(&e->lock);
+    shared = shared_find_or_add(e, uuid);
+    if (shared != LAYOUT_NONE) {
+        m = member_find(e, shared, member);
+        if (!m && right != RIGHT_NONE)
+            m = member_add(e);
+        if (m)
+            *m = (struct member){.key = *member,
+                                 .shared = right == RIGHT_NONE ? LAYOUT_NONE : shared,
+                                 .right = right};
+        if (m || right == RIGHT_NONE)
+            seat_set_right(e, shared, member, right);
+    }
+    lock_drop(&e->lock);
+    return shared == LAYOUT_NONE || (!m && right != RIGHT_NONE) ? TMEMIF_TOO_MANY : TMEMIF_OK;
+}
+
+enum tmemif_status engine_shared_set_frozen(struct engine *e, const uint8_t uuid[TMEMIF_UUID_LEN],
+                                            bool frozen)
+{
+    uint32_t shared;
+
+    lock_take(&e->lock);
+    shared = shared_find(e, uuid);
+    if (shared != LAYOUT_NONE)
+        atomic_store_explicit(&e->claims[e->nr_accounts + shared].frozen, frozen,
+                              memory_order_relaxed);
+    lock_drop(&e->lock);
+    return shared == LAYOUT_NONE ? TMEMIF_NOT_FOUND : TMEMIF_OK;
+}
+
+static void seats_take_all(struct engine *e, uint16_t slot)
+{
+    for (account_nr i = 0; i < e->nr_accounts; i++) {
+        if (!account_is_open(e, i))
+            continue;
+        for (uint32_t id = 0; id < TMEMIF_MAX_POOLS; id++) {
+            uint32_t seat = atomic_load_explicit(&e->accounts[i].seats[id], memory_order_relaxed);
+
+            if (seat != SEAT_NONE && seat_slot(seat) == slot)
+                seat_take(e, i, id);
+        }
+    }
+}
+
+enum tmemif_status engine_shared_remove(struct engine *e, const uint8_t uuid[TMEMIF_UUID_LEN])
+{
+    uint16_t slot = LAYOUT_NO_SLOT;
+    uint32_t shared;
+
+    lock_take(&e->lock);
+    shared = shared_find(e, uuid);
+    if (shared != LAYOUT_NONE)
+        slot = atomic_load_explicit(&e->shared[shared].slot, memory_order_relaxed);
+    if (slot != LAYOUT_NO_SLOT) {
+        seats_take_all(e, slot);
+        pool_end(e, slot);
+    }
+    /* A name that says nothing any more makes room for another. */
+    if (shared != LAYOUT_NONE && !shared_has_members(e, shared))
+        e->shared[shared].in_use = false;
+    lock_drop(&e->lock);
+    return slot == LAYOUT_NO_SLOT ? TMEMIF_NOT_FOUND : TMEMIF_OK;
+}
+
+bool engine_member_next(struct engine *e, const uint8_t uuid[TMEMIF_UUID_LEN], uint32_t *cursor,
+                        struct account_key *member_out, enum pool_right *right_out,
+                        bool *joined_out)
+{
+    bool found = false;
+    uint32_t shared;
+
+    lock_take(&e->lock);
+    shared = shared_find(e, uuid);
+    while (!found && shared != LAYOUT_NONE && *cursor < e->nr_members) {
+        const struct member *m = &e->members[(*cursor)++];
+        account_nr account;
+
+        if (m->shared != shared)
+            continue;
+        found = true;
+        *member_out = m->key;
+        *right_out = m->right;
+        *joined_out = false;
+        account = account_find(e, &m->key);
+        for (uint32_t id = 0; account != LAYOUT_NONE && id < TMEMIF_MAX_POOLS; id++) {
+            uint32_t seat =
+                atomic_load_explicit(&e->accounts[account].seats[id], memory_order_relaxed);
+
+            if (seat != SEAT_NONE &&
+                seat_slot(seat) ==
+                    atomic_load_explicit(&e->shared[shared].slot, memory_order_relaxed))
+                *joined_out = true;
+        }
+    }
+    lock_drop(&e->lock);
+    return found;
+}

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/engine/table.h"
+
+#include <string.h>
+
+#define CACHE_LINE 64u
+#define FIRST_MOST 64u /* buckets of a new table at most: one page */
+#define KICKS_MOST 64u
+
+/* Of 1000 places: a table grows beyond so many. Two choices of 16 fill to 97 % with few moves. */
+#define FILL_MOST 940u
+
+static size_t side_bytes(uint32_t nr_buckets)
+{
+    return (size_t)nr_buckets * TABLE_BUCKET * sizeof(uint32_t) + CACHE_LINE;
+}
+
+static bool side_init(struct table_side *side, struct heap *heap, uint32_t nr_buckets)
+{
+    uintptr_t at;
+
+    side->memory = heap_take(heap, 1, side_bytes(nr_buckets));
+    if (!side->memory)
+        return false;
+    at = ((uintptr_t)side->memory + CACHE_LINE - 1) & ~(uintptr_t)(CACHE_LINE - 1);
+    side->slots = (uint32_t *)at;
+    side->nr_buckets = nr_buckets;
+    return true;
+}
+
+static void side_fini(struct table_side *side, struct heap *heap)
+{
+    heap_give(heap, side->memory, 1, side_bytes(side->nr_buckets));
+    *side = (struct table_side){0};
+}
+
+static uint64_t fill_limit(uint32_t nr_buckets)
+{
+    return (uint64_t)nr_buckets * TABLE_BUCKET * FILL_MOST / 1000;
+}
+
+bool table_init(struct table *t, struct heap *heap, unsigned value_bits, uint32_t fair,
+                const struct table_owner *owner)
+{
+    uint32_t first;
+
+    /* 2 % for shares that are not quite even. */
+    *t = (struct table){
+        .value_mask = value_bits >= 32 ? UINT32_MAX : (1u << value_bits) - 1,
+        .fair_buckets = (uint32_t)((uint64_t)fair * 1020 / FILL_MOST / TABLE_BUCKET + 2),
+        .owner = *owner,
+        .heap = heap,
+    };
+    /* Halves of the fair size, so that a full store leaves the table as full as it may be. */
+    for (first = t->fair_buckets; first > FIRST_MOST; first = (first + 1) / 2)
+        continue;
+    return side_init(&t->now, heap, first);
+}
+
+void table_fini(struct table *t)
+{
+    side_fini(&t->now, t->heap);
+    if (t->old.slots)
+        side_fini(&t->old, t->heap);
+}
+
+static uint32_t next_size(const struct table *t)
+{
+    uint32_t nr = t->now.nr_buckets;
+
+    if (nr >= t->fair_buckets)
+        return nr + nr / 4 + 1;
+    /* The halves were rounded up: the last doubling is one too large, at most. */
+    return nr * 2 < t->fair_buckets ? nr * 2 : t->fair_buckets;
+}
+
+static uint32_t *bucket_free_slot(uint32_t *bucket)
+{
+    for (unsigned i = 0; i < TABLE_BUCKET; i++) {
+        if (bucket[i] == 0)
+            return &bucket[i];
+    }
+    return NULL;
+}
+
+static unsigned bucket_nr_used(const uint32_t *bucket)
+{
+    unsigned nr = 0;
+
+    for (unsigned i = 0; i < TABLE_BUCKET; i++)
+        nr += bucket[i] != 0;
+    return nr;
+}
+
+/*
+ * Both buckets of @entry are full: make room by moving entries to their other
+ * bucket, one after the other. False: no way found, everything is as it was.
+ */
+static bool side_kick(struct table *t, uint32_t bucket, uint32_t entry)
+{
+    uint32_t *path[KICKS_MOST];
+
+    for (unsigned nr = 0; nr < KICKS_MOST; nr++) {
+        uint32_t *slots = &t->now.slots[(size_t)bucket * TABLE_BUCKET];
+        uint32_t *slot = bucket_free_slot(slots);
+        uint32_t displaced;
+
+        if (slot) {
+            *slot = entry;
+            return true;
+        }
+        /* Any entry will do, but not the same one when the walk comes by again. */
+        slot = &slots[(entry * 0x9e3779b1u + nr) >> 16 & (TABLE_BUCKET - 1)];
+        displaced = *slot;
+        *slot = entry;
+        path[nr] = slot;
+        entry = displaced;
+        bucket = table_other_bucket(bucket, entry & ~t->value_mask, t->now.nr_buckets);
+    }
+    for (unsigned nr = KICKS_MOST; nr-- > 0;) {
+        uint32_t displaced = entry;
+
+        entry = *path[nr];
+        *path[nr] = displaced;
+    }
+    return false;
+}
+
+static bool side_place(struct table *t, uint64_t hash, uint32_t value)
+{
+    uint32_t tag = table_tag(t, hash);
+    uint32_t entry = tag | (value + 1);
+    uint32_t first = table_first_bucket(hash, t->now.nr_buckets);
+    uint32_t other = table_other_bucket(first, tag, t->now.nr_buckets);
+    uint32_t *a = &t->now.slots[(size_t)first * TABLE_BUCKET];
+    uint32_t *b = &t->now.slots[(size_t)other * TABLE_BUCKET];
+    uint32_t *slot = bucket_free_slot(bucket_nr_used(a) <= bucket_nr_used(b) ? a : b);
+
+    if (slot) {
+        *slot = entry;
+        return true;
+    }
+    return side_kick(t, first, entry);
+}
+
+/* Move one bucket of the old side over. */
+static void table_move(struct table *t)
+{
+    uint32_t *bucket = &t->old.slots[(size_t)t->nr_moved * TABLE_BUCKET];
+
+    for (unsigned i = 0; i < TABLE_BUCKET; i++) {
+        if (bucket[i])
+            t->owner.prefetch(t->owner.context, table_value(t, bucket[i]));
+    }
+    for (unsigned i = 0; i < TABLE_BUCKET; i++) {
+        uint32_t value = table_value(t, bucket[i]);
+
+        if (!bucket[i])
+            continue;
+        if (!side_place(t, t->owner.hash_of(t->owner.context, value), value))
+            return; /* it stays where it is found; the next insertion tries again */
+        bucket[i] = 0;
+    }
+    if (++t->nr_moved == t->old.nr_buckets)
+        side_fini(&t->old, t->heap);
+}
+
+static void table_grow(struct table *t)
+{
+    struct table_side next = {0};
+
+    if (!side_init(&next, t->heap, next_size(t)))
+        return; /* there may still be room */
+    t->old = t->now;
+    t->now = next;
+    t->nr_moved = 0;
+}
+
+bool table_insert(struct table *t, uint64_t hash, uint32_t value)
+{
+    if (t->old.slots)
+        table_move(t);
+    else if (t->nr_used >= fill_limit(t->now.nr_buckets))
+        table_grow(t);
+    if (!side_place(t, hash, value)) {
+        /* Hardly ever, and only in a small table: grow early. */
+        if (t->old.slots)
+            return false;
+        table_grow(t);
+        if (!t->old.slots || !side_place(t, hash, value))
+            return false;
+    }
+    t->nr_used++;
+    return true;
+}
+
+bool table_next(const struct table *t, uint64_t *cursor, uint32_t *value_out)
+{
+    uint64_t nr_now = (uint64_t)t->now.nr_buckets * TABLE_BUCKET;
+    uint64_t nr_old = (uint64_t)t->old.nr_buckets * TABLE_BUCKET;
+
+    while (*cursor < nr_now + nr_old) {
+        uint64_t at = (*cursor)++;
+        uint32_t entry = at < nr_now ? t->now.slots[at] : t->old.slots[at - nr_now];
+
+        if (entry) {
+            *value_out = table_value(t, entry);
+            return true;
+        }
+    }
+    return false;
+}

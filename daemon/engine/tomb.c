@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/engine/tomb.h"
+
+#include <string.h>
+
+uint32_t tomb_room(const struct engine *e)
+{
+    uint32_t room = store_super(e->store)->nr_tombstones / e->nr_shards;
+
+    return room < SHARD_MAX_TOMBS ? room : SHARD_MAX_TOMBS;
+}
+
+bool tomb_covers(const struct shard *s, const struct desc *d)
+{
+    uint64_t generation = live_generation(d->live);
+
+    for (uint32_t i = 0; i < s->nr_tombs; i++) {
+        const struct tomb *t = &s->tombs[i];
+
+        if (generation < t->generation && d->index >= t->first && d->index <= t->last &&
+            handle_object_is(d, &t->handle.key))
+            return true;
+    }
+    return false;
+}
+
+static struct tombstone_rec *record_free(struct engine *e, const struct shard *s)
+{
+    uint32_t room = tomb_room(e);
+    struct tombstone_rec *records = store_tombstones(e->store) + (s - e->shards) * room;
+
+    for (uint32_t i = 0; i < room; i++) {
+        if (records[i].live == LIVE_DEAD)
+            return &records[i];
+    }
+    return NULL;
+}
+
+bool tomb_add(struct engine *e, struct shard *s, const struct handle *h, uint32_t first,
+              uint32_t last)
+{
+    struct tombstone_rec *record;
+    struct tomb *t;
+
+    if (s->nr_tombs == tomb_room(e))
+        return false;
+    record = record_free(e, s);
+    BUG_UNLESS(record != NULL);
+    t = &s->tombs[s->nr_tombs];
+    *t = (struct tomb){
+        .handle = *h,
+        .first = first,
+        .last = last,
+        .generation = shard_take_generation(s),
+        .record = record,
+    };
+    s->barrier = t->generation;
+    memcpy(record->object, h->key.object, sizeof(record->object));
+    record->pool = h->key.pool;
+    record->first = first;
+    record->last = last;
+    tombstone_rec_make_live(record, t->generation);
+    s->nr_tombs++;
+    atomic_fetch_add_explicit(&e->nr_tombs, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&pool_claim(&e->pools[h->key.pool])->nr_dying, 1,
+                              memory_order_relaxed);
+    return true;
+}
+
+static void tomb_end(struct engine *e, struct shard *s, uint32_t at)
+{
+    struct claim *claim = pool_claim(&e->pools[s->tombs[at].handle.key.pool]);
+
+    rec_make_dead(&s->tombs[at].record->live);
+    s->nr_tombs--;
+    memmove(&s->tombs[at], &s->tombs[at + 1], (s->nr_tombs - at) * sizeof(*s->tombs));
+    atomic_fetch_sub_explicit(&e->nr_tombs, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&claim->nr_dying, 1, memory_order_relaxed);
+}
+
+bool tomb_step(struct engine *e, struct shard *s, const struct claim *claim,
+               struct dead_pages *dead)
+{
+    uint32_t indexes[EXTENT_PAGES];
+    unsigned nr;
+    uint32_t at = 0;
+    struct tomb *t;
+    bool more;
+
+    /* Of one object, the oldest comes first: walks over it must not be mixed. */
+    while (at < s->nr_tombs && claim &&
+           pool_claim(&e->pools[s->tombs[at].handle.key.pool]) != claim)
+        at++;
+    if (at == s->nr_tombs)
+        return false;
+    t = &s->tombs[at];
+    if (!t->is_begun)
+        object_walk_begin(&s->objects, &t->handle, t->first, t->last, &t->walk);
+    t->is_begun = true;
+    more = object_walk_step(&s->objects, &t->handle, &t->walk, indexes, &nr);
+    for (unsigned i = 0; i < nr; i++) {
+        struct handle h = t->handle;
+        uint32_t *slot;
+
+        h.key.index = indexes[i];
+        h.page_hash = handle_hash_page(h.object_hash, indexes[i]);
+        slot = shard_seek(e, s, &h);
+        BUG_UNLESS(slot != NULL);
+        if (live_generation(e->descs[shard_page_at(s, slot)].live) < t->generation)
+            shard_kill_into(e, s, &h, slot, dead);
+    }
+    if (!more)
+        tomb_end(e, s, at);
+    return true;
+}
+
+void tomb_drop_pool(struct engine *e, struct shard *s, uint16_t pool)
+{
+    for (uint32_t at = s->nr_tombs; at-- > 0;) {
+        if (s->tombs[at].handle.key.pool == pool)
+            tomb_end(e, s, at);
+    }
+}

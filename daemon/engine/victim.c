@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/engine/victim.h"
+
+#include "daemon/engine/shard.h"
+
+/* A choice of pool and shard is good for so many pages: choosing reads what all workers write. */
+#define CHOICE_PAGES 16u
+
+static uint64_t random_below(struct worker *w, uint64_t limit)
+{
+    /* xorshift64: only to spread victims over shards by their size */
+    w->random ^= w->random << 13;
+    w->random ^= w->random >> 7;
+    w->random ^= w->random << 17;
+    return w->random % limit;
+}
+
+struct best {
+    struct claim *claim;
+    uint64_t pages;
+    uint32_t weight;
+};
+
+static void consider(struct best *best, struct claim *c)
+{
+    uint64_t pages = claim_read(&c->ephemeral);
+    uint32_t weight = atomic_load_explicit(&c->weight, memory_order_relaxed);
+
+    if (pages == 0 || pages <= claim_read(&c->min))
+        return;
+    if (!best->claim || claim_owes_more(pages, weight, best->pages, best->weight))
+        *best = (struct best){.claim = c, .pages = pages, .weight = weight};
+}
+
+struct claim *victim_choose_claim(const struct engine *e)
+{
+    uint32_t nr_accounts = atomic_load_explicit(&e->accounts_end, memory_order_relaxed);
+    uint32_t nr_shared = atomic_load_explicit(&e->shared_end, memory_order_relaxed);
+    struct best best = {0};
+
+    for (uint32_t i = 0; i < nr_accounts; i++)
+        consider(&best, &e->claims[i]);
+    for (uint32_t i = 0; i < nr_shared; i++)
+        consider(&best, &e->claims[e->nr_accounts + i]);
+    return best.claim;
+}
+
+static bool holds_victims(const struct pool *p, const struct claim *c)
+{
+    return pool_state(p) != POOL_FREE && pool_claim(p) == c && !pool_is_persistent(p);
+}
+
+static uint32_t part_nr(const struct pool *p, uint32_t shard)
+{
+    return queue_nr(&atomic_load_explicit(&p->parts, memory_order_acquire)[shard].queue);
+}
+
+static uint64_t pool_nr(const struct engine *e, const struct pool *p)
+{
+    uint64_t nr = 0;
+
+    for (uint32_t i = 0; i < e->nr_shards; i++)
+        nr += part_nr(p, i);
+    return nr;
+}
+
+/* A shard of @p, by chance, each page of the pool with the same. */
+static bool choose_shard(const struct engine *e, struct worker *w, const struct pool *p)
+{
+    uint64_t nr = pool_nr(e, p);
+    uint64_t at;
+
+    if (nr == 0)
+        return false;
+    at = random_below(w, nr);
+    for (uint32_t i = 0; i < e->nr_shards; i++) {
+        uint32_t here = part_nr(p, i);
+
+        if (at < here) {
+            w->victim_shard = (uint16_t)i;
+            return true;
+        }
+        at -= here;
+    }
+    return false; /* they changed under our eyes */
+}
+
+static bool consider_pool(const struct engine *e, struct worker *w, const struct claim *c,
+                          uint16_t slot, uint64_t *most)
+{
+    uint64_t nr;
+
+    if (slot == LAYOUT_NO_SLOT || !holds_victims(&e->pools[slot], c))
+        return false;
+    nr = pool_nr(e, &e->pools[slot]);
+    if (nr <= *most)
+        return false;
+    *most = nr;
+    w->victim_pool = slot;
+    return true;
+}
+
+/* The ephemeral pool of @c that has the most pages. */
+static bool choose_pool(const struct engine *e, struct worker *w, const struct claim *c)
+{
+    size_t at = (size_t)(c - e->claims);
+    uint64_t most = 0;
+
+    if (at >= e->nr_accounts)
+        return consider_pool(
+            e, w, c,
+            atomic_load_explicit(&e->shared[at - e->nr_accounts].slot, memory_order_relaxed),
+            &most);
+    for (uint32_t id = 0; id < TMEMIF_MAX_POOLS; id++)
+        consider_pool(
+            e, w, c,
+            seat_slot(atomic_load_explicit(&e->accounts[at].seats[id], memory_order_relaxed)),
+            &most);
+    return most != 0;
+}
+
+static bool choose(const struct engine *e, struct worker *w, struct claim *only)
+{
+    struct claim *c = only ? only : victim_choose_claim(e);
+
+    w->victim_left = 0;
+    if (!c || !choose_pool(e, w, c) || !choose_shard(e, w, &e->pools[w->victim_pool]))
+        return false;
+    w->victim_of = only;
+    w->victim_left = CHOICE_PAGES;
+    return true;
+}
+
+static bool evict_from(struct engine *e, struct pool *p, struct shard *s)
+{
+    struct pool_part *part;
+    struct handle h;
+    uint32_t *slot;
+    page_nr page;
+    bool free_it;
+
+    lock_take(&s->lock);
+    part = pool_part_of(e, p, s);
+    /* The slot may have been used again since it was chosen; pages in it are of the pool now. */
+    page = pool_is_persistent(p) ? LAYOUT_NONE
+                                 : queue_victim(&part->queue, e->links, e->descs, part->floor);
+    if (page == LAYOUT_NONE) {
+        lock_drop(&s->lock);
+        return false;
+    }
+    h = handle_of_desc(e->seed, &e->descs[page]);
+    slot = shard_seek(e, s, &h);
+    BUG_UNLESS(slot != NULL && shard_page_at(s, slot) == page);
+    ghosts_add(&s->ghosts, h.page_hash);
+    s->counters.evictions++;
+    part->counters.evictions++;
+    free_it = shard_kill(e, s, &h, slot);
+    lock_drop(&s->lock);
+    if (free_it)
+        store_page_free(e->store, page);
+    return true;
+}
+
+bool victim_evict(struct engine *e, struct worker *w, struct claim *only)
+{
+    /* A choice may be overtaken by others; twice in a row there is nothing to find. */
+    for (unsigned tries = 0; tries < 3; tries++) {
+        if ((w->victim_left == 0 || w->victim_of != only) && !choose(e, w, only))
+            return false;
+        w->victim_left--;
+        if (evict_from(e, &e->pools[w->victim_pool], &e->shards[w->victim_shard]))
+            return true;
+        w->victim_left = 0;
+    }
+    return false;
+}

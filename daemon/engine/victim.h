@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* victim.h - who loses a page when memory, or a claim's maximum, is used up. */
+#ifndef XTM_ENGINE_VICTIM_H
+#define XTM_ENGINE_VICTIM_H
+
+#include "daemon/engine/state.h"
+
+/*
+ * Evict one ephemeral page: of @only, or if that is NULL of whichever claim
+ * holds the most for its weight among those above their minimum (rule C23: no
+ * persistent page, none that is pinned). False: none was found. Worker; no
+ * lock is held.
+ */
+bool victim_evict(struct engine *e, struct worker *w, struct claim *only);
+
+/* The claim that loses a page next; NULL: none is above its minimum. */
+struct claim *victim_choose_claim(const struct engine *e);
+
+#endif /* XTM_ENGINE_VICTIM_H */
