@@ -36,7 +36,12 @@ STORE_SRC    := daemon/store/segment.c daemon/store/super.c daemon/store/desc.c 
                 daemon/store/inspect.c daemon/store/store.c daemon/store/page_hash.c \
                 daemon/store/page_hash_avx2.c
 ENGINE_SRC   := daemon/engine/table.c daemon/engine/slab.c daemon/engine/object_index.c \
-SCHEMA_SRC   :=
+                daemon/engine/queue.c daemon/engine/ghost.c daemon/engine/claim.c \
+                daemon/engine/shard.c daemon/engine/tomb.c daemon/engine/victim.c \
+                daemon/engine/reclaim.c daemon/engine/pool.c daemon/engine/pool_ops.c \
+                daemon/engine/account.c daemon/engine/shared.c daemon/engine/put.c \
+                daemon/engine/get.c daemon/engine/flush.c daemon/engine/recover.c \
+                daemon/engine/stats.c daemon/engine/check.c daemon/engine/engine.c
 SESSION_SRC  :=
 TRANSPORT_LOCAL_SRC :=
 TRANSPORT_XEN_SRC   :=
