@@ -42,6 +42,7 @@ ENGINE_SRC   := daemon/engine/table.c daemon/engine/slab.c daemon/engine/object_
                 daemon/engine/account.c daemon/engine/shared.c daemon/engine/put.c \
                 daemon/engine/get.c daemon/engine/flush.c daemon/engine/recover.c \
                 daemon/engine/stats.c daemon/engine/check.c daemon/engine/engine.c
+SCHEMA_SRC   :=
 SESSION_SRC  :=
 TRANSPORT_LOCAL_SRC :=
 TRANSPORT_XEN_SRC   :=
@@ -53,7 +54,8 @@ LIB_SRC  := frontend/lib/answer.c frontend/lib/async.c frontend/lib/attach_local
             frontend/lib/handle.c frontend/lib/log.c frontend/lib/open.c frontend/lib/page.c \
             frontend/lib/pool.c frontend/lib/reconnect.c frontend/lib/request.c \
             frontend/lib/ring.c frontend/lib/room.c frontend/lib/status.c frontend/lib/where.c
-TOOL_SRC :=
+TOOL_SRC := frontend/tool/main.c frontend/tool/guest.c frontend/tool/operator.c \
+            frontend/tool/output.c frontend/tool/progress.c frontend/tool/text.c
 INIT_SRC :=
 
 # tests/unit/NAME.c each; every one links the layers it needs from one archive
@@ -134,6 +136,91 @@ $(BUILD)/bin/xentmem-init: $(call obj,$(INIT_SRC)) $(BUILD)/lib/layers.a
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^
 
+# ---- manual pages, the manager's image, installation ----
+
+MAN := $(patsubst docs/%.pod,$(BUILD)/man/%,$(wildcard docs/*.[1358].pod))
+
+$(BUILD)/man/%: docs/%.pod Makefile
+	@mkdir -p $(@D)
+	pod2man --center xentmem --release $(VERSION) --name $(basename $*) \
+	    --section $(patsubst .%,%,$(suffix $*)) --errors die $< $@
+
+.PHONY: man
+man: $(MAN)
+
+# The manager's image fits one kernel: the newest installed one that has modules,
+# or STUBDOM_KERNEL=version with STUBDOM_SYSROOT=dir.
+STUBDOM := $(BUILD)/stubdom
+$(STUBDOM)/initramfs: $(BUILD)/bin/xentmemd $(BUILD)/bin/xentmem-init stubdom/build stubdom/initramfs.sh stubdom/xentmem.cfg.in
+	BUILD=$(BUILD) stubdom/build --init $(BUILD)/bin/xentmem-init --daemon $(BUILD)/bin/xentmemd \
+	    --output $(STUBDOM) --install-dir $(DATADIR) \
+	    $(if $(STUBDOM_KERNEL),--kernel $(STUBDOM_KERNEL)) $(if $(STUBDOM_SYSROOT),--sysroot $(STUBDOM_SYSROOT))
+
+.PHONY: stubdom
+stubdom: $(STUBDOM)/initramfs
+
+# What a guest needs, what dom0 needs, and the manager's image can be installed apart.
+.PHONY: install install-guest install-dom0 install-stubdom uninstall
+install: install-guest install-dom0 install-stubdom
+
+install-guest: all man
+	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR) \
+	    $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man3 $(DESTDIR)/usr/lib/modules-load.d
+	install $(BUILD)/bin/xentmem $(DESTDIR)$(BINDIR)
+	install -m 644 $(BUILD)/lib/libxentmem.so.$(ABI) $(BUILD)/lib/libxentmem.a $(DESTDIR)$(LIBDIR)
+	ln -sf libxentmem.so.$(ABI) $(DESTDIR)$(LIBDIR)/libxentmem.so
+	sed -e 's|@PREFIX@|$(PREFIX)|g; s|@LIBDIR@|$(LIBDIR)|g; s|@INCLUDEDIR@|$(INCLUDEDIR)|g; s|@VERSION@|$(VERSION)|g' \
+	    frontend/lib/xentmem.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/xentmem.pc
+	install -m 644 frontend/include/xentmem.h protocol/tmemif.h $(DESTDIR)$(INCLUDEDIR)
+	install -m 644 $(BUILD)/man/xentmem.1 $(DESTDIR)$(MANDIR)/man1
+	install -m 644 $(BUILD)/man/xentmem.3 $(DESTDIR)$(MANDIR)/man3
+	install -m 644 dom0/modules-load.conf $(DESTDIR)/usr/lib/modules-load.d/xentmem.conf
+
+install-dom0: all man
+	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSCONFDIR)/xen \
+	    $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8
+	install $(BUILD)/bin/xentmemd $(DESTDIR)$(SBINDIR)
+	install -m 644 dom0/xentmemd.service dom0/xentmem-agent.service $(DESTDIR)$(UNITDIR)
+	install -m 644 $(filter %.5,$(MAN)) $(DESTDIR)$(MANDIR)/man5
+	install -m 644 $(filter %.8,$(MAN)) $(DESTDIR)$(MANDIR)/man8
+
+install-stubdom: stubdom
+	install -d $(DESTDIR)$(DATADIR) $(DESTDIR)$(SYSCONFDIR)/xen
+	install -m 644 $(STUBDOM)/kernel $(STUBDOM)/initramfs $(DESTDIR)$(DATADIR)
+	test -e $(DESTDIR)$(SYSCONFDIR)/xen/xentmem.cfg || \
+	    install -m 644 $(STUBDOM)/xentmem.cfg $(DESTDIR)$(SYSCONFDIR)/xen
+
+# What install made; the operator's configuration and policy stay.
+uninstall:
+	rm -f $(DESTDIR)$(BINDIR)/xentmem $(DESTDIR)$(SBINDIR)/xentmemd \
+	    $(DESTDIR)$(LIBDIR)/libxentmem.so $(DESTDIR)$(LIBDIR)/libxentmem.so.$(ABI) \
+	    $(DESTDIR)$(LIBDIR)/libxentmem.a $(DESTDIR)$(LIBDIR)/pkgconfig/xentmem.pc \
+	    $(DESTDIR)$(INCLUDEDIR)/xentmem.h $(DESTDIR)$(INCLUDEDIR)/tmemif.h \
+	    $(DESTDIR)/usr/lib/modules-load.d/xentmem.conf \
+	    $(DESTDIR)$(UNITDIR)/xentmemd.service $(DESTDIR)$(UNITDIR)/xentmem-agent.service \
+	    $(DESTDIR)$(DATADIR)/kernel $(DESTDIR)$(DATADIR)/initramfs \
+	    $(foreach m,$(MAN),$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $m))/$(notdir $m))
+	rmdir $(DESTDIR)$(DATADIR) 2>/dev/null || :
+	@test ! -e $(DESTDIR)$(SYSCONFDIR)/xen/xentmem.cfg || echo "kept: $(SYSCONFDIR)/xen/xentmem.cfg"
+
+# ---- the testbed: the real Xen under QEMU, with this product installed in its images ----
+
+TESTBED := $(BUILD)/testbed
+KERNEL_OF_TESTBED = $(shell cat $(TESTBED)/root/kernel-version)
+
+$(TESTBED)/root/kernel-version: tests/xen/testbed/fetch
+	BUILD=$(BUILD) tests/xen/testbed/fetch && touch $@
+
+.PHONY: testbed-images
+testbed-images: all man $(TESTBED)/root/kernel-version
+	rm -rf $(TESTBED)/stage
+	$(MAKE) install-guest DESTDIR=$(TESTBED)/stage/guest
+	$(MAKE) install DESTDIR=$(TESTBED)/stage/dom0 STUBDOM_KERNEL=$(KERNEL_OF_TESTBED) \
+	    STUBDOM_SYSROOT=$(TESTBED)/root STUBDOM=$(TESTBED)/stubdom
+	BUILD=$(BUILD) tests/xen/testbed/image guest --tree $(TESTBED)/stage/guest
+	BUILD=$(BUILD) tests/xen/testbed/image dom0 --tree $(TESTBED)/stage/dom0
+	BUILD=$(BUILD) tests/xen/testbed/image manager $(TESTBED)/stubdom/initramfs
+
 # ---- tests ----
 
 TEST_LIB := $(call obj,tests/lib/runner.c)
@@ -148,6 +235,57 @@ $(BUILD)/tests/unit/frontend_ring_test: $(call obj,tests/unit/frontend_fake.c)
 
 .PHONY: tests
 tests: $(TEST_BIN)
+
+# ---- checks ----
+#
+# One runner counts everything, so that there is one closing line: tests/run.
+
+TEST_LOGS    ?= $(BUILD)/test-logs
+FUZZ_SECONDS ?= 60
+empty :=
+space := $(empty) $(empty)
+commas = $(subst $(space),$(comma),$(strip $(1)))
+
+LAYER_ITEMS = $(if $(PROTOCOL_SRC),protocol=$(call commas,$(call obj,$(PROTOCOL_SRC)))) \
+              $(if $(SCHEMA_SRC),schema=$(call commas,$(call obj,$(SCHEMA_SRC)))) \
+              $(if $(ENGINE_SRC),engine=$(call commas,$(call obj,$(ENGINE_SRC)))) \
+              store=$(call commas,$(call obj,$(filter daemon/store/%,$(PURE_SRC))))
+
+.PHONY: check-headers check-layers check-style
+check-headers:
+	tests/check-headers
+check-layers: $(call obj,$(PURE_SRC))
+	tests/check-layers $(LAYER_ITEMS)
+check-style:
+	tests/check-style
+
+# The programs as items of tests/run, from a build directory, named by what was built there
+items = $(foreach t,$(UNIT_TESTS),$(2)unit/$(t)=$(1)/tests/unit/$(t)) \
+        $(foreach t,$(LONG_TESTS),$(2)$(t)=$(1)/tests/$(t))
+
+NATIVE_ITEMS = selftest/runner=tests/selftest/runner_test check/headers=tests/check-headers \
+    'check/layers=tests/check-layers $(LAYER_ITEMS)' check/style=tests/check-style \
+    $(call items,$(BUILD)) -t 300 \
+    $(call items,$(BUILD)/san-address,address/) $(call items,$(BUILD)/san-thread,thread/) \
+    -t $(shell expr 60 + $(words $(FUZZERS)) \* $(FUZZ_SECONDS)) \
+    'fuzz=tests/fuzz/run $(BUILD)/fuzz $(FUZZ_SECONDS) $(FUZZERS)'
+
+XEN_ITEMS = -t 900 $(foreach s,$(sort $(wildcard tests/xen/suites/*.sh)),\
+    xen/$(notdir $(basename $(s)))='tests/xen/testbed/boot $(s)')
+
+# Everything that the checks run, so that building is not timed as testing
+.PHONY: check-build
+check-build: all tests fuzz $(call obj,$(PURE_SRC))
+	$(MAKE) BUILD=$(BUILD)/san-address SAN=address,undefined CC=$(CLANG) all tests
+	$(MAKE) BUILD=$(BUILD)/san-thread SAN=thread CC=$(CLANG) all tests
+
+RUN_TESTS = BUILD=$(BUILD) tests/run -l $(TEST_LOGS) -a 'tests/conformance/table $(TEST_LOGS)'
+
+.PHONY: check check-native
+check-native: check-build
+	$(RUN_TESTS) $(NATIVE_ITEMS)
+check: check-build $(XEN_IMAGES)
+	$(RUN_TESTS) $(NATIVE_ITEMS) $(XEN_ITEMS)
 
 # Fuzz targets are built whole by clang, with the sanitizers, in a place of their own.
 FUZZ_FLAGS := -std=c11 -g -O1 -pthread -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
