@@ -43,6 +43,7 @@ ENGINE_SRC   := daemon/engine/table.c daemon/engine/slab.c daemon/engine/object_
                 daemon/engine/get.c daemon/engine/flush.c daemon/engine/recover.c \
                 daemon/engine/stats.c daemon/engine/check.c daemon/engine/engine.c
 SCHEMA_SRC   :=
+SCHEMA_SRC   :=
 SESSION_SRC  :=
 TRANSPORT_LOCAL_SRC :=
 TRANSPORT_XEN_SRC   :=
