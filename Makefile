@@ -30,7 +30,8 @@ UNITDIR    ?= /lib/systemd/system
 # ---- sources, by layer: a file is built only if it stands here ----
 
 PROTOCOL_SRC := protocol/codec.c protocol/control.c
-UTIL_SRC     := daemon/util/bug.c daemon/util/lock.c daemon/util/log.c daemon/util/notify.c
+UTIL_SRC     := daemon/util/bug.c daemon/util/lock.c daemon/util/log.c daemon/util/notify.c \
+                daemon/util/size.c
 STORE_SRC    := daemon/store/segment.c daemon/store/super.c daemon/store/desc.c \
                 daemon/store/record.c daemon/store/depot.c daemon/store/pages.c \
                 daemon/store/inspect.c daemon/store/store.c daemon/store/page_hash.c \
@@ -43,12 +44,14 @@ ENGINE_SRC   := daemon/engine/table.c daemon/engine/slab.c daemon/engine/object_
                 daemon/engine/get.c daemon/engine/flush.c daemon/engine/recover.c \
                 daemon/engine/stats.c daemon/engine/check.c daemon/engine/engine.c
 SCHEMA_SRC   :=
-SCHEMA_SRC   :=
-SESSION_SRC  :=
-TRANSPORT_LOCAL_SRC :=
+SESSION_SRC  := daemon/session/data.c daemon/session/dispatch.c daemon/session/heartbeat.c \
+                daemon/session/open.c daemon/session/record.c daemon/session/serve.c \
+                daemon/session/session.c daemon/session/sessions.c daemon/session/worker.c
+TRANSPORT_LOCAL_SRC := daemon/transport/local/channel.c daemon/transport/local/client.c \
+                       daemon/transport/local/hello.c daemon/transport/local/local.c
 TRANSPORT_XEN_SRC   :=
 CONTROL_SRC  :=
-DAEMON_MAIN  :=
+DAEMON_MAIN  := daemon/main.c daemon/options.c daemon/segments.c
 
 LIB_SRC  := frontend/lib/answer.c frontend/lib/async.c frontend/lib/attach_local.c \
             frontend/lib/attach_xen.c frontend/lib/batch.c frontend/lib/beat.c \
@@ -261,10 +264,11 @@ check-style:
 	tests/check-style
 
 # The programs as items of tests/run, from a build directory, named by what was built there
-items = $(foreach t,$(UNIT_TESTS),$(2)unit/$(t)=$(1)/tests/unit/$(t)) \
-        $(foreach t,$(LONG_TESTS),$(2)$(t)=$(1)/tests/$(t))
+items = $(foreach t,$(UNIT_TESTS),'$(2)unit/$(t)=BUILD=$(1) $(1)/tests/unit/$(t)') \
+        $(foreach t,$(LONG_TESTS),'$(2)$(t)=BUILD=$(1) $(1)/tests/$(t)')
 
-NATIVE_ITEMS = selftest/runner=tests/selftest/runner_test check/headers=tests/check-headers \
+NATIVE_ITEMS = selftest/runner=tests/selftest/runner_test \
+    selftest/checks=tests/selftest/checks_test check/headers=tests/check-headers \
     'check/layers=tests/check-layers $(LAYER_ITEMS)' check/style=tests/check-style \
     $(call items,$(BUILD)) -t 300 \
     $(call items,$(BUILD)/san-address,address/) $(call items,$(BUILD)/san-thread,thread/) \

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* bug.h - a broken invariant of our own: name it and stop. A guest must never be able to get here. */
+/* bug.h - a broken invariant of our own: name it and stop. A guest must never be able to get here.
+ */
 #ifndef XTM_UTIL_BUG_H
 #define XTM_UTIL_BUG_H
 

@@ -17,10 +17,13 @@ struct lock {
     atomic_uint state;
 };
 
-#define LOCK_INIT { 0 }
+#define LOCK_INIT                                                                                  \
+    {                                                                                              \
+        0                                                                                          \
+    }
 
-void lock_wait(struct lock *l);  /* slow path of lock_take() */
-void lock_wake(struct lock *l);  /* slow path of lock_drop() */
+void lock_wait(struct lock *l); /* slow path of lock_take() */
+void lock_wake(struct lock *l); /* slow path of lock_drop() */
 
 static inline bool lock_try(struct lock *l)
 {

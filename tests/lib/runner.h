@@ -25,12 +25,12 @@ struct named_test {
 
 int run_tests(const char *program, const struct named_test *tests, int argc, char **argv);
 
-#define RUNNER_ENTRY(test) { #test, test },
-#define RUN_TESTS(list)                                                        \
-    int main(int argc, char **argv)                                            \
-    {                                                                          \
-        static const struct named_test tests[] = { list(RUNNER_ENTRY){ 0 } };  \
-        return run_tests(__FILE__, tests, argc, argv);                         \
+#define RUNNER_ENTRY(test) {#test, test},
+#define RUN_TESTS(list)                                                                            \
+    int main(int argc, char **argv)                                                                \
+    {                                                                                              \
+        static const struct named_test tests[] = {list(RUNNER_ENTRY){0}};                          \
+        return run_tests(__FILE__, tests, argc, argv);                                             \
     }
 
 #endif /* TESTS_RUNNER_H */
