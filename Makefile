@@ -58,8 +58,10 @@ LIB_SRC  := frontend/lib/answer.c frontend/lib/async.c frontend/lib/attach_local
             frontend/lib/handle.c frontend/lib/log.c frontend/lib/open.c frontend/lib/page.c \
             frontend/lib/pool.c frontend/lib/reconnect.c frontend/lib/request.c \
             frontend/lib/ring.c frontend/lib/room.c frontend/lib/status.c frontend/lib/where.c
-TOOL_SRC := frontend/tool/main.c frontend/tool/guest.c frontend/tool/operator.c \
-            frontend/tool/output.c frontend/tool/progress.c frontend/tool/text.c
+TOOL_SRC := frontend/tool/main.c frontend/tool/guest.c frontend/tool/guest_pool.c \
+            frontend/tool/guest_page.c frontend/tool/guest_bench.c frontend/tool/operator.c \
+            frontend/tool/output.c frontend/tool/progress.c frontend/tool/text.c \
+            frontend/tool/latency.c
 INIT_SRC :=
 
 # tests/unit/NAME.c each; every one links the layers it needs from one archive

@@ -47,11 +47,12 @@ static void keep_reason(void *log_arg, const char *sentence)
     snprintf(tool->reason, sizeof(tool->reason), "%s", sentence);
 }
 
-struct xentmem *tool_open(struct tool *tool, unsigned flags, int *code_out)
+static struct xentmem *open_with(struct tool *tool, unsigned flags, int poll_us, int *code_out)
 {
     struct xentmem_options options = XENTMEM_OPTIONS_INIT;
     struct xentmem *t;
 
+    options.poll_us = poll_us;
     options.log = keep_reason;
     options.log_arg = tool;
     tool->reason[0] = '\0';
@@ -61,6 +62,16 @@ struct xentmem *tool_open(struct tool *tool, unsigned flags, int *code_out)
     *code_out = tool_fail(errno == ENODEV ? TOOL_NO_MANAGER : TOOL_SYSTEM, "%s",
                           tool->reason[0] ? tool->reason : strerror(errno));
     return NULL;
+}
+
+struct xentmem *tool_open(struct tool *tool, unsigned flags, int *code_out)
+{
+    return open_with(tool, flags, -1, code_out);
+}
+
+struct xentmem *tool_open_polling(struct tool *tool, int poll_us, int *code_out)
+{
+    return open_with(tool, 0, poll_us, code_out);
 }
 
 int tool_result(struct tool *tool, const char *what, int status)

@@ -215,20 +215,25 @@ int output_json(struct json_object *value)
     return text ? flush_stdout() : tool_fail(TOOL_SYSTEM, "no memory for the output");
 }
 
+void output_discard(struct output *o)
+{
+    json_object_put(o->rows);
+    for (size_t i = 0; i < o->nr_cells; i++)
+        free(o->cells[i]);
+    free(o->cells);
+    free(o);
+}
+
 int output_finish(struct output *o)
 {
     int code;
 
     if (o->failed) {
-        json_object_put(o->rows);
         code = tool_fail(TOOL_SYSTEM, "no memory for the output");
     } else if (o->json && o->shape == OUTPUT_RECORD) {
-        struct json_object *row = json_object_get(json_object_array_get_idx(o->rows, 0));
-
-        json_object_put(o->rows);
-        code = output_json(row);
+        code = output_json(json_object_get(json_object_array_get_idx(o->rows, 0)));
     } else if (o->json) {
-        code = output_json(o->rows);
+        code = output_json(json_object_get(o->rows));
     } else {
         if (o->shape == OUTPUT_RECORD)
             print_record(o);
@@ -236,9 +241,6 @@ int output_finish(struct output *o)
             print_table(o);
         code = flush_stdout();
     }
-    for (size_t i = 0; i < o->nr_cells; i++)
-        free(o->cells[i]);
-    free(o->cells);
-    free(o);
+    output_discard(o);
     return code;
 }

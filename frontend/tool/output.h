@@ -56,6 +56,9 @@ void output_none(struct output *o);
 /* Print to stdout and free @o. Returns TOOL_DONE, or TOOL_SYSTEM with the reason on stderr. */
 int output_finish(struct output *o);
 
+/* Free @o and print nothing. */
+void output_discard(struct output *o);
+
 /* Print @value as indented JSON with a newline; takes it over. As output_finish(). */
 int output_json(struct json_object *value);
 

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* bench: puts, then gets, so many at a time for so long. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "frontend/tool/guest.h"
+#include "frontend/tool/latency.h"
+#include "frontend/tool/output.h"
+#include "frontend/tool/progress.h"
+#include "frontend/tool/text.h"
+
+#define MAX_DEPTH 1024u
+
+struct bench {
+    struct tool *tool;
+    struct xentmem *t;
+    struct progress progress;
+    unsigned depth;
+    uint32_t nr_pages;
+    uint64_t seconds;
+    int poll_us; /* -1: chosen by the library */
+    bool own_pool;
+    uint32_t pool;
+    struct xentmem_op *ops; /* depth of them; op.user says when it was started */
+    uint8_t *pages;
+};
+
+/* What one phase saw. */
+struct run {
+    const char *name;
+    uint32_t kind;
+    uint64_t done, missed, refused;
+    uint64_t started_ns, until_ns, ended_ns;
+    struct latency latency;
+};
+
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* The pages of the set in a fixed scattered order, each once in nr_pages steps if that is odd. */
+static uint32_t page_number(const struct bench *b, uint64_t step, uint32_t kind)
+{
+    return kind == XENTMEM_PUT ? (uint32_t)(step % b->nr_pages)
+                               : (uint32_t)(step * 2654435761u % b->nr_pages);
+}
+
+static void aim(const struct bench *b, struct xentmem_op *op, uint32_t kind, uint64_t step)
+{
+    uint32_t number = page_number(b, step, kind);
+
+    op->kind = kind;
+    op->pool = b->pool;
+    /* 256 pages an object, so that rings and the manager's shards share the work */
+    op->object = (struct xentmem_object){{number / 256 + 1, 0x62656e6368, 0}};
+    op->index = number % 256;
+    if (kind == XENTMEM_PUT)
+        memcpy(op->page, &number, sizeof(number));
+}
+
+/* 0, or what to exit with. */
+static int count(const struct bench *b, struct run *run, const struct xentmem_op *op,
+                 uint64_t took_ns)
+{
+    latency_add(&run->latency, took_ns);
+    run->done++;
+    if (op->status == -1) {
+        errno = op->error;
+        return tool_result(b->tool, run->name, -1);
+    }
+    run->missed += op->status == XENTMEM_MISS;
+    run->refused += op->status > XENTMEM_MISS;
+    return TOOL_DONE;
+}
+
+static void show(struct bench *b, const struct run *run, uint64_t now)
+{
+    progress_show(&b->progress, "%s: %llu in %.1f of %llu s", run->name,
+                  (unsigned long long)run->done, (double)(now - run->started_ns) / 1e9,
+                  (unsigned long long)b->seconds);
+}
+
+static int run_one_at_a_time(struct bench *b, struct run *run)
+{
+    struct xentmem_op *op = &b->ops[0];
+    uint64_t now = run->started_ns;
+
+    for (uint64_t step = 0; now < run->until_ns; step++) {
+        uint64_t began = now;
+        int code;
+
+        aim(b, op, run->kind, step);
+        if (run->kind == XENTMEM_PUT)
+            op->status = xentmem_put(b->t, op->pool, &op->object, op->index, op->page);
+        else
+            op->status = xentmem_get(b->t, op->pool, &op->object, op->index, op->page);
+        op->error = errno;
+        now = now_ns();
+        code = count(b, run, op, now - began);
+        if (code)
+            return code;
+        if (step % 256 == 0)
+            show(b, run, now);
+    }
+    return TOOL_DONE;
+}
+
+/* Start what there is room for of @nr idle operations; those not started move to the front. */
+static int start(struct bench *b, struct run *run, struct xentmem_op **idle, unsigned *nr,
+                 uint64_t *step, uint64_t now)
+{
+    unsigned started = 0;
+
+    for (; started < *nr; started++) {
+        struct xentmem_op *op = idle[started];
+
+        aim(b, op, run->kind, *step);
+        op->user = (void *)(uintptr_t)now;
+        if (xentmem_submit(b->t, op, 1) != 1) {
+            if (errno != EAGAIN)
+                return tool_result(b->tool, run->name, -1);
+            break;
+        }
+        ++*step;
+    }
+    memmove(idle, idle + started, (*nr - started) * sizeof(*idle));
+    *nr -= started;
+    return TOOL_DONE;
+}
+
+static int run_deep(struct bench *b, struct run *run)
+{
+    struct xentmem_op *idle[MAX_DEPTH];
+    unsigned nr_idle = b->depth;
+    uint64_t step = 0;
+    int code = TOOL_DONE;
+
+    for (unsigned i = 0; i < b->depth; i++)
+        idle[i] = &b->ops[i];
+    for (;;) {
+        uint64_t now = now_ns();
+        unsigned before = nr_idle;
+        int reaped;
+
+        if (now < run->until_ns && code == TOOL_DONE)
+            code = start(b, run, idle, &nr_idle, &step, now);
+        if (nr_idle == b->depth)
+            return code;
+        reaped = xentmem_reap(b->t, idle + nr_idle, b->depth - nr_idle, -1);
+        if (reaped < 0)
+            return tool_result(b->tool, run->name, -1);
+        now = now_ns();
+        for (int i = 0; i < reaped; i++) {
+            struct xentmem_op *op = idle[nr_idle + (unsigned)i];
+            int counted = count(b, run, op, now - (uint64_t)(uintptr_t)op->user);
+
+            if (code == TOOL_DONE)
+                code = counted;
+        }
+        nr_idle += (unsigned)reaped;
+        if (before != nr_idle)
+            show(b, run, now);
+    }
+}
+
+static int run_phase(struct bench *b, struct run *run)
+{
+    int code;
+
+    run->started_ns = now_ns();
+    run->until_ns = run->started_ns + b->seconds * 1000000000;
+    code = b->depth == 1 ? run_one_at_a_time(b, run) : run_deep(b, run);
+    run->ended_ns = now_ns();
+    progress_clear(&b->progress);
+    return code;
+}
+
+static int print(const struct bench *b, const struct run *runs, unsigned nr)
+{
+    static const struct column columns[] = {
+        {"OPERATION", "operation", COLUMN_TEXT},  {"DEPTH", "depth", COLUMN_NUMBER},
+        {"DONE", "done", COLUMN_NUMBER},          {"MISSED", "missed", COLUMN_NUMBER},
+        {"REFUSED", "refused", COLUMN_NUMBER},    {"PER SECOND", "per_second", COLUMN_NUMBER},
+        {"MiB/s", "mib_per_second", COLUMN_REAL}, {"MEAN us", "mean_us", COLUMN_REAL},
+        {"MEDIAN us", "median_us", COLUMN_REAL},  {"99% us", "p99_us", COLUMN_REAL},
+        {"MAX us", "max_us", COLUMN_REAL},
+    };
+    struct output *o =
+        output_create(b->tool->json, OUTPUT_TABLE, columns, sizeof(columns) / sizeof(*columns));
+
+    if (!o)
+        return tool_fail(TOOL_SYSTEM, "no memory");
+    for (unsigned i = 0; i < nr; i++) {
+        const struct run *run = &runs[i];
+        double seconds = (double)(run->ended_ns - run->started_ns) / 1e9;
+        double rate = (double)run->done / seconds;
+
+        output_text(o, run->name);
+        output_number(o, b->depth);
+        output_number(o, run->done);
+        output_number(o, run->missed);
+        output_number(o, run->refused);
+        output_number(o, (uint64_t)rate);
+        output_real(o, rate * XENTMEM_PAGE_SIZE / 1048576);
+        output_real(o, run->done ? (double)run->latency.sum_ns / (double)run->done / 1000 : 0);
+        output_real(o, latency_quantile_us(&run->latency, 0.5));
+        output_real(o, latency_quantile_us(&run->latency, 0.99));
+        output_real(o, (double)run->latency.max_ns / 1000);
+    }
+    return output_finish(o);
+}
+
+static int parse(struct bench *b, int argc, char **argv)
+{
+    enum { POLL_US = 256 };
+    static const struct option options[] = {
+        {"depth", required_argument, NULL, 'd'},       {"pages", required_argument, NULL, 'p'},
+        {"seconds", required_argument, NULL, 's'},     {"pool", required_argument, NULL, 'P'},
+        {"poll-us", required_argument, NULL, POLL_US}, {0},
+    };
+    const struct command *self = guest_command("bench");
+    int option;
+
+    while ((option = getopt_long(argc, argv, "d:p:s:P:", options, NULL)) != -1) {
+        uint64_t n = 0;
+        bool ok = false;
+
+        switch (option) {
+        case 'd':
+            ok = text_to_number(optarg, MAX_DEPTH, &n) && n > 0;
+            b->depth = (unsigned)n;
+            break;
+        case 'p':
+            ok = text_to_number(optarg, UINT32_MAX, &n) && n > 0;
+            b->nr_pages = (uint32_t)n;
+            break;
+        case 's':
+            ok = text_to_number(optarg, 86400, &n) && n > 0;
+            b->seconds = n;
+            break;
+        case 'P':
+            ok = text_to_number(optarg, XENTMEM_MAX_POOLS - 1, &n);
+            b->pool = (uint32_t)n;
+            b->own_pool = false;
+            break;
+        case POLL_US:
+            ok = text_to_number(optarg, 1000000, &n);
+            b->poll_us = (int)n;
+            break;
+        default:
+            return tool_usage(self, "no such option");
+        }
+        if (!ok)
+            return tool_usage(self, "%s: out of range", optarg);
+    }
+    return argc == optind ? TOOL_DONE : tool_usage(self, "it takes options only");
+}
+
+static int run_all(struct bench *b, struct run *runs)
+{
+    int code = TOOL_DONE;
+
+    if (b->own_pool)
+        code = tool_result(b->tool, "pool create",
+                           xentmem_pool_create(b->t, XENTMEM_INCLUSIVE, &b->pool));
+    if (code)
+        return code;
+    for (unsigned i = 0; i < 2 && code == TOOL_DONE; i++)
+        code = run_phase(b, &runs[i]);
+    if (b->own_pool && xentmem_pool_destroy(b->t, b->pool) != XENTMEM_OK && code == TOOL_DONE)
+        code = tool_fail(TOOL_SYSTEM, "bench: its pool could not be destroyed");
+    return code;
+}
+
+int guest_bench(struct tool *tool, int argc, char **argv)
+{
+    struct bench b = {.tool = tool,
+                      .progress = {.off = tool->no_progress},
+                      .depth = 1,
+                      .nr_pages = 4096,
+                      .seconds = 3,
+                      .poll_us = -1,
+                      .own_pool = true};
+    struct run *runs;
+    int code = parse(&b, argc, argv);
+
+    if (code)
+        return code;
+    runs = calloc(2, sizeof(*runs));
+    b.ops = calloc(b.depth, sizeof(*b.ops));
+    b.pages = calloc(b.depth, XENTMEM_PAGE_SIZE);
+    if (!runs || !b.ops || !b.pages) {
+        code = tool_fail(TOOL_SYSTEM, "no memory");
+        goto out;
+    }
+    for (unsigned i = 0; i < b.depth; i++) {
+        b.ops[i].page = b.pages + (size_t)i * XENTMEM_PAGE_SIZE;
+        memset(b.ops[i].page, 0xa5, XENTMEM_PAGE_SIZE);
+        memset(b.ops[i].page, 0x5a, XENTMEM_PAGE_SIZE / 2); /* not one word over and over */
+    }
+    runs[0].name = "put";
+    runs[0].kind = XENTMEM_PUT;
+    runs[1].name = "get";
+    runs[1].kind = XENTMEM_GET;
+    b.t = tool_open_polling(tool, b.poll_us, &code);
+    if (b.t)
+        code = run_all(&b, runs);
+    if (code == TOOL_DONE)
+        code = print(&b, runs, 2);
+    xentmem_close(b.t);
+out:
+    free(b.pages);
+    free(b.ops);
+    free(runs);
+    return code;
+}
