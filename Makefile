@@ -70,6 +70,7 @@ UNIT_TESTS := ring_test codec_test control_message_test log_test notify_test sto
 UNIT_TESTS += engine_page_test
 # tests/model/NAME.c, tests/conformance/NAME.c: longer native programs of the same kind
 LONG_TESTS :=
+LONG_TESTS += model/engine_model
 # tests/fuzz/NAME.c with tests/fuzz/corpus/NAME/
 FUZZERS := control_fuzz segment_fuzz
 

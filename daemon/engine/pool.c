@@ -87,9 +87,9 @@ enum tmemif_status pool_start(struct engine *e, const struct pool_owner *owner, 
         return TMEMIF_NO_MEMORY;
     p = &e->pools[slot];
     record = &store_pools(e->store)[slot];
-    /* The slot's last pool may have leases out: its epoch goes on from there. */
+    /* Leases of other pools, also of one that had the slot, are of other epochs. */
     *record =
-        (struct pool_rec){.flags = flags, .account = owner->account, .epoch = record->epoch + 1};
+        (struct pool_rec){.flags = flags, .account = owner->account, .epoch = ++e->last_epoch};
     if (owner->shared != LAYOUT_NONE)
         memcpy(record->uuid, e->shared[owner->shared].uuid, sizeof(record->uuid));
     atomic_store_explicit(&p->epoch, record->epoch, memory_order_relaxed);
@@ -153,7 +153,7 @@ static bool raise_floor(struct engine *e, uint16_t slot, uint64_t floor)
 void pool_begin_epoch(struct engine *e, uint16_t slot)
 {
     struct pool *p = &e->pools[slot];
-    uint32_t epoch = pool_epoch(p) + 1;
+    uint32_t epoch = ++e->last_epoch;
     uint64_t floor;
 
     /* Leases first: whoever has the lock of a shard after us finds the new epoch. */

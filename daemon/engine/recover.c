@@ -89,7 +89,7 @@ static bool recover_pool(struct engine *e, uint16_t slot, bool *kept_out)
     if (!pool_set_up(e, slot, &owner, record->flags))
         return false;
     /* The lease counters begin anew, so no lease may be valid that was out. */
-    record->epoch++;
+    record->epoch = ++e->last_epoch;
     atomic_store_explicit(&p->epoch, record->epoch, memory_order_relaxed);
     atomic_store_explicit(&p->generation, live_generation(record->live), memory_order_relaxed);
     atomic_store_explicit(&p->state, POOL_LIVE, memory_order_release);
@@ -101,6 +101,11 @@ static bool recover_pools(struct engine *e)
 {
     struct pool_rec *records = store_pools(e->store);
 
+    /* Dead records count too: they tell what epochs there were. */
+    for (uint32_t i = 0; i < e->nr_pools; i++) {
+        if (records[i].epoch > e->last_epoch)
+            e->last_epoch = records[i].epoch;
+    }
     for (uint32_t i = 0; i < e->nr_pools; i++) {
         bool kept;
 

@@ -165,6 +165,7 @@ struct engine {
     struct member *members;
     uint32_t nr_members;           /* places of members that were ever used */
     uint64_t record_generation;    /* the last one of an account or pool record */
+    uint32_t last_epoch;           /* of any pool at any time: a lease names no pool */
     struct claim *claims;          /* nr_accounts, then ENGINE_MAX_SHARED */
     _Atomic uint32_t accounts_end; /* slots from here on were never used */
     _Atomic uint32_t shared_end;

@@ -3,9 +3,11 @@
 
 #include <string.h>
 
-#define CACHE_LINE 64u
-#define FIRST_MOST 64u /* buckets of a new table at most: one page */
-#define KICKS_MOST 64u
+#define REBUILDS_MOST 8u
+#define FIRST_LEAST   8u /* in fewer, the second bucket is too often the first */
+#define CACHE_LINE    64u
+#define FIRST_MOST    64u /* buckets of a new table at most: one page */
+#define KICKS_MOST    64u
 
 /* Of 1000 places: a table grows beyond so many. Two choices of 16 fill to 97 % with few moves. */
 #define FILL_MOST 940u
@@ -47,7 +49,7 @@ bool table_init(struct table *t, struct heap *heap, unsigned value_bits, uint32_
     /* 2 % for shares that are not quite even. */
     *t = (struct table){
         .value_mask = value_bits >= 32 ? UINT32_MAX : (1u << value_bits) - 1,
-        .fair_buckets = (uint32_t)((uint64_t)fair * 1020 / FILL_MOST / TABLE_BUCKET + 2),
+        .fair_buckets = (uint32_t)((uint64_t)fair * 1020 / FILL_MOST / TABLE_BUCKET + FIRST_LEAST),
         .owner = *owner,
         .heap = heap,
     };
@@ -176,20 +178,47 @@ static void table_grow(struct table *t)
     t->nr_moved = 0;
 }
 
+/* All entries of @t to the empty @bigger, or false. */
+static bool table_copy(const struct table *t, struct table *bigger)
+{
+    uint64_t cursor = 0;
+    uint32_t value;
+
+    while (table_next(t, &cursor, &value)) {
+        if (!side_place(bigger, t->owner.hash_of(t->owner.context, value), value))
+            return false;
+    }
+    return true;
+}
+
+/* Both sides into one larger, at once. False: no memory, nothing has changed. */
+static bool table_rebuild(struct table *t)
+{
+    struct table bigger = *t;
+
+    bigger.old = (struct table_side){0};
+    for (unsigned tries = 0; tries < REBUILDS_MOST; tries++) {
+        if (!side_init(&bigger.now, t->heap, next_size(&bigger)))
+            return false;
+        if (table_copy(t, &bigger)) {
+            table_fini(t);
+            *t = bigger;
+            return true;
+        }
+        heap_give(t->heap, bigger.now.memory, 1, side_bytes(bigger.now.nr_buckets));
+    }
+    return false;
+}
+
 bool table_insert(struct table *t, uint64_t hash, uint32_t value)
 {
     if (t->old.slots)
         table_move(t);
     else if (t->nr_used >= fill_limit(t->now.nr_buckets))
         table_grow(t);
-    if (!side_place(t, hash, value)) {
-        /* Hardly ever, and only in a small table: grow early. */
-        if (t->old.slots)
-            return false;
-        table_grow(t);
-        if (!t->old.slots || !side_place(t, hash, value))
-            return false;
-    }
+    /* Hardly ever, and only where buckets are few: no way was found to make room. */
+    if (!side_place(t, hash, value) && !(table_rebuild(t) && side_place(t, hash, value)))
+        return false;
     t->nr_used++;
     return true;
 }
