@@ -44,7 +44,8 @@
  *
  * ORDER. Requests on one object are carried out in the order in which they
  * were submitted. Requests on different objects are ordered only if the
- * second was submitted after the first had returned or was reaped.
+ * second was submitted after the first had returned or was reaped. A vector is
+ * ordered in itself, and like a request on the object of its first operation.
  *
  * LOGS. Only through options.log; the library never prints.
  */
@@ -63,7 +64,10 @@ extern "C" {
 
 struct xentmem;
 
-/* What the manager answers. Never renumbered; new ones may be added. */
+/*
+ * What the manager answers. Never renumbered. A status that is not listed is a
+ * refusal by a newer manager, after which an older page may be gone.
+ */
 enum xentmem_status {
     XENTMEM_OK = 0,   /* done, stored, or found */
     XENTMEM_MISS = 1, /* no such page; not an error */
@@ -317,7 +321,7 @@ int xentmem_fd(struct xentmem *t);
 /*
  * Send a control message over a privileged attachment (dom0, or root on the
  * daemon's socket). *@reply_len is the room in @reply, and then what was
- * written. At most 16384 bytes each way. NOT_ALLOWED if not privileged. Blocks.
+ * written. At most 4096 bytes there and 65536 back. NOT_ALLOWED if not privileged. Blocks.
  */
 int xentmem_control(struct xentmem *t, const void *message, size_t message_len, void *reply,
                     size_t *reply_len);
