@@ -9,10 +9,13 @@
 #ifndef XTM_SESSION_DISPATCH_H
 #define XTM_SESSION_DISPATCH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "daemon/engine/account.h"
 #include "daemon/engine/engine.h"
+#include "daemon/session/link.h"
+#include "daemon/util/lock.h"
 #include "protocol/tmemif.h"
 
 /*
@@ -24,7 +27,8 @@ struct control_ops {
     /*
      * An operator's message, copied out of the guest's memory already: @length
      * bytes (at most CONTROL_MAX_MESSAGE). The answer, at most @reply_cap
-     * bytes, goes to @reply, its length to *@length_out.
+     * bytes, goes to @reply, its length to *@length_out. Both buffers are
+     * aligned to 8 bytes.
      */
     enum tmemif_status (*handle)(void *arg, const struct account_key *caller, const void *message,
                                  uint32_t length, void *reply, uint32_t reply_cap,
@@ -35,5 +39,23 @@ struct control_ops {
 
 #define CONTROL_MAX_MESSAGE 4096u
 #define CONTROL_MAX_REPLY   65536u
+
+/* On whose behalf a worker runs a request. */
+struct sender {
+    struct engine *engine;
+    unsigned worker;
+    struct link *link;
+    account_nr account;      /* LAYOUT_NONE: none, operator's messages only */
+    struct lock *pools_lock; /* the session's: its rings change pools one at a time */
+    struct ring_rec *record; /* the ring's; NULL without account */
+};
+
+/*
+ * Run @request, decoded, neither BATCH nor CONTROL. True: *@rsp_out is its
+ * answer but for the number. False: it cannot be done yet, nothing has
+ * happened; reclaim memory, serve others, and call again.
+ */
+bool dispatch_request(const struct sender *sender, const struct tmemif_request *request,
+                      struct tmemif_response *rsp_out);
 
 #endif /* XTM_SESSION_DISPATCH_H */

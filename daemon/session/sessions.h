@@ -42,11 +42,7 @@ struct session_config {
 /* Starts the workers. False: *why_out is a sentence, static. */
 bool sessions_create(const struct session_config *config, struct session_table **table_out,
                      const char **why_out);
-/*
- * Ends every session and the workers, as if the daemon had been killed: the
- * records stay for the next daemon to resume by, nobody is fenced, no account
- * closed. Every link is closed.
- */
+/* Ends the workers; sessions that are left end as SESSION_KEPT. */
 void sessions_destroy(struct session_table *t);
 
 /*
@@ -54,8 +50,8 @@ void sessions_destroy(struct session_table *t);
  * called. Otherwise it stays the caller's, and *why_out is a static sentence:
  *   BUSY         the attachment has a session already
  *   TOO_MANY     no account, ring record or memory left
- *   BAD_REQUEST  the fence time is too short, or the rings' indexes do not fit
- *                the record that they are to be resumed by
+ *   BAD_REQUEST  the fence time is too short, or a ring's index out of range
+ *   NOT_FOUND    rings were to be resumed of which there is no record (any more)
  */
 enum tmemif_status sessions_attach(struct session_table *t, struct link *link,
                                    const char **why_out);
@@ -63,6 +59,7 @@ enum tmemif_status sessions_attach(struct session_table *t, struct link *link,
 enum session_end {
     SESSION_CLOSED, /* the peer said good-bye */
     SESSION_LOST,   /* it vanished or was thrown out: pools it may fill are fenced (C25) */
+    SESSION_KEPT,   /* we are stopping: all stays as it is, for the next daemon to take up */
 };
 
 /*
@@ -77,6 +74,10 @@ void sessions_detach(struct session_table *t, struct link *link, enum session_en
  * its account is closed with its private pools (C27). Unknown keys are ignored.
  */
 void sessions_forget(struct session_table *t, const struct account_key *key);
+
+/* When this returns no worker is inside the engine, and none enters until sessions_resume(). */
+void sessions_pause(struct session_table *t);
+void sessions_resume(struct session_table *t);
 
 /* Accounts there are, attached or not: call with *cursor = 0 until false. */
 bool sessions_account_next(struct session_table *t, uint32_t *cursor, struct account_key *key_out);

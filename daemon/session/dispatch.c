@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/session/dispatch.h"
+
+#include "daemon/session/data.h"
+#include "daemon/session/record.h"
+
+/* ---- pages ---- */
+
+static struct page_op page_op_of(const struct sender *s, const struct tmemif_request *r)
+{
+    const struct tmemif_page *p = &r->u.page;
+
+    if (s->record)
+        s->record->op = r->op;
+    /* page and range bodies begin alike; a range has no index, and its engine call takes none */
+    return (struct page_op){
+        .worker = s->worker,
+        .account = s->account,
+        .pool_id = r->pool,
+        .object = {p->object[0], p->object[1], p->object[2]},
+        .index = p->index,
+        .record = s->record,
+    };
+}
+
+static enum tmemif_status page_put(const struct sender *s, const struct tmemif_request *r,
+                                   struct tmemif_response *rsp)
+{
+    struct page_op op = page_op_of(s, r);
+    struct engine_put put;
+    enum tmemif_status rc;
+    void *frame;
+
+    (void)rsp;
+    if (r->flags & TMEMIF_PUT_LEASED)
+        op.lease = &r->u.page.lease;
+    rc = engine_put_begin(s->engine, &op, &put, &frame);
+    if (rc)
+        return rc;
+    if (!data_copy_in(s->link, &r->u.page.data, frame))
+        return engine_put_abort(s->engine, &put, TMEMIF_BAD_GRANT);
+    return engine_put_commit(s->engine, &put);
+}
+
+static enum tmemif_status page_get(const struct sender *s, const struct tmemif_request *r,
+                                   struct tmemif_response *rsp)
+{
+    const struct page_op op = page_op_of(s, r);
+    bool want_lease = r->flags & TMEMIF_GET_WANT_LEASE;
+    bool leased = false, ok;
+    struct engine_get get;
+    const void *frame;
+    enum tmemif_status rc;
+    uint32_t word;
+
+    rc = engine_get_begin(s->engine, &op, &get, &frame, &word, want_lease ? &rsp->lease : NULL,
+                          &leased);
+    if (rc) {
+        if (leased)
+            rsp->flags = TMEMIF_RSP_LEASE;
+        else
+            rsp->lease = (struct tmemif_lease){0};
+        return rc;
+    }
+    ok = frame ? data_copy_out(s->link, &r->u.page.data, frame)
+               : data_fill(s->link, &r->u.page.data, word);
+    engine_get_end(s->engine, &get, ok);
+    return ok ? TMEMIF_OK : TMEMIF_BAD_GRANT;
+}
+
+static enum tmemif_status page_flush(const struct sender *s, const struct tmemif_request *r,
+                                     struct tmemif_response *rsp)
+{
+    const struct page_op op = page_op_of(s, r);
+
+    (void)rsp;
+    return engine_flush_page(s->engine, &op);
+}
+
+static enum tmemif_status range_flush(const struct sender *s, const struct tmemif_request *r,
+                                      struct tmemif_response *rsp)
+{
+    const struct page_op op = page_op_of(s, r);
+
+    (void)rsp;
+    return engine_flush_range(s->engine, &op, r->u.range.first, r->u.range.last);
+}
+
+/* ---- pools: under sender.pools_lock ---- */
+
+static enum tmemif_status pool_create(const struct sender *s, const struct tmemif_request *r,
+                                      struct tmemif_response *rsp)
+{
+    uint32_t id = 0;
+    enum tmemif_status rc = engine_pool_create(s->engine, s->account, r->u.pool.flags, &id);
+
+    rsp->value = id;
+    return rc;
+}
+
+static enum tmemif_status pool_join(const struct sender *s, const struct tmemif_request *r,
+                                    struct tmemif_response *rsp)
+{
+    uint32_t id = 0;
+    enum tmemif_status rc =
+        engine_pool_join(s->engine, s->account, r->u.pool.uuid, r->u.pool.flags, &id);
+
+    rsp->value = id;
+    return rc;
+}
+
+static enum tmemif_status pool_leave(const struct sender *s, const struct tmemif_request *r,
+                                     struct tmemif_response *rsp)
+{
+    (void)rsp;
+    return engine_pool_leave(s->engine, s->account, r->pool);
+}
+
+static enum tmemif_status pool_destroy(const struct sender *s, const struct tmemif_request *r,
+                                       struct tmemif_response *rsp)
+{
+    (void)rsp;
+    return engine_pool_destroy(s->engine, s->account, r->pool);
+}
+
+static enum tmemif_status reset(const struct sender *s, const struct tmemif_request *r,
+                                struct tmemif_response *rsp)
+{
+    (void)r;
+    (void)rsp;
+    engine_account_reset(s->engine, s->account);
+    return TMEMIF_OK;
+}
+
+/* ---- the rest ---- */
+
+static enum tmemif_status nop(const struct sender *s, const struct tmemif_request *r,
+                              struct tmemif_response *rsp)
+{
+    (void)s;
+    (void)r;
+    (void)rsp;
+    return TMEMIF_OK;
+}
+
+static enum tmemif_status pool_info(const struct sender *s, const struct tmemif_request *r,
+                                    struct tmemif_response *rsp)
+{
+    struct tmemif_pool_info info = {0};
+    enum tmemif_status rc = engine_pool_info(s->engine, s->account, r->pool, &info);
+
+    (void)rsp;
+    if (rc)
+        return rc;
+    return data_copy_out(s->link, &r->u.info.data, &info) ? TMEMIF_OK : TMEMIF_BAD_GRANT;
+}
+
+enum {
+    CHANGES_POOLS = 1,
+    MAY_WAIT = 2, /* BUSY is no answer but a reason to come again */
+};
+
+static const struct {
+    enum tmemif_status (*run)(const struct sender *s, const struct tmemif_request *r,
+                              struct tmemif_response *rsp);
+    unsigned traits;
+    enum tmemif_status without_account; /* answer to a sender that has none */
+} ops[] = {
+    [TMEMIF_OP_NOP] = {nop, 0, TMEMIF_OK},
+    [TMEMIF_OP_POOL_CREATE] = {pool_create, CHANGES_POOLS, TMEMIF_NOT_ALLOWED},
+    [TMEMIF_OP_POOL_JOIN] = {pool_join, CHANGES_POOLS, TMEMIF_NOT_ALLOWED},
+    [TMEMIF_OP_POOL_LEAVE] = {pool_leave, CHANGES_POOLS, TMEMIF_NO_POOL},
+    [TMEMIF_OP_POOL_DESTROY] = {pool_destroy, CHANGES_POOLS, TMEMIF_NO_POOL},
+    [TMEMIF_OP_POOL_INFO] = {pool_info, 0, TMEMIF_NO_POOL},
+    [TMEMIF_OP_RESET] = {reset, CHANGES_POOLS, TMEMIF_OK},
+    [TMEMIF_OP_PAGE_PUT] = {page_put, 0, TMEMIF_NO_POOL},
+    [TMEMIF_OP_PAGE_GET] = {page_get, 0, TMEMIF_NO_POOL},
+    [TMEMIF_OP_PAGE_FLUSH] = {page_flush, 0, TMEMIF_NO_POOL},
+    [TMEMIF_OP_OBJECT_FLUSH] = {range_flush, MAY_WAIT, TMEMIF_NO_POOL},
+    [TMEMIF_OP_RANGE_FLUSH] = {range_flush, MAY_WAIT, TMEMIF_NO_POOL},
+};
+
+static enum tmemif_status run_pools(const struct sender *s, const struct tmemif_request *r,
+                                    struct tmemif_response *rsp)
+{
+    enum tmemif_status rc;
+
+    lock_take(s->pools_lock);
+    record_begin_pools(s->record, r->op, r->pool, record_pools_now(s->engine, s->account));
+    rc = ops[r->op].run(s, r, rsp);
+    record_finish(s->record, rc, rsp->value);
+    lock_drop(s->pools_lock);
+    return rc;
+}
+
+bool dispatch_request(const struct sender *s, const struct tmemif_request *request,
+                      struct tmemif_response *rsp_out)
+{
+    unsigned traits = ops[request->op].traits;
+    struct tmemif_response rsp = {0};
+    enum tmemif_status rc;
+
+    if (s->account == LAYOUT_NONE)
+        rc = ops[request->op].without_account;
+    else if (traits & CHANGES_POOLS)
+        rc = run_pools(s, request, &rsp);
+    else
+        rc = ops[request->op].run(s, request, &rsp);
+
+    if (rc == TMEMIF_BUSY && (traits & MAY_WAIT))
+        return false;
+    rsp.status = (uint16_t)rc;
+    *rsp_out = rsp;
+    return true;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/session/heartbeat.h"
+
+void heartbeat_start(struct heartbeat *h, uint32_t fence_ms, uint32_t beat, uint64_t now_ms)
+{
+    *h = (struct heartbeat){
+        .fence_ms = fence_ms, .beat = beat, .looked_ms = now_ms, .alive_ms = now_ms};
+}
+
+bool heartbeat_look(struct heartbeat *h, uint32_t beat, uint64_t now_ms)
+{
+    bool was_silent = h->silent;
+
+    if (h->fence_ms == 0)
+        return false;
+    if (beat != h->beat) {
+        h->beat = beat;
+        h->alive_ms = h->looked_ms;
+    }
+    h->looked_ms = now_ms;
+    h->silent = now_ms - h->alive_ms >= h->fence_ms / 2;
+    return h->silent && !was_silent;
+}
+
+uint64_t heartbeat_deadline_ms(const struct heartbeat *h)
+{
+    return h->fence_ms == 0 || h->silent ? HEARTBEAT_NEVER : h->alive_ms + h->fence_ms / 2;
+}
+
+/* Beats come every T/4; a look in between finds a peer alive at most 3T/8 ago: T/8 to spare. */
+uint32_t heartbeat_period_ms(const struct heartbeat *h)
+{
+    return h->fence_ms / 8;
+}

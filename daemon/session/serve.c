@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/session/serve.h"
+
+#include <string.h>
+
+#include "daemon/session/data.h"
+#include "daemon/session/record.h"
+
+/* One turn of one ring. */
+struct turn {
+    struct session_ring *ring;
+    struct sender sender;
+    unsigned budget; /* requests and elements that may still run */
+    bool notify;     /* the peer asked to be told of an answer of this turn */
+};
+
+/* What became of a request. */
+enum progress {
+    PROGRESS_ANSWERED,
+    PROGRESS_LATER, /* not done: budget or memory */
+    PROGRESS_ASKED, /* it is with the control thread */
+};
+
+static void count(_Atomic(uint64_t) *counter, uint64_t n)
+{
+    /* one writer: no locked instruction is needed */
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+                          memory_order_relaxed);
+}
+
+static void answer(struct turn *t, struct tmemif_response rsp)
+{
+    struct session_ring *r = t->ring;
+
+    rsp.number = r->back.rsp_prod;
+    r->busy = false;
+    if (ring_back_answer(&r->back, &rsp))
+        t->notify = true;
+}
+
+static void answer_status(struct turn *t, enum tmemif_status status)
+{
+    answer(t, (struct tmemif_response){.status = (uint16_t)status});
+}
+
+/* ---- taking a request ---- */
+
+/*
+ * The first request after a restart. True: it had run; the record's answer is
+ * given and the request must not run again.
+ */
+static bool answer_from_record(struct turn *t, const struct tmemif_request *untrusted)
+{
+    struct session_ring *r = t->ring;
+    bool is_batch = untrusted->op == TMEMIF_OP_BATCH;
+
+    r->replay = false;
+    if (is_batch || !record_is_done(r->record))
+        return false;
+    answer(t, record_answer(r->record));
+    return true;
+}
+
+/* An interrupted batch goes on behind the elements that have run. */
+static uint32_t resume_batch(struct turn *t, const struct tmemif_batch *batch)
+{
+    struct ring_rec *rec = t->ring->record;
+    struct tmemif_response rsp;
+
+    if (!rec)
+        return 0;
+    if (record_is_done(rec) && rec->element < batch->count) {
+        rsp = record_answer(rec);
+        rsp.number = rec->element;
+        data_put_response(t->sender.link, &batch->responses, rec->element, &rsp);
+        record_set_answered(rec, rec->element + 1);
+    }
+    return rec->answered;
+}
+
+/* Take the next request; it is answered at once if it is not well formed. */
+static void take(struct turn *t)
+{
+    struct session_ring *r = t->ring;
+    bool replay = r->replay;
+    const struct tmemif_request untrusted = ring_back_take(&r->back);
+    enum tmemif_status rc;
+
+    count(&r->nr_requests, 1);
+    if (replay && answer_from_record(t, &untrusted))
+        return;
+    if (!replay)
+        record_begin(r->record, r->back.rsp_prod);
+
+    rc = tmem_request_decode(&untrusted, &r->session->limits, &r->request);
+    if (rc) {
+        answer_status(t, rc);
+        return;
+    }
+    r->busy = true;
+    r->element = 0;
+    if (replay && r->request.op == TMEMIF_OP_BATCH)
+        r->element = resume_batch(t, &r->request.u.batch);
+}
+
+/* ---- running it ---- */
+
+static enum progress run_batch(struct turn *t)
+{
+    struct session_ring *r = t->ring;
+    const struct tmemif_batch *batch = &r->request.u.batch;
+
+    for (; r->element < batch->count; r->element++) {
+        struct tmemif_request untrusted, request;
+        struct tmemif_response rsp = {0};
+
+        if (t->budget == 0)
+            return PROGRESS_LATER;
+        t->budget--;
+        untrusted = data_take_request(t->sender.link, &batch->requests, r->element);
+        record_begin_element(r->record, r->element);
+        rsp.status = (uint16_t)tmem_batch_element_decode(&untrusted, &r->session->limits, &request);
+        if (rsp.status == TMEMIF_OK && !dispatch_request(&t->sender, &request, &rsp))
+            return PROGRESS_LATER;
+        rsp.number = r->element;
+        data_put_response(t->sender.link, &batch->responses, r->element, &rsp);
+        record_set_answered(r->record, r->element + 1);
+        count(&r->nr_requests, 1);
+    }
+    answer(t, (struct tmemif_response){.status = TMEMIF_OK, .count = batch->count});
+    return PROGRESS_ANSWERED;
+}
+
+static enum progress finish_control(struct turn *t)
+{
+    struct session_ring *r = t->ring;
+    struct control_call *call = r->call;
+    struct tmemif_data to = r->request.u.control.reply;
+    struct tmemif_response rsp = {.status = (uint16_t)call->status, .count = call->reply_len};
+
+    to.length = call->reply_len;
+    data_copy_out(t->sender.link, &to, call->reply);
+    atomic_store_explicit(&call->state, CALL_FREE, memory_order_relaxed);
+    answer(t, rsp);
+    return PROGRESS_ANSWERED;
+}
+
+static enum progress ask_control(struct turn *t)
+{
+    const struct tmemif_control *c = &t->ring->request.u.control;
+    struct control_call *call = t->ring->call;
+
+    if (c->message.length > CONTROL_MAX_MESSAGE) {
+        answer_status(t, TMEMIF_BAD_REQUEST);
+        return PROGRESS_ANSWERED;
+    }
+    data_copy_in(t->sender.link, &c->message, call->message);
+    call->message_len = c->message.length;
+    call->reply_cap = c->reply.length < CONTROL_MAX_REPLY ? c->reply.length : CONTROL_MAX_REPLY;
+    call->reply_len = 0;
+    /* the control thread sees the message /before/ it sees that it was asked */
+    atomic_store_explicit(&call->state, CALL_ASKED, memory_order_release);
+    attention_ask(t->ring->session->attention);
+    return PROGRESS_ASKED;
+}
+
+static enum progress run_control(struct turn *t)
+{
+    switch (atomic_load_explicit(&t->ring->call->state, memory_order_acquire)) {
+    case CALL_FREE:
+        return ask_control(t);
+    case CALL_ANSWERED:
+        return finish_control(t);
+    default:
+        return PROGRESS_ASKED;
+    }
+}
+
+static enum progress run(struct turn *t)
+{
+    struct tmemif_response rsp;
+
+    switch (t->ring->request.op) {
+    case TMEMIF_OP_BATCH:
+        return run_batch(t);
+    case TMEMIF_OP_CONTROL:
+        return run_control(t);
+    default:
+        if (!dispatch_request(&t->sender, &t->ring->request, &rsp))
+            return PROGRESS_LATER;
+        answer(t, rsp);
+        return PROGRESS_ANSWERED;
+    }
+}
+
+/* ---- the turn ---- */
+
+/* The next request, if none is under way. False: there is none, or the ring is broken. */
+static bool have_request(struct turn *t, enum serve_result *result_out)
+{
+    struct session_ring *r = t->ring;
+    bool bad;
+
+    if (r->busy)
+        return true;
+    if (ring_back_ready(&r->back, &bad) == 0) {
+        *result_out = bad ? SERVE_BROKEN : SERVE_EMPTY;
+        if (bad)
+            session_break(r->session, "ring index out of range");
+        return false;
+    }
+    take(t);
+    return true;
+}
+
+static enum serve_result serve_requests(struct turn *t)
+{
+    enum serve_result result = SERVE_MORE;
+
+    while (t->budget > 0) {
+        if (!have_request(t, &result))
+            return result;
+        if (!t->ring->busy) { /* refused as it was taken */
+            t->budget--;
+            continue;
+        }
+        if (t->ring->request.op != TMEMIF_OP_BATCH) /* whose elements count instead */
+            t->budget--;
+        switch (run(t)) {
+        case PROGRESS_ANSWERED:
+            break;
+        case PROGRESS_LATER:
+            return SERVE_MORE;
+        case PROGRESS_ASKED:
+            return SERVE_WAITING;
+        }
+    }
+    return SERVE_MORE;
+}
+
+enum serve_result serve_ring(struct session_ring *r, unsigned worker, unsigned budget)
+{
+    struct session *s = r->session;
+    struct turn t = {
+        .ring = r,
+        .sender = {.engine = s->engine,
+                   .worker = worker,
+                   .link = s->link,
+                   .account = s->account,
+                   .pools_lock = &s->pools_lock,
+                   .record = r->record},
+        .budget = budget,
+    };
+    enum serve_result result;
+
+    if (session_is_broken(s))
+        return SERVE_BROKEN;
+    result = serve_requests(&t);
+    if (t.notify) {
+        s->link->ops->notify(s->link, r->number);
+        count(&r->nr_notifies, 1);
+    }
+    return result;
+}

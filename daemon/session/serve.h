@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* serve.h - a ring's turn: take requests, run them, answer them. Worker's code. */
+#ifndef XTM_SESSION_SERVE_H
+#define XTM_SESSION_SERVE_H
+
+#include "daemon/session/session.h"
+
+enum serve_result {
+    SERVE_EMPTY,   /* no request is there */
+    SERVE_MORE,    /* the budget is used up, or a request has to wait for memory to be reclaimed */
+    SERVE_WAITING, /* for the control thread; it will wake the worker */
+    SERVE_BROKEN,  /* the session is not served any more */
+};
+
+/*
+ * Serve at most @budget requests, elements of batches counted. Every answer is
+ * on the ring before the next request begins; the peer is notified at the end
+ * if it asked for that.
+ */
+enum serve_result serve_ring(struct session_ring *r, unsigned worker, unsigned budget);
+
+#endif /* XTM_SESSION_SERVE_H */

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/session/worker.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "daemon/session/serve.h"
+#include "daemon/util/bug.h"
+#include "daemon/util/clock.h"
+
+#define TURN_BUDGET     32u /* requests of one ring before the next ring has its turn */
+#define RECLAIM_PAGES   64u /* dead pages freed between turns */
+#define TURNS_PER_LOOK  16u /* turns between looks at the sleeping rings while others are awake */
+#define EVENTS_PER_LOOK 32
+#define FENCE_WAIT_MS   1
+/* A polling time that has shrunk below this is no use. */
+#define POLL_MIN_NS 4000u
+
+enum command { COMMAND_NONE, COMMAND_ATTACH, COMMAND_DETACH, COMMAND_PAUSE, COMMAND_STOP };
+
+struct worker {
+    struct engine *engine;
+    struct attention *attention;
+    unsigned number;
+    unsigned nr_rings; /* the control thread's count */
+    pthread_t thread;
+    int epoll_fd;
+    int command_fd; /* eventfd: a command or a kick is there */
+
+    /* one command at a time, from the control thread */
+    pthread_mutex_t mutex;
+    pthread_cond_t done;    /* the command has been carried out */
+    pthread_cond_t resumed; /* @paused was cleared */
+    bool paused;
+    enum command command;
+    struct session_ring *subject;
+    atomic_bool kicked; /* a command or a kick waits */
+
+    /* the thread's own */
+    struct session_ring *rings; /* all of them, by all_next */
+    struct session_ring *awake; /* those to be served, by next */
+    uint64_t poll_max_ns;
+    uint64_t poll_ns; /* grows while polling pays, shrinks while it does not */
+    bool stop;
+};
+
+/* ---- the thread's lists ---- */
+
+static void wake_ring(struct worker *w, struct session_ring *r)
+{
+    if (r->awake)
+        return;
+    r->awake = true;
+    r->idle_since_ns = 0;
+    r->next = w->awake;
+    w->awake = r;
+}
+
+static void forget_ring(struct worker *w, struct session_ring *gone)
+{
+    for (struct session_ring **at = &w->awake; *at; at = &(*at)->next) {
+        if (*at == gone) {
+            *at = gone->next;
+            break;
+        }
+    }
+    for (struct session_ring **at = &w->rings; *at; at = &(*at)->all_next) {
+        if (*at == gone) {
+            *at = gone->all_next;
+            return;
+        }
+    }
+    bug("a worker was told to forget a ring that is not its own");
+}
+
+static void run_command(struct worker *w)
+{
+    pthread_mutex_lock(&w->mutex);
+    switch (w->command) {
+    case COMMAND_ATTACH:
+        w->subject->all_next = w->rings;
+        w->rings = w->subject;
+        break;
+    case COMMAND_DETACH:
+        forget_ring(w, w->subject);
+        break;
+    case COMMAND_PAUSE:
+        w->paused = true;
+        break;
+    case COMMAND_STOP:
+        w->stop = true;
+        break;
+    case COMMAND_NONE:
+        break;
+    }
+    w->command = COMMAND_NONE;
+    pthread_cond_signal(&w->done);
+    while (w->paused)
+        pthread_cond_wait(&w->resumed, &w->mutex);
+    pthread_mutex_unlock(&w->mutex);
+
+    for (struct session_ring *r = w->rings; r; r = r->all_next)
+        wake_ring(w, r);
+}
+
+static int ring_fd(const struct session_ring *r)
+{
+    return r->session->link->rings[r->number].wait_fd;
+}
+
+/* ---- turns ---- */
+
+/* Polling paid off if a request came before the time was up. */
+static void learn_from_sleep(struct worker *w, uint64_t slept_ns)
+{
+    if (slept_ns > w->poll_max_ns)
+        return;
+    w->poll_ns = w->poll_ns < POLL_MIN_NS ? POLL_MIN_NS : 2 * w->poll_ns;
+    if (w->poll_ns > w->poll_max_ns)
+        w->poll_ns = w->poll_max_ns;
+}
+
+static void learn_from_vain_poll(struct worker *w)
+{
+    w->poll_ns = w->poll_ns / 2 < POLL_MIN_NS ? 0 : w->poll_ns / 2;
+}
+
+/* An empty ring stays awake for the polling time. True: it may sleep now. */
+static bool may_sleep(struct worker *w, struct session_ring *r)
+{
+    if (w->poll_ns > 0) {
+        uint64_t now = clock_now_ns();
+
+        if (r->idle_since_ns == 0)
+            r->idle_since_ns = now;
+        if (now - r->idle_since_ns < w->poll_ns)
+            return false;
+        learn_from_vain_poll(w);
+    }
+    return !ring_back_arm(&r->back);
+}
+
+/* True: it stays on the awake list. *@busy_out: it had something to do. */
+static bool serve(struct worker *w, struct session_ring *r, bool *busy_out)
+{
+    uint64_t before = atomic_load_explicit(&r->nr_requests, memory_order_relaxed);
+    enum serve_result result = serve_ring(r, w->number, TURN_BUDGET);
+
+    if (atomic_load_explicit(&r->nr_requests, memory_order_relaxed) != before) {
+        r->idle_since_ns = 0;
+        *busy_out = true;
+    }
+    switch (result) {
+    case SERVE_MORE:
+        *busy_out = true;
+        return true;
+    case SERVE_EMPTY:
+        return !may_sleep(w, r);
+    default:
+        return false;
+    }
+}
+
+/* One turn of every ring that is awake. True: some had work. */
+static bool serve_awake(struct worker *w)
+{
+    struct session_ring **at = &w->awake;
+    bool busy = false;
+
+    while (*at) {
+        struct session_ring *r = *at;
+
+        if (atomic_load_explicit(&w->kicked, memory_order_relaxed))
+            return true;
+        if (serve(w, r, &busy)) {
+            at = &r->next;
+        } else {
+            r->awake = false;
+            *at = r->next;
+        }
+    }
+    return busy;
+}
+
+/* The peer notified, or its channel is dead. */
+static void hear(struct worker *w, struct session_ring *r, uint32_t events)
+{
+    if (events & (EPOLLHUP | EPOLLERR)) {
+        /* it would be reported again and again */
+        epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, ring_fd(r), NULL);
+        session_break(r->session, "notification channel closed");
+        return;
+    }
+    r->session->link->ops->consume(r->session->link, r->number);
+    wake_ring(w, r);
+}
+
+static void look(struct worker *w, int timeout_ms)
+{
+    struct epoll_event events[EVENTS_PER_LOOK];
+    uint64_t before = timeout_ms ? clock_now_ns() : 0;
+    int nr = epoll_wait(w->epoll_fd, events, EVENTS_PER_LOOK, timeout_ms);
+
+    if (timeout_ms)
+        learn_from_sleep(w, clock_now_ns() - before);
+    for (int i = 0; i < nr; i++) {
+        if (events[i].data.ptr) {
+            hear(w, events[i].data.ptr, events[i].events);
+        } else {
+            uint64_t value;
+
+            if (read(w->command_fd, &value, sizeof(value)) < 0)
+                BUG_UNLESS(errno == EAGAIN);
+        }
+    }
+}
+
+static bool is_fence_due(struct worker *w)
+{
+    uint64_t by_ms = atomic_load_explicit(&w->attention->fence_by_ms, memory_order_acquire);
+
+    return by_ms != HEARTBEAT_NEVER && clock_boot_ms() >= by_ms;
+}
+
+static void *worker_main(void *arg)
+{
+    struct worker *w = arg;
+    unsigned turns = 0;
+
+    while (!w->stop) {
+        bool busy, reclaiming = false;
+
+        if (atomic_exchange_explicit(&w->kicked, false, memory_order_acquire))
+            run_command(w);
+        if (w->awake && is_fence_due(w)) {
+            attention_ask(w->attention);
+            look(w, FENCE_WAIT_MS);
+            continue;
+        }
+        busy = serve_awake(w);
+        turns++;
+        if (!busy || turns % TURNS_PER_LOOK == 0)
+            reclaiming = engine_reclaim(w->engine, w->number, RECLAIM_PAGES);
+        if (!w->awake && !reclaiming && !w->stop)
+            look(w, -1);
+        else if (turns % TURNS_PER_LOOK == 0)
+            look(w, 0);
+    }
+    return NULL;
+}
+
+/* ---- the control thread's side ---- */
+
+void worker_kick(struct worker *w)
+{
+    uint64_t one = 1;
+
+    atomic_store_explicit(&w->kicked, true, memory_order_release);
+    if (write(w->command_fd, &one, sizeof(one)) < 0)
+        BUG_UNLESS(errno == EAGAIN); /* full of kicks already */
+}
+
+static void command(struct worker *w, enum command what, struct session_ring *subject)
+{
+    pthread_mutex_lock(&w->mutex);
+    w->command = what;
+    w->subject = subject;
+    worker_kick(w);
+    while (w->command != COMMAND_NONE)
+        pthread_cond_wait(&w->done, &w->mutex);
+    pthread_mutex_unlock(&w->mutex);
+}
+
+static bool watch(struct worker *w, int fd, void *ptr)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = ptr};
+
+    return epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+/* Signals are the control thread's business. */
+static bool start_thread(struct worker *w)
+{
+    sigset_t all, before;
+    bool ok;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    ok = pthread_create(&w->thread, NULL, worker_main, w) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return ok;
+}
+
+struct worker *worker_create(struct engine *engine, struct attention *attention, unsigned number,
+                             unsigned poll_us)
+{
+    struct worker *w = calloc(1, sizeof(*w));
+
+    if (!w)
+        return NULL;
+    w->engine = engine;
+    w->attention = attention;
+    w->number = number;
+    w->poll_max_ns = (uint64_t)poll_us * 1000;
+    w->poll_ns = w->poll_max_ns;
+    pthread_mutex_init(&w->mutex, NULL);
+    pthread_cond_init(&w->done, NULL);
+    pthread_cond_init(&w->resumed, NULL);
+    w->command_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (w->command_fd >= 0 && w->epoll_fd >= 0 && watch(w, w->command_fd, NULL) && start_thread(w))
+        return w;
+
+    if (w->command_fd >= 0)
+        close(w->command_fd);
+    if (w->epoll_fd >= 0)
+        close(w->epoll_fd);
+    pthread_cond_destroy(&w->resumed);
+    pthread_cond_destroy(&w->done);
+    pthread_mutex_destroy(&w->mutex);
+    free(w);
+    return NULL;
+}
+
+void worker_destroy(struct worker *w)
+{
+    if (!w)
+        return;
+    command(w, COMMAND_STOP, NULL);
+    pthread_join(w->thread, NULL);
+    BUG_UNLESS(w->nr_rings == 0);
+    close(w->command_fd);
+    close(w->epoll_fd);
+    pthread_cond_destroy(&w->resumed);
+    pthread_cond_destroy(&w->done);
+    pthread_mutex_destroy(&w->mutex);
+    free(w);
+}
+
+bool worker_attach(struct worker *w, struct session_ring *r)
+{
+    r->worker = w;
+    command(w, COMMAND_ATTACH, r);
+    if (!watch(w, ring_fd(r), r)) {
+        command(w, COMMAND_DETACH, r);
+        r->worker = NULL;
+        return false;
+    }
+    w->nr_rings++;
+    return true;
+}
+
+void worker_detach(struct worker *w, struct session_ring *r)
+{
+    /* out of the set first: the next look cannot find it; it may be out already */
+    epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, ring_fd(r), NULL);
+    command(w, COMMAND_DETACH, r);
+    w->nr_rings--;
+    r->worker = NULL;
+}
+
+void worker_pause(struct worker *w)
+{
+    command(w, COMMAND_PAUSE, NULL);
+}
+
+void worker_resume(struct worker *w)
+{
+    pthread_mutex_lock(&w->mutex);
+    w->paused = false;
+    pthread_cond_signal(&w->resumed);
+    pthread_mutex_unlock(&w->mutex);
+}
+
+unsigned worker_nr_rings(const struct worker *w)
+{
+    return w->nr_rings;
+}
