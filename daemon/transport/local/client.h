@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * client.h - one connection of the local transport: first a stranger, then a link.
+ *
+ *   client_init()   a connection was accepted
+ *   client_greet()  its hello is there: check, map, attach, welcome
+ *   client_fini()   whatever became of it
+ */
+#ifndef XTM_TRANSPORT_LOCAL_CLIENT_H
+#define XTM_TRANSPORT_LOCAL_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "daemon/session/link.h"
+#include "daemon/session/sessions.h"
+#include "daemon/transport/local/channel.h"
+#include "protocol/local.h"
+
+struct client {
+    struct link link; /* in use once it is attached */
+    int fd;
+    uid_t uid;
+    pid_t pid;
+    bool is_root; /* root, or the user whom the manager runs as */
+    bool attached;
+    void *memory;
+    size_t memory_bytes;
+    struct channel channels[TMEMIF_LOCAL_MAX_RINGS];
+};
+
+/* Takes over @fd. False: the kernel does not say who it is; @fd is closed. */
+bool client_init(struct client *c, int fd);
+/* Closes and unmaps; the client is not attached (any more). */
+void client_fini(struct client *c);
+
+enum greeting {
+    GREETING_ATTACHED,
+    GREETING_REFUSED, /* the client was told why, as was *why_out */
+    GREETING_EMPTY,   /* nothing to read yet */
+    GREETING_GONE,    /* it has hung up */
+};
+
+/*
+ * Read the hello and act on it; the link is given @ops and attached to
+ * @sessions. @refuse: a sentence to refuse it with, whatever it says, or NULL.
+ */
+enum greeting client_greet(struct client *c, struct session_table *sessions,
+                           const struct link_ops *ops, uint32_t epoch, const char *refuse,
+                           const char **why_out);
+
+/* For struct link_ops of a client's link. */
+void client_notify(struct link *link, unsigned ring);
+void client_consume(struct link *link, unsigned ring);
+
+/* Of an attached client whose socket has ended: did it say good-bye before? */
+bool client_has_left(const struct client *c);
+
+#endif /* XTM_TRANSPORT_LOCAL_CLIENT_H */
