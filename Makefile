@@ -66,7 +66,8 @@ INIT_SRC :=
 
 # tests/unit/NAME.c each; every one links the layers it needs from one archive
 UNIT_TESTS := ring_test codec_test control_message_test log_test notify_test store_desc_test store_test store_open_test store_kill_test \
-              frontend_answer_test frontend_ring_test frontend_room_test frontend_text_test frontend_where_test
+              frontend_answer_test frontend_ring_test frontend_room_test frontend_text_test frontend_where_test \
+              local_transport_test
 UNIT_TESTS += engine_page_test
 # tests/model/NAME.c, tests/conformance/NAME.c: longer native programs of the same kind
 LONG_TESTS :=
@@ -230,7 +231,7 @@ testbed-images: all man $(TESTBED)/root/kernel-version
 
 # ---- tests ----
 
-TEST_LIB := $(call obj,tests/lib/runner.c)
+TEST_LIB := $(call obj,tests/lib/runner.c tests/lib/daemon_run.c tests/lib/peer.c)
 TEST_BIN := $(UNIT_TESTS:%=$(BUILD)/tests/unit/%) $(LONG_TESTS:%=$(BUILD)/tests/%)
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_LIB) $(BUILD)/lib/layers.a $(if $(LIB_SRC),$(BUILD)/lib/libxentmem.a)
@@ -241,7 +242,7 @@ $(BUILD)/tests/unit/frontend_text_test: $(call obj,frontend/tool/text.c)
 $(BUILD)/tests/unit/frontend_ring_test: $(call obj,tests/unit/frontend_fake.c)
 
 .PHONY: tests
-tests: $(TEST_BIN)
+tests: $(TEST_BIN) $(if $(DAEMON_MAIN),$(BUILD)/bin/xentmemd)
 
 # ---- checks ----
 #

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * xentmemd: build what the options ask for, run the control thread's loop, take
+ * it all down in reverse. A stop leaves the pages with the keeper, as a crash does.
+ */
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/control/control.h"
+#include "daemon/engine/engine.h"
+#include "daemon/options.h"
+#include "daemon/segments.h"
+#include "daemon/session/sessions.h"
+#include "daemon/store/store.h"
+#include "daemon/transport/local/local.h"
+#include "daemon/util/log.h"
+#include "daemon/util/notify.h"
+
+/* How often memory of empty chunks goes back to the system, and how much of it at once. */
+static const struct timeval TIDY_TIME = {.tv_sec = 1};
+#define TIDY_CHUNKS 16u
+
+struct daemon {
+    struct options options;
+    struct log log;
+    struct notify notify;
+    struct store *store;
+    struct engine *engine;
+    struct policy_book *policy;
+    struct control *control;
+    struct session_table *sessions;
+    struct event_base *base;
+    struct event *sessions_event; /* readable, or its time has come */
+    struct event *tidy_event;     /* timer */
+    struct event *stop_events[2]; /* SIGTERM, SIGINT */
+    struct local_transport *local;
+};
+
+static bool fail(struct daemon *d, const char *what, const char *why)
+{
+    log_event(&d->log, LOG_LEVEL_ERROR, "start", "what=%s why=\"%s\"", what, why);
+    return false;
+}
+
+/* ---- the loop ---- */
+
+static void on_sessions(evutil_socket_t fd, short what, void *arg)
+{
+    struct daemon *d = arg;
+    int wait_ms = sessions_run(d->sessions);
+    struct timeval wait = {.tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000};
+
+    (void)fd;
+    (void)what;
+    event_add(d->sessions_event, wait_ms < 0 ? NULL : &wait);
+    if (wait_ms < 0)
+        event_remove_timer(d->sessions_event);
+}
+
+static void on_tidy(evutil_socket_t fd, short what, void *arg)
+{
+    struct daemon *d = arg;
+    struct store_usage usage = store_usage(d->store);
+
+    (void)fd;
+    (void)what;
+    /* some slack stays, or memory would go back and forth */
+    if (usage.frames_taken - usage.frames_used > usage.frames_used / 8 + STORE_CHUNK_PAGES)
+        store_shrink(d->store, TIDY_CHUNKS);
+}
+
+static void on_stop(evutil_socket_t signal_number, short what, void *arg)
+{
+    struct daemon *d = arg;
+
+    (void)what;
+    log_event(&d->log, LOG_LEVEL_NOTICE, "stop", "signal=%d", (int)signal_number);
+    event_base_loopbreak(d->base);
+}
+
+static bool build_loop(struct daemon *d)
+{
+    static const int signals[] = {SIGTERM, SIGINT};
+
+    d->base = event_base_new();
+    if (!d->base)
+        return fail(d, "loop", "out of memory or descriptors");
+    d->sessions_event =
+        event_new(d->base, sessions_wait_fd(d->sessions), EV_READ | EV_PERSIST, on_sessions, d);
+    d->tidy_event = event_new(d->base, -1, EV_PERSIST, on_tidy, d);
+    if (!d->sessions_event || !d->tidy_event || event_add(d->sessions_event, NULL) < 0 ||
+        event_add(d->tidy_event, &TIDY_TIME) < 0)
+        return fail(d, "loop", "out of memory");
+    for (unsigned i = 0; i < 2; i++) {
+        d->stop_events[i] = evsignal_new(d->base, signals[i], on_stop, d);
+        if (!d->stop_events[i] || event_add(d->stop_events[i], NULL) < 0)
+            return fail(d, "loop", "out of memory");
+    }
+    return true;
+}
+
+/* ---- building ---- */
+
+/* A client of the local transport takes two descriptors a ring, and three. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static bool build_engine(struct daemon *d)
+{
+    struct engine_config config = {.nr_workers = d->options.workers};
+
+    if (getrandom(&config.hash_seed, sizeof(config.hash_seed), 0) != sizeof(config.hash_seed))
+        return fail(d, "engine", "no random numbers");
+    d->engine = engine_create(d->store, &config);
+    return d->engine ? true : fail(d, "engine", "out of memory");
+}
+
+static bool build_control(struct daemon *d)
+{
+    struct control_config config;
+
+    d->policy = policy_create(d->engine, &d->options.local);
+    config = (struct control_config){
+        .engine = d->engine, .store = d->store, .policy = d->policy, .log = &d->log};
+    if (d->policy)
+        d->control = control_create(&config);
+    return d->control ? true : fail(d, "control", "out of memory");
+}
+
+static bool build_sessions(struct daemon *d)
+{
+    const struct session_config config = {
+        .engine = d->engine,
+        .store = d->store,
+        .log = &d->log,
+        .nr_workers = d->options.workers,
+        .poll_us = d->options.poll_us,
+        .control = &control_functions,
+        .control_arg = d->control,
+    };
+    struct control_sessions bound = {.pause = sessions_pause, .resume = sessions_resume};
+    const char *why;
+
+    if (!sessions_create(&config, &d->sessions, &why))
+        return fail(d, "sessions", why);
+    bound.table = d->sessions;
+    control_bind(d->control, &bound);
+    return true;
+}
+
+/* The directory of the default socket is ours to make; any other is the operator's. */
+static void make_socket_directory(const char *path)
+{
+    if (strcmp(path, OPTIONS_SOCKET_DEFAULT) == 0)
+        mkdir("/run/xentmem", 0755);
+}
+
+static bool build_local(struct daemon *d)
+{
+    const struct local_config config = {
+        .base = d->base,
+        .sessions = d->sessions,
+        .log = &d->log,
+        .path = d->options.socket,
+        .mode = d->options.socket_mode,
+        .epoch = store_super(d->store)->incarnation,
+    };
+    const char *why;
+
+    if (!d->options.socket)
+        return true;
+    make_socket_directory(d->options.socket);
+    d->local = local_transport_start(&config, &why);
+    return d->local ? true : fail(d, "socket", why);
+}
+
+static bool build(struct daemon *d)
+{
+    if (!notify_open(&d->notify))
+        return fail(d, "notify", strerror(errno));
+    raise_descriptor_limit();
+    signal(SIGPIPE, SIG_IGN); /* peers close their ends at will */
+    return segments_open(&d->log, &d->notify, d->options.memory_pages, d->options.fresh,
+                         &d->store) &&
+           build_engine(d) && build_control(d) && build_sessions(d) && build_loop(d) &&
+           build_local(d);
+}
+
+/* ---- taking down ---- */
+
+static void free_event(struct event *event)
+{
+    if (event)
+        event_free(event);
+}
+
+static void take_down(struct daemon *d)
+{
+    local_transport_stop(d->local);
+    for (unsigned i = 0; i < 2; i++)
+        free_event(d->stop_events[i]);
+    free_event(d->tidy_event);
+    free_event(d->sessions_event);
+    if (d->base)
+        event_base_free(d->base);
+    if (d->sessions)
+        sessions_destroy(d->sessions);
+    if (d->control)
+        control_destroy(d->control);
+    if (d->policy)
+        policy_destroy(d->policy);
+    if (d->engine)
+        engine_destroy(d->engine);
+    if (d->store)
+        store_close(d->store);
+    notify_close(&d->notify);
+}
+
+static void serve(struct daemon *d)
+{
+    log_event(&d->log, LOG_LEVEL_NOTICE, "ready",
+              "version=" XENTMEM_VERSION " workers=%u poll_us=%u", d->options.workers,
+              d->options.poll_us);
+    notify_send(&d->notify, "READY=1\nSTATUS=serving");
+    event_base_dispatch(d->base);
+    notify_send(&d->notify, "STOPPING=1");
+}
+
+int main(int argc, char **argv)
+{
+    struct daemon d = {.notify = {.fd = -1}};
+    bool ok;
+
+    switch (options_parse(argc, argv, &d.options)) {
+    case OPTIONS_DONE:
+        return 0;
+    case OPTIONS_BAD:
+        return 2;
+    case OPTIONS_RUN:
+        break;
+    }
+    log_init(&d.log, STDERR_FILENO, d.options.log_level);
+    ok = build(&d);
+    if (ok)
+        serve(&d);
+    take_down(&d);
+    return ok ? 0 : 1;
+}

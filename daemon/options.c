@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/options.h"
+
+#include <getopt.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/store/layout.h"
+#include "daemon/util/size.h"
+#include "protocol/tmemif.h"
+
+#define MAX_WORKERS 64u
+#define MAX_POLL_US 1000u
+#define POLL_US     50u
+/* Descriptors are numbered by 32 bits and shared with same-filled pages. */
+#define MAX_MEMORY_PAGES (1u << 31)
+
+enum option_id {
+    OPTION_MEMORY = 256,
+    OPTION_SOCKET,
+    OPTION_SOCKET_MODE,
+    OPTION_NO_LOCAL,
+    OPTION_WORKERS,
+    OPTION_POLL_US,
+    OPTION_LOCAL_QUOTA,
+    OPTION_LOCAL_MIN,
+    OPTION_LOCAL_MAX,
+    OPTION_LOCAL_WEIGHT,
+    OPTION_XEN,
+    OPTION_NO_XEN,
+    OPTION_LOG_LEVEL,
+    OPTION_FRESH,
+    OPTION_HELP = 'h',
+    OPTION_VERSION = 'V',
+};
+
+static const struct option long_options[] = {
+    {"memory", required_argument, NULL, OPTION_MEMORY},
+    {"socket", required_argument, NULL, OPTION_SOCKET},
+    {"socket-mode", required_argument, NULL, OPTION_SOCKET_MODE},
+    {"no-local", no_argument, NULL, OPTION_NO_LOCAL},
+    {"workers", required_argument, NULL, OPTION_WORKERS},
+    {"poll-us", required_argument, NULL, OPTION_POLL_US},
+    {"local-quota", required_argument, NULL, OPTION_LOCAL_QUOTA},
+    {"local-min", required_argument, NULL, OPTION_LOCAL_MIN},
+    {"local-max", required_argument, NULL, OPTION_LOCAL_MAX},
+    {"local-weight", required_argument, NULL, OPTION_LOCAL_WEIGHT},
+    {"xen", no_argument, NULL, OPTION_XEN},
+    {"no-xen", no_argument, NULL, OPTION_NO_XEN},
+    {"log-level", required_argument, NULL, OPTION_LOG_LEVEL},
+    {"fresh", no_argument, NULL, OPTION_FRESH},
+    {"help", no_argument, NULL, OPTION_HELP},
+    {"version", no_argument, NULL, OPTION_VERSION},
+    {NULL, 0, NULL, 0},
+};
+
+static const char help[] =
+    "Usage: xentmemd [options]\n"
+    "Serve transcendent memory to Xen guests and to local processes.\n"
+    "\n"
+    "  --memory SIZE        most memory for pages; default: what is available, less a reserve\n"
+    "  --workers N          threads that serve; default: one per CPU\n"
+    "  --poll-us N          look on for N microseconds before sleeping; default: 50, or 0 on one\n"
+    "                       CPU\n"
+    "  --xen, --no-xen      serve guests: without it is an error, or not at all; default: if this\n"
+    "                       runs on Xen\n"
+    "  --socket PATH        for local clients; default: " OPTIONS_SOCKET_DEFAULT "\n"
+    "  --socket-mode MODE   of that socket, octal; default: 600\n"
+    "  --no-local           no local clients\n"
+    "  --local-quota SIZE   persistent pages that a local client may hold; default: 0\n"
+    "  --local-min SIZE     ephemeral pages that are not evicted for others; default: 0\n"
+    "  --local-max SIZE     ephemeral pages that it may hold; default: no limit\n"
+    "  --local-weight N     its share of contended memory, 1 to 65536; default: 256\n"
+    "  --log-level LEVEL    error, warning, notice, info or debug; default: info\n"
+    "  --fresh              begin empty: drop the pages that the service manager kept\n"
+    "  -h, --help           this text\n"
+    "  -V, --version        the version\n"
+    "\n"
+    "SIZE is in bytes, or with a suffix K, M, G or T. See xentmemd(8).\n";
+
+static unsigned nr_cpus(void)
+{
+    cpu_set_t cpus;
+
+    if (sched_getaffinity(0, sizeof(cpus), &cpus) < 0)
+        return 1;
+    return (unsigned)CPU_COUNT(&cpus);
+}
+
+static void set_defaults(struct options *o)
+{
+    unsigned cpus = nr_cpus();
+
+    *o = (struct options){
+        .socket = OPTIONS_SOCKET_DEFAULT,
+        .socket_mode = 0600,
+        .workers = cpus < MAX_WORKERS ? cpus : MAX_WORKERS,
+        .poll_us = cpus > 1 ? POLL_US : 0,
+        .local = {.max_pages = PAGES_UNLIMITED, .weight = 256},
+        .log_level = LOG_LEVEL_INFO,
+    };
+}
+
+static bool parse_pages(const char *text, uint64_t max_pages, uint64_t *pages_out)
+{
+    uint64_t bytes;
+
+    if (!size_parse(text, &bytes) || bytes / TMEMIF_PAGE_SIZE > max_pages)
+        return false;
+    *pages_out = bytes / TMEMIF_PAGE_SIZE;
+    return true;
+}
+
+static bool parse_unsigned(const char *text, unsigned min, unsigned max, unsigned *value_out)
+{
+    uint64_t number;
+
+    if (!number_parse(text, min, max, &number))
+        return false;
+    *value_out = (unsigned)number;
+    return true;
+}
+
+static bool parse_mode(const char *text, mode_t *mode_out)
+{
+    char *end;
+    unsigned long mode = strtoul(text, &end, 8);
+
+    if (*text < '0' || *text > '7' || *end != '\0' || mode > 0777)
+        return false;
+    *mode_out = (mode_t)mode;
+    return true;
+}
+
+/* False: @arg is no value for it. */
+static bool set_option(struct options *o, int option, const char *arg)
+{
+    switch (option) {
+    case OPTION_MEMORY:
+        return parse_pages(arg, MAX_MEMORY_PAGES, &o->memory_pages) && o->memory_pages > 0;
+    case OPTION_SOCKET:
+        o->socket = arg;
+        return *arg != '\0';
+    case OPTION_SOCKET_MODE:
+        return parse_mode(arg, &o->socket_mode);
+    case OPTION_NO_LOCAL:
+        o->socket = NULL;
+        return true;
+    case OPTION_WORKERS:
+        return parse_unsigned(arg, 1, MAX_WORKERS, &o->workers);
+    case OPTION_POLL_US:
+        return parse_unsigned(arg, 0, MAX_POLL_US, &o->poll_us);
+    case OPTION_LOCAL_QUOTA:
+        return parse_pages(arg, UINT64_MAX, &o->local.quota_pages);
+    case OPTION_LOCAL_MIN:
+        return parse_pages(arg, UINT64_MAX, &o->local.min_pages);
+    case OPTION_LOCAL_MAX:
+        return parse_pages(arg, UINT64_MAX, &o->local.max_pages);
+    case OPTION_LOCAL_WEIGHT:
+        return parse_unsigned(arg, 1, 65536, &o->local.weight);
+    case OPTION_XEN:
+        o->xen = XEN_REQUIRED;
+        return true;
+    case OPTION_NO_XEN:
+        o->xen = XEN_NEVER;
+        return true;
+    case OPTION_LOG_LEVEL:
+        return log_level_parse(arg, &o->log_level);
+    case OPTION_FRESH:
+        o->fresh = true;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static const char *option_name(int option)
+{
+    for (const struct option *o = long_options; o->name; o++) {
+        if (o->val == option)
+            return o->name;
+    }
+    return "?";
+}
+
+enum options_result options_parse(int argc, char **argv, struct options *options_out)
+{
+    struct options o;
+    int option;
+
+    set_defaults(&o);
+    while ((option = getopt_long(argc, argv, "hV", long_options, NULL)) != -1) {
+        switch (option) {
+        case OPTION_HELP:
+            fputs(help, stdout);
+            return OPTIONS_DONE;
+        case OPTION_VERSION:
+            puts("xentmemd " XENTMEM_VERSION);
+            return OPTIONS_DONE;
+        case '?': /* getopt_long() has said what is wrong */
+            return OPTIONS_BAD;
+        default:
+            if (set_option(&o, option, optarg))
+                break;
+            fprintf(stderr, "xentmemd: \"%s\" is no value for --%s\n", optarg, option_name(option));
+            return OPTIONS_BAD;
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr, "xentmemd: unexpected argument \"%s\"\n", argv[optind]);
+        return OPTIONS_BAD;
+    }
+    if (!o.socket && o.xen == XEN_NEVER) {
+        fprintf(stderr, "xentmemd: --no-local and --no-xen leave nobody to serve\n");
+        return OPTIONS_BAD;
+    }
+    *options_out = o;
+    return OPTIONS_RUN;
+}
