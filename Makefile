@@ -50,7 +50,8 @@ SESSION_SRC  := daemon/session/data.c daemon/session/dispatch.c daemon/session/h
 TRANSPORT_LOCAL_SRC := daemon/transport/local/channel.c daemon/transport/local/client.c \
                        daemon/transport/local/hello.c daemon/transport/local/local.c
 TRANSPORT_XEN_SRC   :=
-CONTROL_SRC  :=
+CONTROL_SRC  := daemon/control/control.c daemon/control/counters.c daemon/control/policy.c \
+                daemon/control/reply.c
 DAEMON_MAIN  := daemon/main.c daemon/options.c daemon/segments.c
 
 LIB_SRC  := frontend/lib/answer.c frontend/lib/async.c frontend/lib/attach_local.c \
@@ -73,7 +74,7 @@ UNIT_TESTS += engine_page_test
 LONG_TESTS :=
 LONG_TESTS += model/engine_model
 # tests/fuzz/NAME.c with tests/fuzz/corpus/NAME/
-FUZZERS := control_fuzz segment_fuzz
+FUZZERS := request_fuzz control_fuzz segment_fuzz
 
 # Layers that may not reach the outside world (STYLE: one narrow door)
 PURE_SRC := $(PROTOCOL_SRC) $(ENGINE_SRC) $(SCHEMA_SRC) \
