@@ -70,6 +70,7 @@ UNIT_TESTS := ring_test codec_test control_message_test log_test notify_test sto
               frontend_answer_test frontend_ring_test frontend_room_test frontend_text_test frontend_where_test \
               local_transport_test
 UNIT_TESTS += engine_page_test
+UNIT_TESTS += control_policy_test control_handle_test control_grant_test control_book_test
 # tests/model/NAME.c, tests/conformance/NAME.c: longer native programs of the same kind
 LONG_TESTS :=
 LONG_TESTS += model/engine_model
@@ -239,6 +240,10 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_LIB) $(BUILD)/lib/layers.a $(if 
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS) -lcunit
 
+$(BUILD)/tests/unit/control_grant_test: $(call obj,frontend/tool/operator_grant.c frontend/tool/text.c)
+$(BUILD)/tests/unit/control_book_test: $(call obj,frontend/tool/operator_book.c \
+    frontend/tool/operator_grant.c frontend/tool/text.c)
+$(BUILD)/tests/unit/control_book_test: DAEMON_LIBS += -ljson-c
 $(BUILD)/tests/unit/frontend_text_test: $(call obj,frontend/tool/text.c)
 $(BUILD)/tests/unit/frontend_ring_test: $(call obj,tests/unit/frontend_fake.c)
 

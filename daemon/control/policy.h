@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * policy.h - what the operator has granted, whoever brings the news and whenever.
+ *
+ * Policy comes from xenstore nodes, from control messages, and from the
+ * daemon's options (the default for local clients). It may come before the
+ * guest does. This book keeps it and gives it to the engine as soon as there
+ * is an account for it.
+ *
+ *   nodes, messages --> policy_set_guest() --+--> accounts there are
+ *                                            '--> book --> policy_account_opened()
+ *
+ * Of several entries that fit a guest the narrowest holds: that of its device,
+ * else that for every device of it, else the default of its kind. Defaults of a
+ * Xen guest, and of a shared pool, are POLICY_DEFAULT: no persistent page, no
+ * reserve, no maximum, weight 256.
+ *
+ * Control thread only.
+ */
+#ifndef XTM_CONTROL_POLICY_H
+#define XTM_CONTROL_POLICY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/engine/account.h"
+#include "daemon/engine/engine.h"
+
+/* As the device of a key: every attachment of that guest. */
+#define POLICY_EVERY_DEVICE UINT32_MAX
+
+#define POLICY_WEIGHT_DEFAULT 256u
+extern const struct policy POLICY_DEFAULT;
+
+/* Entries that the book holds; one guest or one shared pool each. */
+#define POLICY_MAX_GUESTS  4096u
+#define POLICY_MAX_SHARED  1024u
+#define POLICY_MAX_MEMBERS 8192u /* of all shared pools together */
+
+/* Which fields of a policy are to be changed; the values of protocol/control.h. */
+#define POLICY_QUOTA  0x1u
+#define POLICY_MIN    0x2u
+#define POLICY_MAX    0x4u
+#define POLICY_WEIGHT 0x8u
+#define POLICY_ALL    0xfu
+
+/* Is @key one of those that @entry, with its zero uuid or every device, speaks of? */
+bool policy_speaks_of(const struct account_key *entry, const struct account_key *key);
+
+struct policy_book;
+
+/* @local_default holds for local clients without an entry. NULL: no memory. */
+struct policy_book *policy_create(struct engine *engine, const struct policy *local_default);
+void policy_destroy(struct policy_book *book);
+
+/*
+ * Change @fields of the policy of @guest; what was never set is at its
+ * default. A key whose uuid is zero fits every guest with that id. Accounts that
+ * the guest has are given it at once. TOO_MANY: the book is full, nothing has changed.
+ */
+enum tmemif_status policy_set_guest(struct policy_book *book, const struct account_key *guest,
+                                    unsigned fields, const struct policy *policy);
+/* The entry of @guest is void; defaults hold for it from now on. */
+void policy_forget_guest(struct policy_book *book, const struct account_key *guest);
+/* What holds for a guest with @key. */
+struct policy policy_of_guest(const struct policy_book *book, const struct account_key *key);
+
+/* An account was opened, or found again: struct control_ops.account_opened. */
+void policy_account_opened(struct policy_book *book, account_nr account,
+                           const struct account_key *key);
+
+/* The same for a shared pool, which need not exist. TOO_MANY: the book or the engine's table. */
+enum tmemif_status policy_set_shared(struct policy_book *book, const uint8_t uuid[TMEMIF_UUID_LEN],
+                                     unsigned fields, const struct policy *policy);
+
+/*
+ * Let @guest, one device or every one, join the shared pool; RIGHT_NONE takes the entry back. It
+ * holds at once for whoever has joined. The narrowest entry decides, as for policy.
+ * TOO_MANY: the book or the engine's table is full, nothing has changed.
+ */
+enum tmemif_status policy_allow(struct policy_book *book, const uint8_t uuid[TMEMIF_UUID_LEN],
+                                const struct account_key *guest, enum pool_right right);
+
+/* Nobody is allowed any more, defaults hold. False: the book had no word of this pool. */
+bool policy_forget_shared(struct policy_book *book, const uint8_t uuid[TMEMIF_UUID_LEN]);
+
+/* Entries of policy_allow(): call with *cursor = 0 until false. @joined_out: some attachment is in.
+ */
+bool policy_member_next(struct policy_book *book, const uint8_t uuid[TMEMIF_UUID_LEN],
+                        uint32_t *cursor, struct account_key *guest_out, enum pool_right *right_out,
+                        bool *joined_out);
+
+#endif /* XTM_CONTROL_POLICY_H */

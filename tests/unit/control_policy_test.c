@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The book of policy: whoever says it and whenever, the engine has what holds. */
+#include "daemon/control/policy.h"
+
+#include "tests/lib/runner.h"
+#include "tests/unit/engine_world.h"
+
+static const struct policy local_default = {.quota_pages = 77, .max_pages = 1000, .weight = 10};
+static const uint8_t uuid[TMEMIF_UUID_LEN] = {0xaa, 1};
+
+static struct world w;
+static struct policy_book *book;
+
+static void begin(void)
+{
+    w = world_make(1024, 64, 1, 2);
+    book = policy_create(w.e, &local_default);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(book);
+}
+
+static void end(void)
+{
+    CU_ASSERT_PTR_NULL(engine_check(w.e));
+    policy_destroy(book);
+    world_end(&w);
+}
+
+static struct account_key device_key(uint32_t domid, uint32_t device)
+{
+    struct account_key key = guest_key(domid);
+
+    key.device = device;
+    return key;
+}
+
+static struct account_key local_key(uint32_t uid)
+{
+    return (struct account_key){.kind = ACCOUNT_LOCAL, .id = uid};
+}
+
+static account_nr open_account(const struct account_key *key)
+{
+    account_nr account = LAYOUT_NONE;
+
+    CU_ASSERT_EQUAL_FATAL(engine_account_open(w.e, key, &account), TMEMIF_OK);
+    policy_account_opened(book, account, key);
+    return account;
+}
+
+static struct policy now(account_nr account)
+{
+    struct account_stats stats;
+
+    CU_ASSERT_TRUE_FATAL(engine_account_stats(w.e, account, &stats));
+    return stats.policy;
+}
+
+static enum tmemif_status join_pool(account_nr account, uint32_t *id)
+{
+    return engine_pool_join(w.e, account, uuid, TMEMIF_POOL_SHARED, id);
+}
+
+static void a_guest_without_an_entry_gets_no_persistent_page(void)
+{
+    struct account_key key = device_key(7, 0);
+    struct policy p;
+
+    begin();
+    p = now(open_account(&key));
+    CU_ASSERT_EQUAL(p.quota_pages, 0);
+    CU_ASSERT_EQUAL(p.min_pages, 0);
+    CU_ASSERT_EQUAL(p.max_pages, PAGES_UNLIMITED);
+    CU_ASSERT_EQUAL(p.weight, 256);
+    end();
+}
+
+static void a_local_client_without_an_entry_gets_the_options_default(void)
+{
+    struct account_key key = local_key(1000);
+    struct policy p;
+
+    begin();
+    p = now(open_account(&key));
+    CU_ASSERT_EQUAL(p.quota_pages, 77);
+    CU_ASSERT_EQUAL(p.weight, 10);
+    end();
+}
+
+static void policy_may_come_before_the_guest_and_after(void)
+{
+    struct account_key key = device_key(7, 0);
+    account_nr account;
+
+    begin();
+    CU_ASSERT_EQUAL(policy_set_guest(book, &key, POLICY_QUOTA, &(struct policy){.quota_pages = 5}),
+                    TMEMIF_OK);
+    account = open_account(&key);
+    CU_ASSERT_EQUAL(now(account).quota_pages, 5);
+    CU_ASSERT_EQUAL(now(account).weight, 256);
+    CU_ASSERT_EQUAL(policy_set_guest(book, &key, POLICY_WEIGHT, &(struct policy){.weight = 9}),
+                    TMEMIF_OK);
+    CU_ASSERT_EQUAL(now(account).quota_pages, 5);
+    CU_ASSERT_EQUAL(now(account).weight, 9);
+    policy_forget_guest(book, &key);
+    CU_ASSERT_EQUAL(now(account).quota_pages, 0);
+    CU_ASSERT_EQUAL(now(account).weight, 256);
+    end();
+}
+
+static void the_narrowest_entry_holds(void)
+{
+    struct account_key zero = device_key(7, 0), one = device_key(7, 1), other = device_key(8, 0);
+    struct account_key every = {.kind = ACCOUNT_XEN, .id = 7, .device = POLICY_EVERY_DEVICE};
+    account_nr account_zero, account_one, account_other;
+
+    begin();
+    account_zero = open_account(&zero);
+    account_one = open_account(&one);
+    account_other = open_account(&other);
+    policy_set_guest(book, &every, POLICY_QUOTA, &(struct policy){.quota_pages = 5});
+    CU_ASSERT_EQUAL(now(account_zero).quota_pages, 5);
+    CU_ASSERT_EQUAL(now(account_one).quota_pages, 5);
+    CU_ASSERT_EQUAL(now(account_other).quota_pages, 0);
+    /* a new narrow entry begins with what the wide one says */
+    policy_set_guest(book, &one, POLICY_WEIGHT, &(struct policy){.weight = 3});
+    CU_ASSERT_EQUAL(now(account_one).quota_pages, 5);
+    CU_ASSERT_EQUAL(now(account_one).weight, 3);
+    CU_ASSERT_EQUAL(now(account_zero).weight, 256);
+    policy_set_guest(book, &every, POLICY_QUOTA, &(struct policy){.quota_pages = 6});
+    CU_ASSERT_EQUAL(now(account_zero).quota_pages, 6);
+    CU_ASSERT_EQUAL(now(account_one).quota_pages, 5);
+    end();
+}
+
+static void an_entry_of_another_uuid_is_not_this_guests(void)
+{
+    struct account_key earlier = device_key(7, 0), later = device_key(7, 0);
+
+    begin();
+    later.uuid[0] = 0x55; /* the domid was used again */
+    policy_set_guest(book, &earlier, POLICY_QUOTA, &(struct policy){.quota_pages = 5});
+    CU_ASSERT_EQUAL(now(open_account(&later)).quota_pages, 0);
+    end();
+}
+
+static void a_full_book_refuses_and_changes_nothing(void)
+{
+    struct account_key key;
+    struct policy five = {.quota_pages = 5};
+
+    begin();
+    for (uint32_t i = 0; i < POLICY_MAX_GUESTS; i++) {
+        key = device_key(1, i);
+        CU_ASSERT_EQUAL_FATAL(policy_set_guest(book, &key, POLICY_QUOTA, &five), TMEMIF_OK);
+    }
+    key = device_key(2, 0);
+    CU_ASSERT_EQUAL(policy_set_guest(book, &key, POLICY_QUOTA, &five), TMEMIF_TOO_MANY);
+    CU_ASSERT_EQUAL(policy_of_guest(book, &key).quota_pages, 0);
+    key = device_key(1, 3);
+    CU_ASSERT_EQUAL(policy_set_guest(book, &key, POLICY_QUOTA, &five), TMEMIF_OK);
+    end();
+}
+
+static void nobody_joins_unless_allowed(void)
+{
+    struct account_key key = device_key(7, 0);
+    account_nr account;
+    uint32_t id;
+
+    begin();
+    account = open_account(&key);
+    CU_ASSERT_EQUAL(join_pool(account, &id), TMEMIF_NOT_ALLOWED);
+    CU_ASSERT_EQUAL(policy_allow(book, uuid, &key, RIGHT_FILL), TMEMIF_OK);
+    CU_ASSERT_EQUAL(join_pool(account, &id), TMEMIF_OK);
+    end();
+}
+
+static void a_right_for_every_device_reaches_those_that_attach_later(void)
+{
+    struct account_key every = device_key(7, POLICY_EVERY_DEVICE), later = device_key(7, 4);
+    struct account_key other = device_key(8, 4);
+    uint32_t id;
+
+    begin();
+    CU_ASSERT_EQUAL(policy_allow(book, uuid, &every, RIGHT_FILL), TMEMIF_OK);
+    CU_ASSERT_EQUAL(join_pool(open_account(&later), &id), TMEMIF_OK);
+    CU_ASSERT_EQUAL(join_pool(open_account(&other), &id), TMEMIF_NOT_ALLOWED);
+    end();
+}
+
+static void deny_holds_at_once_for_whoever_has_joined(void)
+{
+    struct account_key every = device_key(7, POLICY_EVERY_DEVICE), key = device_key(7, 4);
+    account_nr account;
+    uint64_t object[3] = {1, 2, 3};
+    struct page_op op;
+    uint32_t id;
+
+    begin();
+    policy_allow(book, uuid, &every, RIGHT_FILL);
+    account = open_account(&key);
+    CU_ASSERT_EQUAL_FATAL(join_pool(account, &id), TMEMIF_OK);
+    op = (struct page_op){.account = account, .pool_id = id};
+    memcpy(op.object, object, sizeof(object));
+    CU_ASSERT_EQUAL(engine_flush_page(w.e, &op), TMEMIF_OK);
+    CU_ASSERT_EQUAL(policy_allow(book, uuid, &every, RIGHT_READ), TMEMIF_OK);
+    CU_ASSERT_EQUAL(engine_flush_page(w.e, &op), TMEMIF_READ_ONLY);
+    CU_ASSERT_EQUAL(policy_allow(book, uuid, &every, RIGHT_NONE), TMEMIF_OK);
+    CU_ASSERT_EQUAL(engine_flush_page(w.e, &op), TMEMIF_NOT_ALLOWED);
+    end();
+}
+
+static void denying_one_device_leaves_the_right_of_the_guest(void)
+{
+    struct account_key every = device_key(7, POLICY_EVERY_DEVICE), one = device_key(7, 1);
+    uint32_t id;
+
+    begin();
+    policy_allow(book, uuid, &every, RIGHT_FILL);
+    policy_allow(book, uuid, &one, RIGHT_READ);
+    CU_ASSERT_EQUAL(policy_allow(book, uuid, &one, RIGHT_NONE), TMEMIF_OK);
+    CU_ASSERT_EQUAL(join_pool(open_account(&one), &id), TMEMIF_OK);
+    end();
+}
+
+static void a_shared_pool_with_members_and_no_policy_has_the_default(void)
+{
+    struct account_key key = device_key(7, 0);
+    struct shared_stats stats;
+    uint32_t id, cursor = 0;
+
+    begin();
+    policy_allow(book, uuid, &key, RIGHT_FILL);
+    CU_ASSERT_EQUAL_FATAL(join_pool(open_account(&key), &id), TMEMIF_OK);
+    CU_ASSERT_TRUE_FATAL(engine_pool_next(w.e, &cursor, &stats));
+    CU_ASSERT_EQUAL(stats.policy.quota_pages, 0);
+    CU_ASSERT_EQUAL(stats.policy.max_pages, PAGES_UNLIMITED);
+    CU_ASSERT_EQUAL(stats.policy.weight, 256);
+    CU_ASSERT_EQUAL(policy_set_shared(book, uuid, POLICY_QUOTA | POLICY_MIN,
+                                      &(struct policy){.quota_pages = 8, .min_pages = 2}),
+                    TMEMIF_OK);
+    cursor = 0;
+    CU_ASSERT_TRUE_FATAL(engine_pool_next(w.e, &cursor, &stats));
+    CU_ASSERT_EQUAL(stats.policy.quota_pages, 8);
+    CU_ASSERT_EQUAL(stats.policy.min_pages, 2);
+    CU_ASSERT_EQUAL(stats.policy.weight, 256);
+    end();
+}
+
+static void members_are_listed_as_they_were_said(void)
+{
+    struct account_key every = device_key(7, POLICY_EVERY_DEVICE), key = device_key(7, 2);
+    struct account_key absent = device_key(8, 0), found;
+    enum pool_right right;
+    uint32_t cursor = 0, id;
+    bool joined;
+
+    begin();
+    policy_allow(book, uuid, &every, RIGHT_FILL);
+    policy_allow(book, uuid, &absent, RIGHT_READ);
+    CU_ASSERT_EQUAL(join_pool(open_account(&key), &id), TMEMIF_OK);
+    CU_ASSERT_TRUE(policy_member_next(book, uuid, &cursor, &found, &right, &joined));
+    CU_ASSERT_EQUAL(found.device, POLICY_EVERY_DEVICE);
+    CU_ASSERT_EQUAL(right, RIGHT_FILL);
+    CU_ASSERT_TRUE(joined);
+    CU_ASSERT_TRUE(policy_member_next(book, uuid, &cursor, &found, &right, &joined));
+    CU_ASSERT_EQUAL(found.id, 8);
+    CU_ASSERT_EQUAL(right, RIGHT_READ);
+    CU_ASSERT_FALSE(joined);
+    CU_ASSERT_FALSE(policy_member_next(book, uuid, &cursor, &found, &right, &joined));
+    end();
+}
+
+static void a_forgotten_pool_admits_nobody(void)
+{
+    struct account_key a = device_key(7, 0), b = device_key(8, 0);
+    account_nr account_a, account_b;
+    uint32_t id;
+
+    begin();
+    account_a = open_account(&a);
+    account_b = open_account(&b);
+    policy_allow(book, uuid, &a, RIGHT_FILL);
+    policy_allow(book, uuid, &b, RIGHT_READ);
+    CU_ASSERT_TRUE(policy_forget_shared(book, uuid));
+    CU_ASSERT_FALSE(policy_forget_shared(book, uuid));
+    CU_ASSERT_EQUAL(join_pool(account_a, &id), TMEMIF_NOT_ALLOWED);
+    CU_ASSERT_EQUAL(join_pool(account_b, &id), TMEMIF_NOT_ALLOWED);
+    end();
+}
+
+static void denying_what_nobody_knows_takes_no_room(void)
+{
+    struct account_key key = device_key(7, 0);
+    uint8_t other[TMEMIF_UUID_LEN] = {1};
+
+    begin();
+    open_account(&key);
+    /* more pools than the engine's table has room for */
+    for (unsigned i = 0; i < 3000; i++) {
+        memcpy(other + 4, &i, sizeof(i));
+        CU_ASSERT_EQUAL_FATAL(policy_allow(book, other, &key, RIGHT_NONE), TMEMIF_OK);
+    }
+    CU_ASSERT_EQUAL(policy_allow(book, uuid, &key, RIGHT_FILL), TMEMIF_OK);
+    end();
+}
+
+#define TESTS(T)                                                                                   \
+    T(a_guest_without_an_entry_gets_no_persistent_page)                                            \
+    T(a_local_client_without_an_entry_gets_the_options_default)                                    \
+    T(policy_may_come_before_the_guest_and_after)                                                  \
+    T(the_narrowest_entry_holds)                                                                   \
+    T(an_entry_of_another_uuid_is_not_this_guests)                                                 \
+    T(a_full_book_refuses_and_changes_nothing)                                                     \
+    T(nobody_joins_unless_allowed)                                                                 \
+    T(a_right_for_every_device_reaches_those_that_attach_later)                                    \
+    T(deny_holds_at_once_for_whoever_has_joined)                                                   \
+    T(denying_one_device_leaves_the_right_of_the_guest)                                            \
+    T(a_shared_pool_with_members_and_no_policy_has_the_default)                                    \
+    T(members_are_listed_as_they_were_said)                                                        \
+    T(a_forgotten_pool_admits_nobody)                                                              \
+    T(denying_what_nobody_knows_takes_no_room)
+RUN_TESTS(TESTS)
