@@ -67,9 +67,9 @@ INIT_SRC :=
 
 # tests/unit/NAME.c each; every one links the layers it needs from one archive
 UNIT_TESTS := ring_test codec_test control_message_test log_test notify_test store_desc_test store_test store_open_test store_kill_test \
-              frontend_answer_test frontend_ring_test frontend_room_test frontend_text_test frontend_where_test \
-              local_transport_test
-UNIT_TESTS += engine_page_test
+              frontend_answer_test frontend_local_test frontend_ring_test frontend_room_test frontend_text_test frontend_where_test \
+              local_transport_test local_hostile_test
+UNIT_TESTS += engine_page_test engine_shared_test engine_flush_test
 UNIT_TESTS += control_policy_test control_handle_test control_grant_test control_book_test
 # tests/model/NAME.c, tests/conformance/NAME.c: longer native programs of the same kind
 LONG_TESTS :=
@@ -137,10 +137,12 @@ $(BUILD)/lib/libxentmem.so.$(ABI): $(call obj,$(LIB_SRC) $(PROTOCOL_SRC) $(SCHEM
 	ln -sf libxentmem.so.$(ABI) $(BUILD)/lib/libxentmem.so
 
 # The command uses the library as any other program would, and the operator's
-# half the control messages of protocol/.
+# half the control messages of protocol/. It finds the library beside itself, in the build
+# tree as under any PREFIX.
 $(BUILD)/bin/xentmem: $(call obj,$(TOOL_SRC) $(PROTOCOL_SRC) $(SCHEMA_SRC)) $(BUILD)/lib/libxentmem.so.$(ABI)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -L$(BUILD)/lib -lxentmem $(TOOL_LIBS)
+	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -L$(BUILD)/lib -lxentmem $(TOOL_LIBS) \
+	    -Wl,-rpath,'$$ORIGIN/../lib'
 
 $(BUILD)/bin/xentmem-init: $(call obj,$(INIT_SRC)) $(BUILD)/lib/layers.a
 	@mkdir -p $(@D)
@@ -310,6 +312,28 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(LAYERS_SRC) $(wildcard protocol/*.h daemon/*/*
 
 .PHONY: fuzz
 fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%)
+
+# ---- benchmarks ----
+#
+# They print `NAME MEDIAN LOW HIGH` for each figure: docs/PERFORMANCE.md.
+
+BENCH_SRC := tests/bench/bed.c tests/bench/figures.c
+ENGINE_BENCH_SRC := tests/bench/engine_bench.c tests/bench/cost.c tests/bench/scaling.c \
+                    tests/bench/footprint.c tests/bench/wait.c
+BENCHES := engine_bench
+
+BENCH_MIB    ?= 4096
+BENCH_ROUNDS ?= 5
+
+$(BUILD)/bench/engine_bench: $(call obj,$(ENGINE_BENCH_SRC))
+$(BENCHES:%=$(BUILD)/bench/%): $(call obj,$(BENCH_SRC)) $(BUILD)/lib/layers.a
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(BUILD)/lib/layers.a $(DAEMON_LIBS) -lm
+
+.PHONY: bench
+bench: $(BENCHES:%=$(BUILD)/bench/%)
+	$(BUILD)/bench/engine_bench --mib $(BENCH_MIB) --rounds $(BENCH_ROUNDS) > $(BUILD)/bench/engine.figures
+	tests/bench/report $(BUILD)/bench.json $(BUILD)/bench/engine.figures
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
