@@ -7,6 +7,7 @@
 #
 # BUILD=dir   where everything is built      CC=gcc|clang
 # SAN=address,undefined | thread             a sanitizer build, in a BUILD of its own
+# V=1         show the commands
 
 VERSION := 0.1.0
 ABI     := 1
@@ -15,6 +16,8 @@ CC     ?= gcc
 CLANG  ?= clang
 SAN    ?=
 comma  := ,
+Q      := $(if $(V),,@)
+say     = $(if $(V),:,@printf '  %-4s %s\n' $(1) $(patsubst $(BUILD)/%,%,$(2)))
 BUILD  ?= build$(if $(SAN),/san-$(firstword $(subst $(comma), ,$(SAN))))
 
 PREFIX     ?= /usr
@@ -116,37 +119,44 @@ all: $(if $(DAEMON_MAIN),$(BUILD)/bin/xentmemd) \
 
 $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -MMD -MP -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -MMD -MP -c $< -o $@
 
 $(BUILD)/lib/layers.a: $(call obj,$(LAYERS_SRC))
 	@mkdir -p $(@D)
-	rm -f $@ && ar rcs $@ $^
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
 
 $(BUILD)/bin/xentmemd: $(call obj,$(DAEMON_MAIN)) $(BUILD)/lib/layers.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
 
 $(BUILD)/lib/libxentmem.a: $(call obj,$(LIB_SRC) $(PROTOCOL_SRC) $(SCHEMA_SRC))
 	@mkdir -p $(@D)
-	rm -f $@ && ar rcs $@ $^
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
 
 $(BUILD)/lib/libxentmem.so.$(ABI): $(call obj,$(LIB_SRC) $(PROTOCOL_SRC) $(SCHEMA_SRC)) frontend/lib/libxentmem.map
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -shared -Wl,-soname,libxentmem.so.$(ABI) \
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -shared -Wl,-soname,libxentmem.so.$(ABI) \
 	    -Wl,--version-script=frontend/lib/libxentmem.map -o $@ $(filter %.o,$^) $(XEN_LIBS)
-	ln -sf libxentmem.so.$(ABI) $(BUILD)/lib/libxentmem.so
+	@ln -sf libxentmem.so.$(ABI) $(BUILD)/lib/libxentmem.so
 
 # The command uses the library as any other program would, and the operator's
 # half the control messages of protocol/. It finds the library beside itself, in the build
 # tree as under any PREFIX.
 $(BUILD)/bin/xentmem: $(call obj,$(TOOL_SRC) $(PROTOCOL_SRC) $(SCHEMA_SRC)) $(BUILD)/lib/libxentmem.so.$(ABI)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -L$(BUILD)/lib -lxentmem $(TOOL_LIBS) \
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -L$(BUILD)/lib -lxentmem $(TOOL_LIBS) \
 	    -Wl,-rpath,'$$ORIGIN/../lib'
 
 $(BUILD)/bin/xentmem-init: $(call obj,$(INIT_SRC)) $(BUILD)/lib/layers.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^
 
 # ---- manual pages, the manager's image, installation ----
 
@@ -240,7 +250,8 @@ TEST_BIN := $(UNIT_TESTS:%=$(BUILD)/tests/unit/%) $(LONG_TESTS:%=$(BUILD)/tests/
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_LIB) $(BUILD)/lib/layers.a $(if $(LIB_SRC),$(BUILD)/lib/libxentmem.a)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS) -lcunit
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS) -lcunit
 
 $(BUILD)/tests/unit/control_grant_test: $(call obj,frontend/tool/operator_grant.c frontend/tool/text.c)
 $(BUILD)/tests/unit/control_book_test: $(call obj,frontend/tool/operator_book.c \
@@ -308,7 +319,8 @@ check: check-build $(XEN_IMAGES)
 FUZZ_FLAGS := -std=c11 -g -O1 -pthread -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(LAYERS_SRC) $(wildcard protocol/*.h daemon/*/*.h) Makefile
 	@mkdir -p $(@D)
-	$(CLANG) $(CPPFLAGS) $(FUZZ_FLAGS) -o $@ $< $(LAYERS_SRC) $(DAEMON_LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CLANG) $(CPPFLAGS) $(FUZZ_FLAGS) -o $@ $< $(LAYERS_SRC) $(DAEMON_LIBS)
 
 .PHONY: fuzz
 fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%)
@@ -328,7 +340,8 @@ BENCH_ROUNDS ?= 5
 $(BUILD)/bench/engine_bench: $(call obj,$(ENGINE_BENCH_SRC))
 $(BENCHES:%=$(BUILD)/bench/%): $(call obj,$(BENCH_SRC)) $(BUILD)/lib/layers.a
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(BUILD)/lib/layers.a $(DAEMON_LIBS) -lm
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(BUILD)/lib/layers.a $(DAEMON_LIBS) -lm
 
 .PHONY: bench
 bench: $(BENCHES:%=$(BUILD)/bench/%)
