@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,12 +38,31 @@ static struct attach_local *local_of(struct attach *a)
     return (struct attach_local *)((char *)a - offsetof(struct attach_local, attach));
 }
 
+/*
+ * Write a byte to a pipe whose reader may be gone, without the SIGPIPE that
+ * would come with it: that is the program's to keep for its own pipes.
+ */
+static void write_quietly(int fd)
+{
+    const struct timespec at_once = {0};
+    sigset_t pipe_signal, before, pending;
+    bool was_pending = false;
+    char any = 0;
+
+    sigemptyset(&pipe_signal);
+    sigaddset(&pipe_signal, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
+    if (sigismember(&before, SIGPIPE) == 1 && sigpending(&pending) == 0)
+        was_pending = sigismember(&pending, SIGPIPE) == 1;
+    if (write(fd, &any, 1) < 0 && errno == EPIPE && !was_pending)
+        sigtimedwait(&pipe_signal, NULL, &at_once);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
 static void local_notify(struct attach *a, unsigned ring)
 {
-    char any = 0;
-    ssize_t r = write(local_of(a)->bells[ring], &any, 1);
-
-    (void)r; /* a full pipe is a notification, a broken one shows at event_fd */
+    /* a full pipe is a notification, a broken one shows at event_fd */
+    write_quietly(local_of(a)->bells[ring]);
 }
 
 static void local_consume(struct attach *a, unsigned ring)

@@ -121,12 +121,13 @@ void ring_consume(struct xentmem *t, struct ring *r)
 
 /* ---- the leader's sleep: r->led is set, the lock is not held ---- */
 
-static void remember_wait(struct ring *r, uint64_t started)
+/* An answer that was late for once says little: it counts as four times the limit at most. */
+static void remember_wait(const struct xentmem *t, struct ring *r, uint64_t started)
 {
     uint64_t took = clock_us() - started;
 
-    if (took > 100000)
-        took = 100000;
+    if (took > 4 * (uint64_t)t->poll_us)
+        took = 4 * (uint64_t)t->poll_us;
     r->mean_wait_us = (unsigned)((7 * (uint64_t)r->mean_wait_us + took) / 8);
 }
 
@@ -179,7 +180,7 @@ static void sleep_for_manager(struct xentmem *t, struct ring *r, uint64_t deadli
         }
     }
     if (is_answered(r))
-        remember_wait(r, started);
+        remember_wait(t, r, started);
 }
 
 /* ---- waiting: under the lock ---- */

@@ -1,0 +1,646 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The library's public calls against the real daemon, also while that is killed and restarted. */
+#include <dirent.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "frontend/include/xentmem.h"
+#include "protocol/control.h"
+#include "tests/lib/daemon_run.h"
+#include "tests/lib/runner.h"
+
+static const char *const daemon_args[] = {
+    "--memory", "64M", "--local-quota", "32M", "--workers", "2", "--log-level", "error", NULL};
+static const struct xentmem_object object = {{7, 8, 9}};
+
+/* The daemon with a socket, and "local:PATH:DEVICE". */
+struct world {
+    struct daemon_run daemon;
+    char where[128];
+};
+
+static void begin(struct world *w)
+{
+    CU_ASSERT_TRUE_FATAL(daemon_run_init(&w->daemon));
+    CU_ASSERT_TRUE_FATAL(daemon_run_start(&w->daemon, daemon_args));
+    snprintf(w->where, sizeof(w->where), "local:%s:0", w->daemon.socket);
+}
+
+static void end(struct world *w)
+{
+    daemon_run_fini(&w->daemon);
+}
+
+static struct xentmem *open_with(const struct world *w, unsigned flags, int timeout_ms)
+{
+    struct xentmem_options options = XENTMEM_OPTIONS_INIT;
+
+    options.timeout_ms = timeout_ms;
+    return xentmem_open(w->where, flags, &options);
+}
+
+static struct xentmem *must_open(const struct world *w)
+{
+    struct xentmem *t = open_with(w, 0, 20000);
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(t);
+    return t;
+}
+
+static uint32_t must_create(struct xentmem *t, unsigned flags)
+{
+    uint32_t pool = UINT32_MAX;
+
+    CU_ASSERT_EQUAL_FATAL(xentmem_pool_create(t, flags, &pool), XENTMEM_OK);
+    return pool;
+}
+
+static void fill(uint8_t *page, uint64_t number)
+{
+    uint64_t *words = (uint64_t *)(void *)page;
+
+    for (unsigned i = 0; i < XENTMEM_PAGE_SIZE / 8; i++)
+        words[i] = number * 0x9e3779b97f4a7c15ull + i;
+}
+
+static bool is_filled(const uint8_t *page, uint64_t number)
+{
+    _Alignas(8) uint8_t expected[XENTMEM_PAGE_SIZE];
+
+    fill(expected, number);
+    return memcmp(page, expected, sizeof(expected)) == 0;
+}
+
+static int count_fds(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    int nr = 0;
+
+    while (readdir(dir))
+        nr++;
+    closedir(dir);
+    return nr;
+}
+
+static void pages_are_put_got_and_flushed(void)
+{
+    _Alignas(8) uint8_t page[XENTMEM_PAGE_SIZE], got[XENTMEM_PAGE_SIZE];
+    struct xentmem_pool_info info;
+    struct xentmem *t;
+    struct world w;
+    uint32_t pool;
+
+    begin(&w);
+    t = must_open(&w);
+    pool = must_create(t, XENTMEM_PERSISTENT);
+    for (uint32_t i = 0; i < 10; i++) {
+        fill(page, i);
+        CU_ASSERT_EQUAL(xentmem_put(t, pool, &object, i, page), XENTMEM_OK);
+    }
+    CU_ASSERT_EQUAL(xentmem_get(t, pool, &object, 4, got), XENTMEM_OK);
+    CU_ASSERT(is_filled(got, 4));
+    CU_ASSERT_EQUAL(xentmem_pool_info(t, pool, &info), XENTMEM_OK);
+    CU_ASSERT_EQUAL(info.flags, XENTMEM_PERSISTENT);
+    CU_ASSERT_EQUAL(info.nr_pages, 10);
+    CU_ASSERT_EQUAL(info.quota_pages, 32 * 256);
+    CU_ASSERT_EQUAL(info.puts, 10);
+    CU_ASSERT_EQUAL(info.hits, 1);
+
+    CU_ASSERT_EQUAL(xentmem_flush_page(t, pool, &object, 0), XENTMEM_OK);
+    CU_ASSERT_EQUAL(xentmem_get(t, pool, &object, 0, got), XENTMEM_MISS);
+    CU_ASSERT_EQUAL(xentmem_flush_range(t, pool, &object, 1, 3), XENTMEM_OK);
+    CU_ASSERT_EQUAL(xentmem_get(t, pool, &object, 3, got), XENTMEM_MISS);
+    CU_ASSERT_EQUAL(xentmem_get(t, pool, &object, 4, got), XENTMEM_OK);
+    CU_ASSERT_EQUAL(xentmem_flush_object(t, pool, &object), XENTMEM_OK);
+    CU_ASSERT_EQUAL(xentmem_get(t, pool, &object, 9, got), XENTMEM_MISS);
+
+    CU_ASSERT_EQUAL(xentmem_pool_leave(t, pool), XENTMEM_BAD_KIND);
+    CU_ASSERT_EQUAL(xentmem_pool_destroy(t, pool), XENTMEM_OK);
+    CU_ASSERT_EQUAL(xentmem_put(t, pool, &object, 0, page), XENTMEM_NO_POOL);
+    xentmem_close(t);
+    end(&w);
+}
+
+static void pools_stay_when_the_handle_is_closed_until_a_reset(void)
+{
+    _Alignas(8) uint8_t page[XENTMEM_PAGE_SIZE];
+    struct xentmem_pool_info info;
+    struct xentmem *t;
+    struct world w;
+    uint32_t pool;
+
+    begin(&w);
+    t = must_open(&w);
+    pool = must_create(t, XENTMEM_PERSISTENT);
+    fill(page, 1);
+    CU_ASSERT_EQUAL(xentmem_put(t, pool, &object, 1, page), XENTMEM_OK);
+    xentmem_close(t);
+    t = must_open(&w);
+    memset(page, 0, sizeof(page));
+    CU_ASSERT_EQUAL(xentmem_get(t, pool, &object, 1, page), XENTMEM_OK);
+    CU_ASSERT(is_filled(page, 1));
+    CU_ASSERT_EQUAL(xentmem_reset(t), XENTMEM_OK);
+    CU_ASSERT_EQUAL(xentmem_pool_info(t, pool, &info), XENTMEM_NO_POOL);
+    xentmem_close(t);
+    end(&w);
+}
+
+static void an_exclusive_pool_gives_a_page_once(void)
+{
+    _Alignas(8) uint8_t page[XENTMEM_PAGE_SIZE];
+    struct xentmem *t;
+    struct world w;
+    uint32_t exclusive, inclusive;
+
+    begin(&w);
+    t = must_open(&w);
+    exclusive = must_create(t, 0);
+    inclusive = must_create(t, XENTMEM_INCLUSIVE);
+    fill(page, 1);
+    CU_ASSERT_EQUAL(xentmem_put(t, exclusive, &object, 1, page), XENTMEM_OK);
+    CU_ASSERT_EQUAL(xentmem_put(t, inclusive, &object, 1, page), XENTMEM_OK);
+    CU_ASSERT_EQUAL(xentmem_get(t, exclusive, &object, 1, page), XENTMEM_OK);
+    CU_ASSERT_EQUAL(xentmem_get(t, exclusive, &object, 1, page), XENTMEM_MISS);
+    CU_ASSERT_EQUAL(xentmem_get(t, inclusive, &object, 1, page), XENTMEM_OK);
+    CU_ASSERT_EQUAL(xentmem_get(t, inclusive, &object, 1, page), XENTMEM_OK);
+    xentmem_close(t);
+    end(&w);
+}
+
+static void a_lease_is_stale_after_a_flush(void)
+{
+    _Alignas(8) uint8_t page[XENTMEM_PAGE_SIZE];
+    struct xentmem_lease lease;
+    struct xentmem *t;
+    struct world w;
+    uint32_t pool;
+    int leased = 0;
+
+    begin(&w);
+    t = must_open(&w);
+    pool = must_create(t, XENTMEM_PERSISTENT | XENTMEM_LEASED);
+    fill(page, 1);
+    CU_ASSERT_EQUAL(xentmem_put(t, pool, &object, 1, page), XENTMEM_NEED_LEASE);
+    CU_ASSERT_EQUAL(xentmem_get_lease(t, pool, &object, 1, page, &lease, &leased), XENTMEM_MISS);
+    CU_ASSERT_EQUAL(leased, 1);
+    CU_ASSERT_EQUAL(xentmem_flush_page(t, pool, &object, 1), XENTMEM_OK);
+    CU_ASSERT_EQUAL(xentmem_put_leased(t, pool, &object, 1, page, &lease), XENTMEM_STALE_LEASE);
+    CU_ASSERT_EQUAL(xentmem_get_lease(t, pool, &object, 1, page, &lease, &leased), XENTMEM_MISS);
+    CU_ASSERT_EQUAL(xentmem_put_leased(t, pool, &object, 1, page, &lease), XENTMEM_OK);
+    xentmem_close(t);
+    end(&w);
+}
+
+static void refusals_reach_the_caller(void)
+{
+    static const uint8_t uuid[XENTMEM_UUID_LEN] = {1, 2, 3};
+    _Alignas(8) uint8_t page[XENTMEM_PAGE_SIZE];
+    struct xentmem *t;
+    struct world w;
+    uint32_t pool, shared = 77;
+    int status = XENTMEM_OK;
+    uint32_t stored = 0;
+
+    begin(&w);
+    t = must_open(&w);
+    CU_ASSERT_EQUAL(xentmem_pool_join(t, uuid, 0, &shared), XENTMEM_NOT_ALLOWED);
+    CU_ASSERT_EQUAL(shared, 77);
+    pool = must_create(t, XENTMEM_PERSISTENT);
+    for (; status == XENTMEM_OK && stored < 9000; stored += status == XENTMEM_OK) {
+        fill(page, stored);
+        status = xentmem_put(t, pool, &object, stored, page);
+    }
+    CU_ASSERT_EQUAL(status, XENTMEM_QUOTA);
+    CU_ASSERT_EQUAL(stored, 32 * 256);
+    CU_ASSERT_EQUAL(xentmem_get(t, pool, &object, stored - 1, page), XENTMEM_OK);
+    CU_ASSERT(is_filled(page, stored - 1));
+    CU_ASSERT_EQUAL(xentmem_pool_create(t, XENTMEM_PERSISTENT | XENTMEM_INCLUSIVE, &shared),
+                    XENTMEM_BAD_REQUEST);
+    xentmem_close(t);
+    end(&w);
+}
+
+static void a_vector_of_512_puts_and_gets(void)
+{
+    enum { NR = 512 };
+    struct xentmem_op *ops = calloc(NR, sizeof(*ops));
+    uint8_t *pages = aligned_alloc(8, (size_t)NR * XENTMEM_PAGE_SIZE);
+    struct xentmem *t;
+    struct world w;
+    unsigned right = 0;
+    uint32_t pool;
+
+    begin(&w);
+    t = must_open(&w);
+    pool = must_create(t, XENTMEM_PERSISTENT);
+    for (unsigned i = 0; i < NR; i++) {
+        fill(pages + i * XENTMEM_PAGE_SIZE, i);
+        ops[i] = (struct xentmem_op){.kind = XENTMEM_PUT,
+                                     .pool = pool,
+                                     .index = i,
+                                     .object = {{i % 3, 0, 0}},
+                                     .page = pages + i * XENTMEM_PAGE_SIZE};
+    }
+    CU_ASSERT_EQUAL(xentmem_vector(t, ops, NR), 0);
+    memset(pages, 0, (size_t)NR * XENTMEM_PAGE_SIZE);
+    for (unsigned i = 0; i < NR; i++)
+        ops[i].kind = i % 5 == 4 ? XENTMEM_FLUSH_PAGE : XENTMEM_GET;
+    CU_ASSERT_EQUAL(xentmem_vector(t, ops, NR), 0);
+    for (unsigned i = 0; i < NR; i++)
+        right += ops[i].status == XENTMEM_OK &&
+                 (ops[i].kind == XENTMEM_FLUSH_PAGE || is_filled(ops[i].page, i));
+    CU_ASSERT_EQUAL(right, NR);
+    for (unsigned i = 0; i < NR; i++)
+        ops[i].kind = XENTMEM_GET;
+    CU_ASSERT_EQUAL(xentmem_vector(t, ops, NR), 0);
+    right = 0;
+    for (unsigned i = 0; i < NR; i++)
+        right += ops[i].status == (i % 5 == 4 ? XENTMEM_MISS : XENTMEM_OK);
+    CU_ASSERT_EQUAL(right, NR);
+    xentmem_close(t);
+    end(&w);
+    free(pages);
+    free(ops);
+}
+
+/*
+ * @nr puts to @pool, @depth at a time, each page with its own number. Returns how many
+ * were acknowledged, setting acked[i].
+ */
+static unsigned put_deep(struct xentmem *t, uint32_t pool, unsigned nr, unsigned depth,
+                         uint64_t first_object, bool *acked)
+{
+    struct xentmem_op *ops = calloc(depth, sizeof(*ops)), *back[16];
+    uint8_t *page = aligned_alloc(8, XENTMEM_PAGE_SIZE);
+    struct xentmem_op **idle = calloc(depth, sizeof(*idle));
+    unsigned nr_idle = depth, next = 0, right = 0;
+
+    for (unsigned i = 0; i < depth; i++)
+        idle[i] = &ops[i];
+    while (next < nr || nr_idle < depth) {
+        int r;
+
+        while (next < nr && nr_idle > 0) {
+            struct xentmem_op *op = idle[nr_idle - 1];
+
+            fill(page, next);
+            *op = (struct xentmem_op){.kind = XENTMEM_PUT,
+                                      .pool = pool,
+                                      .index = next,
+                                      .object = {{first_object + next % 8, 0, 0}},
+                                      .page = page};
+            if (xentmem_submit(t, op, 1) != 1)
+                break;
+            nr_idle--;
+            next++;
+        }
+        r = xentmem_reap(t, back, 16, 30000);
+        if (r <= 0)
+            break;
+        for (int i = 0; i < r; i++) {
+            if (back[i]->status == XENTMEM_OK) {
+                right++;
+                acked[back[i]->index] = true;
+            }
+            idle[nr_idle++] = back[i];
+        }
+    }
+    free(idle);
+    free(page);
+    free(ops);
+    return right;
+}
+
+/* How many of the acknowledged pages are there, byte for byte. */
+static unsigned count_right(struct xentmem *t, uint32_t pool, unsigned nr, uint64_t first_object,
+                            const bool *acked)
+{
+    uint8_t *page = aligned_alloc(8, XENTMEM_PAGE_SIZE);
+    unsigned right = 0;
+
+    for (unsigned i = 0; i < nr; i++) {
+        struct xentmem_object o = {{first_object + i % 8, 0, 0}};
+
+        right += acked[i] && xentmem_get(t, pool, &o, i, page) == XENTMEM_OK && is_filled(page, i);
+    }
+    free(page);
+    return right;
+}
+
+static void operations_at_depth_32_come_back_right(void)
+{
+    enum { NR = 4000 };
+    static bool acked[NR];
+    struct xentmem *t;
+    struct world w;
+    uint32_t pool;
+
+    begin(&w);
+    t = must_open(&w);
+    pool = must_create(t, XENTMEM_PERSISTENT);
+    memset(acked, 0, sizeof(acked));
+    CU_ASSERT_EQUAL(put_deep(t, pool, NR, 32, 1, acked), NR);
+    CU_ASSERT_EQUAL(count_right(t, pool, NR, 1, acked), NR);
+    xentmem_close(t);
+    end(&w);
+}
+
+struct hammer {
+    struct xentmem *t;
+    uint32_t pool;
+    uint64_t object;
+    unsigned nr, right;
+    bool *acked;
+    const atomic_bool *stop; /* or NULL: @nr puts */
+};
+
+/* Put and read back, page by page. */
+static void *hammer(void *arg)
+{
+    struct hammer *h = arg;
+    uint8_t *page = aligned_alloc(8, XENTMEM_PAGE_SIZE), *got = aligned_alloc(8, XENTMEM_PAGE_SIZE);
+
+    for (unsigned i = 0; i < h->nr && !(h->stop && atomic_load(h->stop)); i++) {
+        struct xentmem_object o = {{h->object + i % 8, 0, 0}};
+
+        fill(page, i);
+        if (xentmem_put(h->t, h->pool, &o, i, page) != XENTMEM_OK)
+            continue;
+        h->acked[i] = true;
+        h->right += xentmem_get(h->t, h->pool, &o, i, got) == XENTMEM_OK && is_filled(got, i);
+    }
+    free(page);
+    free(got);
+    return NULL;
+}
+
+static void two_threads_use_one_handle(void)
+{
+    enum { NR = 1500 };
+    static bool acked[2][NR];
+    struct hammer hammers[2];
+    pthread_t threads[2];
+    struct xentmem *t;
+    struct world w;
+    uint32_t pool;
+
+    begin(&w);
+    t = must_open(&w);
+    pool = must_create(t, XENTMEM_PERSISTENT);
+    memset(acked, 0, sizeof(acked));
+    for (unsigned i = 0; i < 2; i++) {
+        hammers[i] =
+            (struct hammer){.t = t, .pool = pool, .object = 100 * i, .nr = NR, .acked = acked[i]};
+        pthread_create(&threads[i], NULL, hammer, &hammers[i]);
+    }
+    for (unsigned i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    CU_ASSERT_EQUAL(hammers[0].right, NR);
+    CU_ASSERT_EQUAL(hammers[1].right, NR);
+    xentmem_close(t);
+    end(&w);
+}
+
+static void a_second_use_of_an_attachment_is_busy_and_another_number_is_not(void)
+{
+    struct xentmem *t, *other;
+    struct world w;
+    uint32_t pool;
+    struct xentmem_pool_info info;
+
+    begin(&w);
+    t = must_open(&w);
+    pool = must_create(t, 0);
+    errno = 0;
+    CU_ASSERT_PTR_NULL(open_with(&w, 0, 1000));
+    CU_ASSERT_EQUAL(errno, EBUSY);
+    w.where[strlen(w.where) - 1] = '1';
+    other = must_open(&w);
+    CU_ASSERT_EQUAL(xentmem_pool_info(other, pool, &info), XENTMEM_NO_POOL);
+    CU_ASSERT_EQUAL(xentmem_pool_info(t, pool, &info), XENTMEM_OK);
+    xentmem_close(other);
+    xentmem_close(t);
+    end(&w);
+}
+
+static void without_a_manager_open_fails_at_once(void)
+{
+    struct world w;
+    long started;
+    int nr_fds = count_fds();
+
+    CU_ASSERT_TRUE_FATAL(daemon_run_init(&w.daemon));
+    snprintf(w.where, sizeof(w.where), "local:%s", w.daemon.socket);
+    started = daemon_run_now_ms();
+    for (unsigned i = 0; i < 10; i++) {
+        errno = 0;
+        CU_ASSERT_PTR_NULL(open_with(&w, 0, 10000));
+        CU_ASSERT_EQUAL(errno, ENODEV);
+    }
+    CU_ASSERT(daemon_run_now_ms() - started < 500);
+    CU_ASSERT_PTR_NULL(xentmem_open("nowhere", 0, NULL));
+    CU_ASSERT_EQUAL(errno, EINVAL);
+    end(&w);
+    CU_ASSERT_EQUAL(count_fds(), nr_fds);
+}
+
+static void operators_messages_need_a_handle_for_them(void)
+{
+    struct tmemctl_plain message = {
+        .head = {.command = TMEMCTL_LIST_GUESTS, .length = sizeof(message)}};
+    union {
+        struct tmemctl_reply head;
+        uint8_t bytes[4096];
+    } reply;
+    size_t reply_len = sizeof(reply);
+    struct xentmem *t, *control;
+    struct world w;
+
+    begin(&w);
+    t = must_open(&w);
+    CU_ASSERT_EQUAL(xentmem_control(t, &message, sizeof(message), &reply, &reply_len), -1);
+    CU_ASSERT_EQUAL(errno, EINVAL);
+    control = open_with(&w, XENTMEM_OPEN_CONTROL, 5000);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(control);
+    CU_ASSERT_EQUAL(xentmem_control(control, &message, sizeof(message), &reply, &reply_len),
+                    XENTMEM_OK);
+    CU_ASSERT_EQUAL(reply.head.command, TMEMCTL_LIST_GUESTS);
+    CU_ASSERT_EQUAL(reply.head.count, 1);
+    CU_ASSERT_EQUAL(reply_len, reply.head.length);
+    CU_ASSERT_EQUAL(xentmem_reset(control), -1);
+    xentmem_close(control);
+    xentmem_close(t);
+    end(&w);
+}
+
+static void a_child_that_closes_leaves_the_parents_session_alone(void)
+{
+    _Alignas(8) uint8_t page[XENTMEM_PAGE_SIZE];
+    struct xentmem *t;
+    struct world w;
+    uint32_t pool;
+    int status = -1;
+    pid_t child;
+
+    begin(&w);
+    t = must_open(&w);
+    pool = must_create(t, XENTMEM_PERSISTENT);
+    fill(page, 5);
+    child = fork();
+    if (child == 0) {
+        bool refused = xentmem_put(t, pool, &object, 1, page) == -1 && errno == EINVAL;
+
+        xentmem_close(t);
+        _exit(refused ? 0 : 1);
+    }
+    CU_ASSERT_EQUAL(waitpid(child, &status, 0), child);
+    CU_ASSERT_EQUAL(status, 0);
+    CU_ASSERT_EQUAL(xentmem_put(t, pool, &object, 1, page), XENTMEM_OK);
+    xentmem_close(t);
+    end(&w);
+}
+
+static void closing_leaves_no_descriptor_and_no_mapping_behind(void)
+{
+    _Alignas(8) uint8_t page[XENTMEM_PAGE_SIZE] = {0};
+    struct xentmem_op op = {.kind = XENTMEM_GET, .object = object, .page = page};
+    struct world w;
+    int nr_fds, nr_daemon_fds;
+
+    begin(&w);
+    nr_daemon_fds = daemon_run_nr_fds(&w.daemon);
+    xentmem_close(must_open(&w));
+    nr_fds = count_fds();
+    for (unsigned i = 0; i < 20; i++) {
+        struct xentmem *t = must_open(&w);
+
+        /* also with an operation under way */
+        op.pool = 0;
+        CU_ASSERT_EQUAL(xentmem_submit(t, &op, 1), 1);
+        xentmem_close(t);
+    }
+    CU_ASSERT_EQUAL(count_fds(), nr_fds);
+    for (unsigned i = 0; i < 200 && daemon_run_nr_fds(&w.daemon) != nr_daemon_fds; i++)
+        usleep(10000);
+    CU_ASSERT_EQUAL(daemon_run_nr_fds(&w.daemon), nr_daemon_fds);
+    end(&w);
+}
+
+static void a_daemon_killed_under_load_loses_nothing_that_was_acknowledged(void)
+{
+    enum { NR = 1 << 20, NR_DEEP = 3000, KILLS = 5 };
+    static bool acked[NR], acked_deep[NR_DEEP];
+    atomic_bool stop = false;
+    struct hammer h;
+    pthread_t thread;
+    struct xentmem *t;
+    struct world w;
+    uint32_t pool;
+    unsigned put = 0;
+
+    begin(&w);
+    t = must_open(&w);
+    pool = must_create(t, XENTMEM_PERSISTENT);
+    memset(acked, 0, sizeof(acked));
+    memset(acked_deep, 0, sizeof(acked_deep));
+    h = (struct hammer){
+        .t = t, .pool = pool, .object = 1000, .nr = 4000, .acked = acked, .stop = &stop};
+    pthread_create(&thread, NULL, hammer, &h);
+    for (unsigned i = 0; i < KILLS; i++) {
+        usleep(5000 + 7000 * i);
+        daemon_run_kill(&w.daemon);
+        usleep(i * 3000);
+        CU_ASSERT_TRUE_FATAL(daemon_run_start(&w.daemon, daemon_args));
+    }
+    /* and asynchronous ones over one more */
+    CU_ASSERT_EQUAL(put_deep(t, pool, NR_DEEP / 2, 32, 1, acked_deep), NR_DEEP / 2);
+    daemon_run_kill(&w.daemon);
+    CU_ASSERT_TRUE_FATAL(daemon_run_start(&w.daemon, daemon_args));
+    put = put_deep(t, pool, NR_DEEP, 32, 1, acked_deep);
+    atomic_store(&stop, true);
+    pthread_join(thread, NULL);
+
+    CU_ASSERT_EQUAL(put, NR_DEEP);
+    CU_ASSERT(h.right > 0);
+    for (unsigned i = 0; i < h.nr; i++)
+        put += acked[i];
+    CU_ASSERT_EQUAL(count_right(t, pool, h.nr, 1000, acked) +
+                        count_right(t, pool, NR_DEEP, 1, acked_deep),
+                    put);
+    xentmem_close(t);
+    end(&w);
+}
+
+static void without_its_manager_a_call_takes_the_time_limit_and_no_longer(void)
+{
+    _Alignas(8) uint8_t page[XENTMEM_PAGE_SIZE] = {0};
+    struct xentmem *t;
+    struct world w;
+    uint32_t pool;
+    long took;
+
+    begin(&w);
+    t = open_with(&w, 0, 300);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(t);
+    pool = must_create(t, XENTMEM_PERSISTENT);
+    daemon_run_kill(&w.daemon);
+    took = daemon_run_now_ms();
+    CU_ASSERT_EQUAL(xentmem_put(t, pool, &object, 1, page), -1);
+    CU_ASSERT_EQUAL(errno, ETIMEDOUT);
+    took = daemon_run_now_ms() - took;
+    CU_ASSERT(took >= 295 && took < 3000);
+    /* it comes back after all */
+    CU_ASSERT_TRUE_FATAL(daemon_run_start(&w.daemon, daemon_args));
+    CU_ASSERT_EQUAL(xentmem_put(t, pool, &object, 2, page), XENTMEM_OK);
+    CU_ASSERT_EQUAL(xentmem_get(t, pool, &object, 1, page), XENTMEM_OK);
+    xentmem_close(t);
+    end(&w);
+}
+
+static void a_manager_that_forgot_everything_ends_the_handle(void)
+{
+    static const char *const fresh[] = {"--memory", "64M", "--fresh", "--log-level", "error", NULL};
+    _Alignas(8) uint8_t page[XENTMEM_PAGE_SIZE] = {0};
+    struct xentmem *t;
+    struct world w;
+    uint32_t pool;
+
+    begin(&w);
+    t = must_open(&w);
+    pool = must_create(t, XENTMEM_PERSISTENT);
+    CU_ASSERT_EQUAL(xentmem_put(t, pool, &object, 1, page), XENTMEM_OK);
+    daemon_run_kill(&w.daemon);
+    CU_ASSERT_TRUE_FATAL(daemon_run_start(&w.daemon, fresh));
+    CU_ASSERT_EQUAL(xentmem_get(t, pool, &object, 1, page), -1);
+    CU_ASSERT_EQUAL(errno, ENODEV);
+    xentmem_close(t);
+    t = must_open(&w);
+    CU_ASSERT_EQUAL(xentmem_get(t, pool, &object, 1, page), XENTMEM_NO_POOL);
+    xentmem_close(t);
+    end(&w);
+}
+
+#define TESTS(T)                                                                                   \
+    T(pages_are_put_got_and_flushed)                                                               \
+    T(pools_stay_when_the_handle_is_closed_until_a_reset)                                          \
+    T(an_exclusive_pool_gives_a_page_once)                                                         \
+    T(a_lease_is_stale_after_a_flush)                                                              \
+    T(refusals_reach_the_caller)                                                                   \
+    T(a_vector_of_512_puts_and_gets)                                                               \
+    T(operations_at_depth_32_come_back_right)                                                      \
+    T(two_threads_use_one_handle)                                                                  \
+    T(a_second_use_of_an_attachment_is_busy_and_another_number_is_not)                             \
+    T(without_a_manager_open_fails_at_once)                                                        \
+    T(operators_messages_need_a_handle_for_them)                                                   \
+    T(a_child_that_closes_leaves_the_parents_session_alone)                                        \
+    T(closing_leaves_no_descriptor_and_no_mapping_behind)                                          \
+    T(a_daemon_killed_under_load_loses_nothing_that_was_acknowledged)                              \
+    T(without_its_manager_a_call_takes_the_time_limit_and_no_longer)                               \
+    T(a_manager_that_forgot_everything_ends_the_handle)
+RUN_TESTS(TESTS)
