@@ -136,10 +136,15 @@ static uint64_t part_pages(const struct engine *e, const struct pool *p)
 
 static const char *check_claims(const struct engine *e)
 {
-    for (uint32_t i = 0; i < e->nr_accounts + ENGINE_MAX_SHARED; i++) {
+    uint32_t nr_shared = atomic_load_explicit(&e->shared_end, memory_order_relaxed);
+
+    for (uint32_t i = 0; i < e->nr_accounts + nr_shared; i++) {
         const struct claim *c = &e->claims[i];
         uint64_t persistent = 0, ephemeral = 0;
 
+        /* Never used: nothing is charged there. */
+        if (i >= atomic_load_explicit(&e->accounts_end, memory_order_relaxed) && i < e->nr_accounts)
+            continue;
         for (uint32_t slot = 0; slot < e->nr_pools; slot++) {
             const struct pool *p = &e->pools[slot];
 

@@ -49,3 +49,15 @@ void claim_uncharge(struct claim *c, bool persistent)
 
     BUG_UNLESS(before != 0);
 }
+
+bool claim_give_up(struct claim *c, uint64_t least)
+{
+    uint64_t pages = claim_read(&c->ephemeral);
+
+    while (pages > least) {
+        if (atomic_compare_exchange_weak_explicit(&c->ephemeral, &pages, pages - 1,
+                                                  memory_order_relaxed, memory_order_relaxed))
+            return true;
+    }
+    return false;
+}

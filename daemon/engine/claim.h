@@ -43,6 +43,8 @@ bool claim_charge(struct claim *c, bool persistent);
 /* One page more whatever the limit: it is there already. */
 void claim_charge_found(struct claim *c, bool persistent);
 void claim_uncharge(struct claim *c, bool persistent);
+/* One ephemeral page less, unless that leaves less than @least. */
+bool claim_give_up(struct claim *c, uint64_t least);
 
 /*
  * Should @a lose a page rather than @b? Both hold @..._pages more than their

@@ -127,20 +127,26 @@ bool shard_enter(struct engine *e, struct shard *s, const struct handle *h,
     return true;
 }
 
-bool shard_kill(struct engine *e, struct shard *s, const struct handle *h, uint32_t *slot)
+bool shard_remove(struct engine *e, struct shard *s, const struct handle *h, uint32_t *slot)
 {
     page_nr page = shard_page_at(s, slot);
     struct desc *d = &e->descs[page];
     struct pool *p = &e->pools[d->pool];
-    bool persistent = pool_is_persistent(p);
 
     table_remove(&s->pages, slot);
     object_index_remove(&s->objects, h, page);
     queue_remove(&pool_part_of(e, p, s)->queue, e->links, e->descs, page);
     desc_make_dead(d);
-    count_page(s, d, persistent, UINT64_MAX);
-    claim_uncharge(pool_claim(p), persistent);
+    count_page(s, d, pool_is_persistent(p), UINT64_MAX);
     return (d->use & USE_PINS) == 0;
+}
+
+bool shard_kill(struct engine *e, struct shard *s, const struct handle *h, uint32_t *slot)
+{
+    const struct pool *p = &e->pools[h->key.pool];
+
+    claim_uncharge(pool_claim(p), pool_is_persistent(p));
+    return shard_remove(e, s, h, slot);
 }
 
 void dead_pages_free(struct engine *e, struct dead_pages *dead)

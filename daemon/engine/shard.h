@@ -54,6 +54,8 @@ bool shard_enter(struct engine *e, struct shard *s, const struct handle *h,
  * is dropped; else the last one that unpins it does.
  */
 bool shard_kill(struct engine *e, struct shard *s, const struct handle *h, uint32_t *slot);
+/* The same of a page that its claim has given up already. */
+bool shard_remove(struct engine *e, struct shard *s, const struct handle *h, uint32_t *slot);
 
 /* Pages that died under a lock, to be given back after it. */
 #define SHARD_SLICE 64u

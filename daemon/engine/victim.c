@@ -131,19 +131,32 @@ static bool choose(const struct engine *e, struct worker *w, struct claim *only)
     return true;
 }
 
-static bool evict_from(struct engine *e, struct pool *p, struct shard *s)
+/* Under the lock: the page of @p here that goes, if its claim may lose one. */
+static page_nr find_victim(struct engine *e, struct pool *p, struct shard *s,
+                           const struct claim *only)
 {
-    struct pool_part *part;
+    struct pool_part *part = pool_part_of(e, p, s);
+    struct claim *c = pool_claim(p);
+    page_nr page;
+
+    /* The slot may have been used again since it was chosen; pages in it are of the pool now. */
+    if (pool_is_persistent(p) || (only && only != c))
+        return LAYOUT_NONE;
+    page = queue_victim(&part->queue, e->links, e->descs, part->floor);
+    if (page == LAYOUT_NONE || !claim_give_up(c, only ? 0 : claim_read(&c->min)))
+        return LAYOUT_NONE;
+    return page;
+}
+
+static bool evict_from(struct engine *e, struct pool *p, struct shard *s, const struct claim *only)
+{
     struct handle h;
     uint32_t *slot;
     page_nr page;
     bool free_it;
 
     lock_take(&s->lock);
-    part = pool_part_of(e, p, s);
-    /* The slot may have been used again since it was chosen; pages in it are of the pool now. */
-    page = pool_is_persistent(p) ? LAYOUT_NONE
-                                 : queue_victim(&part->queue, e->links, e->descs, part->floor);
+    page = find_victim(e, p, s, only);
     if (page == LAYOUT_NONE) {
         lock_drop(&s->lock);
         return false;
@@ -153,8 +166,8 @@ static bool evict_from(struct engine *e, struct pool *p, struct shard *s)
     BUG_UNLESS(slot != NULL && shard_page_at(s, slot) == page);
     ghosts_add(&s->ghosts, h.page_hash);
     s->counters.evictions++;
-    part->counters.evictions++;
-    free_it = shard_kill(e, s, &h, slot);
+    pool_part_of(e, p, s)->counters.evictions++;
+    free_it = shard_remove(e, s, &h, slot);
     lock_drop(&s->lock);
     if (free_it)
         store_page_free(e->store, page);
@@ -168,7 +181,7 @@ bool victim_evict(struct engine *e, struct worker *w, struct claim *only)
         if ((w->victim_left == 0 || w->victim_of != only) && !choose(e, w, only))
             return false;
         w->victim_left--;
-        if (evict_from(e, &e->pools[w->victim_pool], &e->shards[w->victim_shard]))
+        if (evict_from(e, &e->pools[w->victim_pool], &e->shards[w->victim_shard], only))
             return true;
         w->victim_left = 0;
     }

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Who loses a page, and how many, when memory is used up. */
+#include "tests/lib/runner.h"
+
+#include "daemon/engine/claim.h"
+#include "tests/unit/engine_world.h"
+
+#define INCLUSIVE TMEMIF_POOL_INCLUSIVE
+
+static void policy(struct world *w, account_nr a, uint64_t min, uint64_t max, uint32_t weight)
+{
+    engine_account_set_policy(
+        w->e, a,
+        &(struct policy){
+            .quota_pages = 1000000, .min_pages = min, .max_pages = max, .weight = weight});
+}
+
+static uint64_t ephemeral(struct world *w, account_nr a)
+{
+    struct account_stats stats;
+
+    WORLD_MUST(engine_account_stats(w->e, a, &stats));
+    return stats.ephemeral_pages;
+}
+
+static void who_holds_more_for_its_weight_loses(void)
+{
+    /* pages, weight; pages, weight */
+    CU_ASSERT(claim_owes_more(200, 1, 100, 1));
+    CU_ASSERT(!claim_owes_more(100, 1, 200, 1));
+    CU_ASSERT(!claim_owes_more(200, 4, 100, 1));
+    CU_ASSERT(claim_owes_more(100, 1, 200, 4));
+    CU_ASSERT(!claim_owes_more(100, 1, 100, 1));
+    CU_ASSERT(claim_owes_more(UINT32_MAX, 1, 1, UINT32_MAX));
+    CU_ASSERT(!claim_owes_more(1, UINT32_MAX, UINT32_MAX, 1));
+}
+
+static void shares_follow_weights_and_not_their_inverse(void)
+{
+    struct world w = world_make(4000, 0, 1, 4);
+    account_nr a = guest(&w, 1, 0, 0), b = guest(&w, 2, 0, 0);
+    uint32_t p = pool(&w, a, INCLUSIVE), q = pool(&w, b, INCLUSIVE);
+
+    policy(&w, a, 0, PAGES_UNLIMITED, 3);
+    policy(&w, b, 0, PAGES_UNLIMITED, 1);
+    for (uint32_t i = 0; i < 20000; i++) {
+        CU_ASSERT_EQUAL(put(&w, a, p, 1, i, i), TMEMIF_OK);
+        CU_ASSERT_EQUAL(put(&w, b, q, 1, i, i), TMEMIF_OK);
+    }
+    CU_ASSERT(ephemeral(&w, a) > 3000 - 150 && ephemeral(&w, a) < 3000 + 150);
+    CU_ASSERT_EQUAL(ephemeral(&w, a) + ephemeral(&w, b), 4000);
+    CU_ASSERT(is_sound(&w));
+    world_end(&w);
+}
+
+static void one_that_only_sits_gives_way_to_one_that_puts(void)
+{
+    struct world w = world_make(2000, 0, 1, 4);
+    account_nr a = guest(&w, 1, 0, 0), b = guest(&w, 2, 0, 0);
+    uint32_t p = pool(&w, a, INCLUSIVE), q = pool(&w, b, INCLUSIVE);
+
+    policy(&w, a, 0, PAGES_UNLIMITED, 1);
+    policy(&w, b, 0, PAGES_UNLIMITED, 1);
+    for (uint32_t i = 0; i < 2000; i++)
+        CU_ASSERT_EQUAL(put(&w, a, p, i, i, i), TMEMIF_OK);
+    for (uint32_t i = 0; i < 3000; i++)
+        CU_ASSERT_EQUAL(put(&w, b, q, i, i, i), TMEMIF_OK);
+    CU_ASSERT(ephemeral(&w, a) > 950 && ephemeral(&w, a) < 1050);
+    CU_ASSERT(is_sound(&w));
+    world_end(&w);
+}
+
+static void minimum_is_never_taken_by_others(void)
+{
+    struct world w = world_make(1000, 0, 1, 4);
+    account_nr a = guest(&w, 1, 0, 0), b = guest(&w, 2, 0, 0);
+    uint32_t p = pool(&w, a, INCLUSIVE), q = pool(&w, b, INCLUSIVE);
+    uint32_t kept = pool(&w, b, TMEMIF_POOL_PERSISTENT);
+    uint32_t nr = 0;
+
+    policy(&w, a, 300, PAGES_UNLIMITED, 1);
+    policy(&w, b, 0, PAGES_UNLIMITED, 1000);
+    for (uint32_t i = 0; i < 1000; i++)
+        CU_ASSERT_EQUAL(put(&w, a, p, i, i, i), TMEMIF_OK);
+    for (uint32_t i = 0; i < 3000; i++)
+        CU_ASSERT_EQUAL(put(&w, b, q, i, i, i), TMEMIF_OK);
+    CU_ASSERT_EQUAL(ephemeral(&w, a), 300);
+    while (put(&w, b, kept, 1, nr, nr) == TMEMIF_OK)
+        nr++;
+    CU_ASSERT_EQUAL(nr, 700);
+    CU_ASSERT_EQUAL(ephemeral(&w, a), 300);
+    CU_ASSERT_EQUAL(ephemeral(&w, b), 0);
+    /* one's own minimum does not stand in one's own way */
+    CU_ASSERT_EQUAL(put(&w, a, p, 77, 7777, 1), TMEMIF_OK);
+    CU_ASSERT_EQUAL(ephemeral(&w, a), 300);
+    CU_ASSERT(is_sound(&w));
+    world_end(&w);
+}
+
+static void maximum_is_kept_by_evicting_from_oneself(void)
+{
+    struct world w = world_make(1000, 0, 1, 4);
+    account_nr a = guest(&w, 1, 0, 100), b = guest(&w, 2, 0, 500);
+    uint32_t p = pool(&w, a, INCLUSIVE), p2 = pool(&w, a, 0), q = pool(&w, b, INCLUSIVE);
+
+    for (uint32_t i = 0; i < 400; i++)
+        CU_ASSERT_EQUAL(put(&w, b, q, i, i, i), TMEMIF_OK);
+    for (uint32_t i = 0; i < 1000; i++)
+        CU_ASSERT_EQUAL(put(&w, a, i % 2 ? p : p2, i, i, i), TMEMIF_OK);
+    CU_ASSERT_EQUAL(ephemeral(&w, a), 100);
+    CU_ASSERT_EQUAL(ephemeral(&w, b), 400);
+    CU_ASSERT(is_sound(&w));
+    world_end(&w);
+}
+
+static void lowered_maximum_is_reached_by_the_puts_that_follow(void)
+{
+    struct world w = world_make(1000, 0, 1, 4);
+    account_nr a = guest(&w, 1, 0, 500);
+    uint32_t p = pool(&w, a, INCLUSIVE);
+
+    for (uint32_t i = 0; i < 500; i++)
+        CU_ASSERT_EQUAL(put(&w, a, p, i, i, i), TMEMIF_OK);
+    policy(&w, a, 0, 50, 1);
+    for (uint32_t i = 0; i < 10; i++)
+        put(&w, a, p, 1000 + i, i, i);
+    CU_ASSERT_EQUAL(ephemeral(&w, a), 50);
+    CU_ASSERT(is_sound(&w));
+    world_end(&w);
+}
+
+static void scan_does_not_wash_out_what_is_asked_for(void)
+{
+    struct world w = world_make(1000, 0, 1, 2);
+    account_nr a = guest(&w, 1, 0, 1000);
+    uint32_t p = pool(&w, a, INCLUSIVE), found = 0;
+
+    for (uint32_t i = 0; i < 500; i++)
+        CU_ASSERT_EQUAL(put(&w, a, p, 1, i, i), TMEMIF_OK);
+    for (uint32_t i = 0; i < 500; i++)
+        CU_ASSERT_EQUAL(get(&w, a, p, 1, i, i), TMEMIF_OK);
+    for (uint32_t i = 0; i < 5000; i++)
+        CU_ASSERT_EQUAL(put(&w, a, p, 2, i, i), TMEMIF_OK);
+    for (uint32_t i = 0; i < 500; i++)
+        found += get(&w, a, p, 1, i, i) == TMEMIF_OK;
+    CU_ASSERT(found > 450);
+    world_end(&w);
+}
+
+static void page_evicted_too_early_comes_back_to_the_main_queue(void)
+{
+    struct world w = world_make(1000, 0, 1, 1);
+    account_nr a = guest(&w, 1, 0, 1000);
+    uint32_t p = pool(&w, a, INCLUSIVE), found = 0;
+
+    for (uint32_t i = 0; i < 1000; i++)
+        CU_ASSERT_EQUAL(put(&w, a, p, 1, i, i), TMEMIF_OK);
+    for (uint32_t i = 0; i < 300; i++)
+        CU_ASSERT_EQUAL(put(&w, a, p, 2, i, i), TMEMIF_OK);
+    /* the first 300 have gone, and are wanted */
+    CU_ASSERT_EQUAL(get(&w, a, p, 1, 5, 5), TMEMIF_MISS);
+    for (uint32_t i = 0; i < 100; i++)
+        CU_ASSERT_EQUAL(put(&w, a, p, 1, i, i), TMEMIF_OK);
+    for (uint32_t i = 0; i < 3000; i++)
+        CU_ASSERT_EQUAL(put(&w, a, p, 3, i, i), TMEMIF_OK);
+    for (uint32_t i = 0; i < 100; i++)
+        found += get(&w, a, p, 1, i, i) == TMEMIF_OK;
+    CU_ASSERT(found > 90);
+    world_end(&w);
+}
+
+static void one_object_in_one_shard_can_fill_the_store_and_be_evicted(void)
+{
+    struct world w = world_make(2000, 0, 1, 32);
+    account_nr a = guest(&w, 1, 0, PAGES_UNLIMITED);
+    uint32_t p = pool(&w, a, INCLUSIVE);
+
+    for (uint32_t i = 0; i < 10000; i++)
+        CU_ASSERT_EQUAL(put(&w, a, p, 1, i, i), TMEMIF_OK);
+    CU_ASSERT_EQUAL(ephemeral(&w, a), 2000);
+    CU_ASSERT(is_sound(&w));
+    world_end(&w);
+}
+
+#define TESTS(T)                                                                                   \
+    T(who_holds_more_for_its_weight_loses)                                                         \
+    T(shares_follow_weights_and_not_their_inverse)                                                 \
+    T(one_that_only_sits_gives_way_to_one_that_puts)                                               \
+    T(minimum_is_never_taken_by_others)                                                            \
+    T(maximum_is_kept_by_evicting_from_oneself)                                                    \
+    T(lowered_maximum_is_reached_by_the_puts_that_follow)                                          \
+    T(scan_does_not_wash_out_what_is_asked_for)                                                    \
+    T(page_evicted_too_early_comes_back_to_the_main_queue)                                         \
+    T(one_object_in_one_shard_can_fill_the_store_and_be_evicted)
+
+RUN_TESTS(TESTS)

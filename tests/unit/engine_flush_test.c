@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Flushing objects and ranges, at once and in slices. */
+#include "tests/lib/runner.h"
+
+#include "tests/unit/engine_world.h"
+
+#define PERSISTENT TMEMIF_POOL_PERSISTENT
+
+static uint64_t nr_tombstones(struct world *w)
+{
+    struct engine_metrics metrics;
+
+    engine_metrics(w->e, &metrics);
+    return metrics.tombstones;
+}
+
+static void put_many(struct world *w, account_nr a, uint32_t p, uint64_t object, uint32_t nr,
+                     uint32_t stride)
+{
+    for (uint32_t i = 0; i < nr; i++)
+        CU_ASSERT_EQUAL(put(w, a, p, object, i * stride, i), TMEMIF_OK);
+}
+
+/* How many of those are found. */
+static uint32_t nr_found(struct world *w, account_nr a, uint32_t p, uint64_t object, uint32_t nr,
+                         uint32_t stride)
+{
+    uint32_t found = 0;
+
+    for (uint32_t i = 0; i < nr; i++)
+        found += get(w, a, p, object, i * stride, i) == TMEMIF_OK;
+    return found;
+}
+
+static void c14_flushed_object_is_gone_and_others_are_not(void)
+{
+    struct world w = world_make(4096, 0, 1, 4);
+    account_nr a = guest(&w, 1, 4000, 0);
+    uint32_t p = pool(&w, a, PERSISTENT);
+
+    for (uint32_t nr = 1; nr < 200; nr += 33) {
+        put_many(&w, a, p, 1, nr, 1);
+        put_many(&w, a, p, 2, nr, 1);
+        CU_ASSERT_EQUAL(flush_object(&w, a, p, 1, 0, UINT32_MAX), TMEMIF_OK);
+        CU_ASSERT_EQUAL(nr_found(&w, a, p, 1, nr, 1), 0);
+        CU_ASSERT_EQUAL(nr_found(&w, a, p, 2, nr, 1), nr);
+        CU_ASSERT(is_sound(&w));
+    }
+    CU_ASSERT_EQUAL(flush_object(&w, a, p, 77, 0, UINT32_MAX), TMEMIF_OK);
+    world_end(&w);
+}
+
+/* Every range of an object, dense or sparse, against the indexes that should be left. */
+static void c14_flushed_range_takes_exactly_its_indexes(void)
+{
+    static const uint32_t strides[] = {1, 63, 64, 65, 1000003};
+    struct world w = world_make(4096, 0, 1, 2);
+    account_nr a = guest(&w, 1, 4000, 0);
+    uint32_t p = pool(&w, a, PERSISTENT);
+
+    for (unsigned s = 0; s < sizeof(strides) / sizeof(*strides); s++) {
+        for (uint32_t first = 0; first < 300; first += 59) {
+            for (uint32_t last = first; last < 300; last += 47) {
+                put_many(&w, a, p, 1, 300, strides[s]);
+                CU_ASSERT_EQUAL(flush_object(&w, a, p, 1, first * strides[s], last * strides[s]),
+                                TMEMIF_OK);
+                for (uint32_t i = 0; i < 300; i++)
+                    CU_ASSERT_EQUAL(get(&w, a, p, 1, i * strides[s], i),
+                                    i >= first && i <= last ? TMEMIF_MISS : TMEMIF_OK);
+            }
+        }
+        CU_ASSERT(is_sound(&w));
+        CU_ASSERT_EQUAL(flush_object(&w, a, p, 1, 0, UINT32_MAX), TMEMIF_OK);
+        reclaim_all(&w);
+        CU_ASSERT_EQUAL(frames_used(&w), 0);
+    }
+    world_end(&w);
+}
+
+static void range_that_ends_before_it_begins_is_malformed(void)
+{
+    struct world w = world_make(64, 0, 1, 2);
+    account_nr a = guest(&w, 1, 10, 0);
+    uint32_t p = pool(&w, a, PERSISTENT);
+
+    CU_ASSERT_EQUAL(put(&w, a, p, 1, 5, 5), TMEMIF_OK);
+    CU_ASSERT_EQUAL(flush_object(&w, a, p, 1, 6, 5), TMEMIF_BAD_REQUEST);
+    CU_ASSERT_EQUAL(get(&w, a, p, 1, 5, 5), TMEMIF_OK);
+    world_end(&w);
+}
+
+static void c08_long_flush_is_answered_at_once_and_nothing_comes_back(void)
+{
+    struct world w = world_make(4096, 0, 1, 2);
+    account_nr a = guest(&w, 1, 4000, 0);
+    uint32_t p = pool(&w, a, PERSISTENT);
+
+    put_many(&w, a, p, 1, 3000, 1);
+    CU_ASSERT_EQUAL(flush_object(&w, a, p, 1, 0, UINT32_MAX), TMEMIF_OK);
+    CU_ASSERT_EQUAL(nr_tombstones(&w), 1);
+    CU_ASSERT_EQUAL(frames_used(&w), 3000);
+    CU_ASSERT_EQUAL(nr_found(&w, a, p, 1, 3000, 1), 0);
+    /* what is put now is not under the tombstone */
+    CU_ASSERT_EQUAL(put(&w, a, p, 1, 10, 10), TMEMIF_OK);
+    CU_ASSERT_EQUAL(put(&w, a, p, 1, 5000, 5), TMEMIF_OK);
+    CU_ASSERT(is_sound(&w));
+    CU_ASSERT(engine_reclaim(w.e, 0, 64));
+    CU_ASSERT(frames_used(&w) < 3002);
+    CU_ASSERT(frames_used(&w) > 2500);
+    reclaim_all(&w);
+    CU_ASSERT_EQUAL(nr_tombstones(&w), 0);
+    CU_ASSERT_EQUAL(frames_used(&w), 2);
+    CU_ASSERT_EQUAL(get(&w, a, p, 1, 10, 10), TMEMIF_OK);
+    CU_ASSERT_EQUAL(get(&w, a, p, 1, 5000, 5), TMEMIF_OK);
+    CU_ASSERT(is_sound(&w));
+    world_end(&w);
+}
+
+static void put_that_began_before_a_long_flush_and_ends_after_it_stays(void)
+{
+    struct world w = world_make(4096, 0, 1, 2);
+    account_nr a = guest(&w, 1, 4000, 0);
+    uint32_t p = pool(&w, a, PERSISTENT);
+    struct page_op op = op_of(a, p, 1, 5);
+    struct engine_put half;
+    void *frame;
+
+    put_many(&w, a, p, 1, 200, 1);
+    CU_ASSERT_EQUAL(engine_put_begin(w.e, &op, &half, &frame), TMEMIF_OK);
+    page_fill(frame, 77);
+    CU_ASSERT_EQUAL(flush_object(&w, a, p, 1, 0, UINT32_MAX), TMEMIF_OK);
+    CU_ASSERT_EQUAL(engine_put_commit(w.e, &half), TMEMIF_OK);
+    CU_ASSERT_EQUAL(get(&w, a, p, 1, 5, 77), TMEMIF_OK);
+    reclaim_all(&w);
+    CU_ASSERT_EQUAL(get(&w, a, p, 1, 5, 77), TMEMIF_OK);
+    CU_ASSERT_EQUAL(frames_used(&w), 1);
+    world_end(&w);
+}
+
+static void flushed_quota_is_usable_again_at_once(void)
+{
+    struct world w = world_make(8192, 0, 1, 4);
+    account_nr a = guest(&w, 1, 2000, 0), b = guest(&w, 2, 2000, 0);
+    uint32_t p = pool(&w, a, PERSISTENT), q = pool(&w, b, PERSISTENT);
+
+    /* of another guest, and in front of it in some shards */
+    put_many(&w, b, q, 1, 2000, 1);
+    CU_ASSERT_EQUAL(flush_object(&w, b, q, 1, 0, UINT32_MAX), TMEMIF_OK);
+    for (unsigned round = 0; round < 5; round++) {
+        put_many(&w, a, p, round, 2000, 1);
+        CU_ASSERT_EQUAL(put(&w, a, p, 99, 0, 0), TMEMIF_QUOTA);
+        if (round % 2) {
+            CU_ASSERT_EQUAL(flush_object(&w, a, p, round, 0, UINT32_MAX), TMEMIF_OK);
+        } else {
+            CU_ASSERT_EQUAL(engine_pool_destroy(w.e, a, p), TMEMIF_OK);
+            p = pool(&w, a, PERSISTENT);
+        }
+    }
+    CU_ASSERT(is_sound(&w));
+    world_end(&w);
+}
+
+static void flushed_memory_is_usable_again_at_once(void)
+{
+    struct world w = world_make(1000, 0, 1, 4);
+    account_nr a = guest(&w, 1, 5000, 0);
+    uint32_t p = pool(&w, a, PERSISTENT);
+
+    for (unsigned round = 0; round < 5; round++) {
+        put_many(&w, a, p, round, 1000, 1);
+        CU_ASSERT_EQUAL(put(&w, a, p, 99, 0, 0), TMEMIF_NO_MEMORY);
+        CU_ASSERT_EQUAL(flush_object(&w, a, p, round, 0, UINT32_MAX), TMEMIF_OK);
+    }
+    CU_ASSERT(is_sound(&w));
+    world_end(&w);
+}
+
+static void more_long_flushes_than_tombstones_wait_for_each_other(void)
+{
+    struct world w = world_make(65536, 0, 1, 1);
+    account_nr a = guest(&w, 1, 65536, 0);
+    uint32_t p = pool(&w, a, PERSISTENT);
+    unsigned nr_busy = 0;
+
+    for (uint32_t object = 0; object < 300; object++)
+        put_many(&w, a, p, object, 70, 1);
+    for (uint32_t object = 0; object < 300; object++) {
+        enum tmemif_status rc;
+
+        while ((rc = flush_object(&w, a, p, object, 0, UINT32_MAX)) == TMEMIF_BUSY) {
+            /* refused so, nothing of it has gone */
+            CU_ASSERT_EQUAL(nr_found(&w, a, p, object, 70, 1), 70);
+            engine_reclaim(w.e, 0, 64);
+            nr_busy++;
+        }
+        CU_ASSERT_EQUAL(rc, TMEMIF_OK);
+        CU_ASSERT_EQUAL(nr_found(&w, a, p, object, 70, 1), 0);
+    }
+    CU_ASSERT(nr_busy > 0);
+    CU_ASSERT(is_sound(&w));
+    reclaim_all(&w);
+    CU_ASSERT_EQUAL(frames_used(&w), 0);
+    world_end(&w);
+}
+
+static void several_long_flushes_of_one_object_overlap(void)
+{
+    struct world w = world_make(8192, 0, 1, 1);
+    account_nr a = guest(&w, 1, 8000, 0);
+    uint32_t p = pool(&w, a, PERSISTENT);
+
+    for (uint32_t stride = 1; stride < 200; stride += 67) {
+        put_many(&w, a, p, 1, 3000, stride);
+        CU_ASSERT_EQUAL(flush_object(&w, a, p, 1, 500 * stride, 1500 * stride), TMEMIF_OK);
+        CU_ASSERT_EQUAL(flush_object(&w, a, p, 1, 1000 * stride, 2000 * stride), TMEMIF_OK);
+        engine_reclaim(w.e, 0, 10);
+        put_many(&w, a, p, 1, 1250, stride);
+        CU_ASSERT_EQUAL(flush_object(&w, a, p, 1, 0, 100 * stride), TMEMIF_OK);
+        engine_reclaim(w.e, 0, 10);
+        for (uint32_t i = 0; i < 3000; i++)
+            CU_ASSERT_EQUAL(get(&w, a, p, 1, i * stride, i),
+                            (i > 100 && i < 1250) || i > 2000 ? TMEMIF_OK : TMEMIF_MISS);
+        reclaim_all(&w);
+        CU_ASSERT_EQUAL(nr_tombstones(&w), 0);
+        CU_ASSERT_EQUAL(frames_used(&w), 1149 + 999);
+        CU_ASSERT(is_sound(&w));
+        CU_ASSERT_EQUAL(flush_object(&w, a, p, 1, 0, UINT32_MAX), TMEMIF_OK);
+        reclaim_all(&w);
+    }
+    world_end(&w);
+}
+
+static void destroyed_pool_drains_in_slices(void)
+{
+    struct world w = world_make(8192, 0, 1, 4);
+    account_nr a = guest(&w, 1, 8000, 0);
+    uint32_t p = pool(&w, a, PERSISTENT);
+    struct engine_metrics metrics;
+
+    put_many(&w, a, p, 1, 4000, 1);
+    put_many(&w, a, p, 2, 3000, 1000);
+    CU_ASSERT_EQUAL(flush_object(&w, a, p, 1, 0, UINT32_MAX), TMEMIF_OK);
+    CU_ASSERT_EQUAL(engine_pool_destroy(w.e, a, p), TMEMIF_OK);
+    engine_metrics(w.e, &metrics);
+    CU_ASSERT(metrics.pages_dead > 5000);
+    CU_ASSERT(engine_reclaim(w.e, 0, 100));
+    CU_ASSERT(frames_used(&w) > 5000);
+    reclaim_all(&w);
+    CU_ASSERT_EQUAL(frames_used(&w), 0);
+    CU_ASSERT_EQUAL(nr_tombstones(&w), 0);
+    engine_metrics(w.e, &metrics);
+    CU_ASSERT_EQUAL(metrics.pages_dead, 0);
+    CU_ASSERT(!engine_reclaim(w.e, 0, 64));
+    CU_ASSERT(is_sound(&w));
+    world_end(&w);
+}
+
+#define TESTS(T)                                                                                   \
+    T(c14_flushed_object_is_gone_and_others_are_not)                                               \
+    T(c14_flushed_range_takes_exactly_its_indexes)                                                 \
+    T(range_that_ends_before_it_begins_is_malformed)                                               \
+    T(c08_long_flush_is_answered_at_once_and_nothing_comes_back)                                   \
+    T(put_that_began_before_a_long_flush_and_ends_after_it_stays)                                  \
+    T(flushed_quota_is_usable_again_at_once)                                                       \
+    T(flushed_memory_is_usable_again_at_once)                                                      \
+    T(more_long_flushes_than_tombstones_wait_for_each_other)                                       \
+    T(several_long_flushes_of_one_object_overlap)                                                  \
+    T(destroyed_pool_drains_in_slices)
+
+RUN_TESTS(TESTS)
