@@ -46,7 +46,8 @@ ENGINE_SRC   := daemon/engine/table.c daemon/engine/slab.c daemon/engine/object_
                 daemon/engine/account.c daemon/engine/shared.c daemon/engine/put.c \
                 daemon/engine/get.c daemon/engine/flush.c daemon/engine/recover.c \
                 daemon/engine/stats.c daemon/engine/check.c daemon/engine/engine.c
-SCHEMA_SRC   :=
+SCHEMA_SRC   := xenstore-schema/front.c xenstore-schema/nodes.c xenstore-schema/states.c \
+                xenstore-schema/value.c
 SESSION_SRC  := daemon/session/data.c daemon/session/dispatch.c daemon/session/heartbeat.c \
                 daemon/session/open.c daemon/session/record.c daemon/session/serve.c \
                 daemon/session/session.c daemon/session/sessions.c daemon/session/worker.c
@@ -73,12 +74,13 @@ UNIT_TESTS := ring_test codec_test control_message_test log_test notify_test sto
               frontend_answer_test frontend_local_test frontend_ring_test frontend_room_test frontend_text_test frontend_where_test \
               local_transport_test local_hostile_test
 UNIT_TESTS += engine_page_test engine_shared_test engine_flush_test engine_table_test engine_evict_test
+UNIT_TESTS += schema_nodes_test schema_value_test schema_states_test
 UNIT_TESTS += control_policy_test control_handle_test control_grant_test control_book_test
 # tests/model/NAME.c, tests/conformance/NAME.c: longer native programs of the same kind
 LONG_TESTS :=
 LONG_TESTS += model/engine_model
 # tests/fuzz/NAME.c with tests/fuzz/corpus/NAME/
-FUZZERS := request_fuzz control_fuzz segment_fuzz
+FUZZERS := request_fuzz control_fuzz segment_fuzz nodes_fuzz
 
 # Layers that may not reach the outside world (STYLE: one narrow door)
 PURE_SRC := $(PROTOCOL_SRC) $(ENGINE_SRC) $(SCHEMA_SRC) \
