@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# lib.sh: what a suite uses, in dom0. Source it first: . /testbed/lib.sh
+#
+# A suite fails when a check failed, when none was made, or when it stops early:
+# the exit trap below decides, so a suite simply ends.
+#
+#   step TEXT                     what is being done now
+#   note TEXT                     a figure or remark for the reader
+#   ok NAME / not_ok NAME REASON  one check's outcome
+#   check NAME COMMAND...         ok when the command succeeds
+#   wait_for SECONDS COMMAND...   until the command succeeds; fails when time is over
+#
+#   guest_start NAME [pvh|pv] [VCPUS] [MEMORY]   create and wait until it serves
+#   guest_create NAME ...         the same without waiting, for several at a time,
+#   guest_ready NAME              and the wait
+#       environment: GUEST_CONFIG   more lines for its xl configuration
+#                    GUEST_CMDLINE  more for its kernel command line
+#                    GUEST_IMAGE    another initramfs than /testbed/guest.cpio
+#   guest_run [-t SECONDS] NAME COMMAND...       in its shell; output (both streams, up
+#       to 64 KiB) and status are the command's; 124: time over (default 60), 125: guest gone or silent, 126: flood
+#   guest_spawn [-t SECONDS] NAME COMMAND...     run it in the background; prints a job
+#   guest_wait [-t SECONDS] NAME JOB             that job's output and status
+#   guest_destroy NAME            and wait until it is off the list or a zombie
+#   guest_console NAME            what it wrote on its console
+#   domid NAME                    its number
+#   manager_config FILE [MEMORY] [LINE]...   write an xl configuration for the manager:
+#       the product's /etc/xen/xentmem.cfg with the memory (MiB, default 256) and lines
+#       given, and with the agent in its image; after `xl create FILE` guest_ready,
+#       guest_run and the others work on it by the name xentmem
+#
+#   zombies                       domains that died and are held by somebody
+#   no_zombies [SECONDS]          true when there are none, after that time at most
+#   xen_free                      free memory of the machine, MiB
+#   dom0_free                     available memory in dom0, MiB
+
+lib_passed=0
+lib_failed=0
+lib_ended=
+lib_guests=/run/guests
+mkdir -p $lib_guests
+xl dmesg -c >/dev/null # a report shows what the hypervisor says from here on
+
+# Probing PCI, which a PVH guest has not, would cost it a second. (Of its nine,
+# four go into calibrating the time stamp counter by a timer it has not, either:
+# quick_pit_calibrate() reads a port 50,000 times, and no option avoids that. So
+# guest_create several, then guest_ready each.)
+lib_cmdline="console=hvc0 quiet mitigations=off nowatchdog rcupdate.rcu_cpu_stall_suppress=1 pci=noearly"
+
+step() { echo "@@ step $*"; }
+note() { echo "@@ note $*"; }
+
+ok() {
+    lib_passed=$((lib_passed + 1))
+    echo "@@ ok $1"
+}
+
+not_ok() {
+    lib_failed=$((lib_failed + 1))
+    echo "@@ not ok $1: ${2:-failed}"
+}
+
+check() {
+    local name=$1 output
+    shift
+    if output=$("$@" 2>&1); then
+        ok "$name"
+    else
+        not_ok "$name" "status $? of: $*"
+        echo "$output" | sed 's/^/| /'
+        return 1
+    fi
+}
+
+# The suite's status is what its checks say, and not what its last command said.
+lib_end() {
+    local status=$?
+    [ -z "$lib_ended" ] || return
+    lib_ended=1
+    [ $lib_failed -eq 0 ] && [ $lib_passed -gt 0 ] && [ $status -eq 0 ] && exit 0
+    echo "@@ note $lib_passed passed, $lib_failed failed, the suite ended with $status"
+    for lib_name in /var/log/xen/console/guest-*.log; do
+        lib_name=${lib_name##*/guest-}
+        [ ! -s /var/log/xen/console/guest-"$lib_name" ] || guest_console "${lib_name%.log}"
+    done
+    xl list
+    echo "hypervisor:"
+    xl dmesg | tail -n 30 | sed 's/^/| /'
+    exit 1
+}
+case $- in
+*i*) ;; # somebody's shell (boot --interactive) ends as it likes
+*) set -u; trap lib_end EXIT ;;
+esac
+
+wait_for() {
+    local until=$(($(uptime_s) + $1))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        [ "$(uptime_s)" -lt $until ] || return 1
+        sleep 0.2
+    done
+}
+
+uptime_s() { cut -d . -f 1 /proc/uptime; } # date may jump when dom0 stands still
+
+# ---- guests ------------------------------------------------------------------
+
+guest_create() {
+    local name=$1 type=${2:-pvh} vcpus=${3:-1} memory=${4:-160}
+    cat >$lib_guests/"$name".cfg <<CONFIG
+name = "$name"
+type = "$type"
+kernel = "/testbed/vmlinux"
+ramdisk = "${GUEST_IMAGE:-/testbed/guest.cpio}"
+cmdline = "$lib_cmdline ${GUEST_CMDLINE:-}"
+memory = $memory
+vcpus = $vcpus
+on_reboot = "destroy"
+on_crash = "destroy"
+${GUEST_CONFIG:-}
+CONFIG
+    xl -f create -q $lib_guests/"$name".cfg && return
+    not_ok "$name starts" "xl create"
+    return 1
+}
+
+guest_ready() {
+    local id
+    id=$(domid "$1") && agent ready "$id" 180 && return
+    not_ok "$1 starts" "it does not answer"
+    return 1
+}
+
+guest_start() { guest_create "$@" && guest_ready "$1"; }
+
+guest_agent() { # VERB [-t SECONDS] NAME ARGUMENT...
+    local verb=$1 seconds=60 id
+    shift
+    if [ "$1" = -t ]; then seconds=$2; shift 2; fi
+    id=$(domid "$1") || return 125
+    shift
+    agent "$verb" "$id" "$seconds" "$*"
+}
+guest_run() { guest_agent run "$@"; }
+guest_spawn() { guest_agent start "$@"; }
+guest_wait() { guest_agent wait "$@"; }
+
+guest_destroy() {
+    local id
+    id=$(domid "$1") || return 0
+    xl destroy "$id"
+    # a domain whose memory a peer has mapped stays listed, as (null)
+    wait_for 30 lib_is_off "$id"
+}
+lib_is_off() { ! xl list | awk -v id="$1" '$2 == id && $1 != "(null)" { f = 1 } END { exit !f }'; }
+
+guest_console() {
+    echo "console of $1:"
+    tail -n 40 /var/log/xen/console/guest-"$1".log 2>/dev/null | tr -d '\r' | sed 's/^/| /'
+    echo # the console may have stopped within a line
+}
+
+manager_config() {
+    local file=$1 memory=${2:-256}
+    shift $(($# < 2 ? $# : 2))
+    # vmlinux is the same kernel, unpacked: 2 seconds to create instead of 8
+    sed -e 's|^kernel *=.*|kernel = "/testbed/vmlinux"|' \
+        -e 's|^ramdisk *=.*|ramdisk = "/testbed/manager.cpio"|' \
+        -e "s|^memory *=.*|memory = $memory|" \
+        -e 's|^cmdline *= *"\(.*\)"|cmdline = "\1 mitigations=off pci=noearly rdinit=/testbed/init"|' \
+        /etc/xen/xentmem.cfg >"$file"
+    [ $# -eq 0 ] || printf '%s\n' "$@" >>"$file"
+}
+
+domid() { xl domid "$1" 2>/dev/null; }
+
+# ---- the machine's state --------------------------------------------------------
+
+zombies() { xl list | awk '$1 == "(null)" || $5 ~ /d$/ { print $2 }'; }
+
+no_zombies() { wait_for "${1:-10}" lib_no_zombies; }
+lib_no_zombies() { [ -z "$(zombies)" ]; }
+
+xen_free() { xl info | awk '$1 == "free_memory" { print $3 }'; }
+dom0_free() { awk '$1 == "MemAvailable:" { print int($2 / 1024) }' /proc/meminfo; }
