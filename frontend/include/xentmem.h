@@ -145,6 +145,7 @@ struct xentmem_options {
  *   ENOSPC     grants or shared pages ran out; the log sentence names the limit
  *   EINVAL     bad @where, flag or option
  *   ETIMEDOUT  the manager is there and does not answer
+ *   ECONNREFUSED  the manager closed the attachment; the log sentence says why (Xen)
  *   EPROTO     it answers with what the protocol does not allow
  *   ENOMEM, EMFILE, ... from the system
  */
@@ -154,8 +155,8 @@ struct xentmem *xentmem_open(const char *where, unsigned flags,
 /*
  * Give everything back; the pools stay with the manager. Requests still under
  * way may or may not be carried out, their operations are not reaped any more.
- * NULL is allowed. Does not block for the manager (Xen: for xenstore only).
- * Keeps errno.
+ * NULL is allowed. On Xen it waits, at most two seconds, for the manager to let
+ * go of the memory; else it does not block. Keeps errno.
  */
 void xentmem_close(struct xentmem *t);
 

@@ -47,6 +47,11 @@ static void keep_reason(void *log_arg, const char *sentence)
     snprintf(tool->reason, sizeof(tool->reason), "%s", sentence);
 }
 
+static int code_of_errno(int error)
+{
+    return error == ENODEV ? TOOL_NO_MANAGER : error == ECONNREFUSED ? TOOL_REFUSED : TOOL_SYSTEM;
+}
+
 static struct xentmem *open_with(struct tool *tool, unsigned flags, int poll_us, int *code_out)
 {
     struct xentmem_options options = XENTMEM_OPTIONS_INIT;
@@ -59,8 +64,8 @@ static struct xentmem *open_with(struct tool *tool, unsigned flags, int poll_us,
     t = xentmem_open(tool->attach, flags, &options);
     if (t)
         return t;
-    *code_out = tool_fail(errno == ENODEV ? TOOL_NO_MANAGER : TOOL_SYSTEM, "%s",
-                          tool->reason[0] ? tool->reason : strerror(errno));
+    *code_out =
+        tool_fail(code_of_errno(errno), "%s", tool->reason[0] ? tool->reason : strerror(errno));
     return NULL;
 }
 
@@ -82,8 +87,8 @@ int tool_result(struct tool *tool, const char *what, int status)
     case XENTMEM_MISS:
         return TOOL_MISS;
     case -1:
-        return tool_fail(errno == ENODEV ? TOOL_NO_MANAGER : TOOL_SYSTEM, "%s: %s%s%s", what,
-                         strerror(errno), tool->reason[0] ? ": " : "", tool->reason);
+        return tool_fail(code_of_errno(errno), "%s: %s%s%s", what, strerror(errno),
+                         tool->reason[0] ? ": " : "", tool->reason);
     default:
         return tool_fail(TOOL_REFUSED, "%s: %s", what, xentmem_strstatus(status));
     }
