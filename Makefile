@@ -75,6 +75,7 @@ UNIT_TESTS := ring_test codec_test control_message_test log_test notify_test sto
               frontend_answer_test frontend_local_test frontend_ring_test frontend_room_test frontend_text_test frontend_where_test \
               local_transport_test local_hostile_test
 UNIT_TESTS += engine_page_test engine_shared_test engine_flush_test engine_table_test engine_evict_test
+UNIT_TESTS += engine_recover_test engine_stress_test
 UNIT_TESTS += schema_nodes_test schema_value_test schema_states_test
 UNIT_TESTS += control_policy_test control_handle_test control_grant_test control_book_test
 # tests/model/NAME.c, tests/conformance/NAME.c: longer native programs of the same kind
