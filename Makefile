@@ -68,6 +68,14 @@ TOOL_SRC := frontend/tool/main.c frontend/tool/guest.c frontend/tool/guest_pool.
             frontend/tool/guest_page.c frontend/tool/guest_bench.c \
             frontend/tool/output.c frontend/tool/progress.c frontend/tool/text.c \
             frontend/tool/latency.c
+# the operator's half of the command
+OPERATOR_SRC := frontend/tool/operator.c frontend/tool/operator_agent.c \
+                frontend/tool/operator_attach.c frontend/tool/operator_attaching.c \
+                frontend/tool/operator_book.c frontend/tool/operator_freeze.c \
+                frontend/tool/operator_grant.c frontend/tool/operator_list.c \
+                frontend/tool/operator_options.c frontend/tool/operator_policy.c \
+                frontend/tool/operator_stats.c frontend/tool/operator_subject.c \
+                frontend/tool/operator_talk.c frontend/tool/operator_xen.c
 INIT_SRC :=
 
 # tests/unit/NAME.c each; every one links the layers it needs from one archive
@@ -151,7 +159,7 @@ $(BUILD)/lib/libxentmem.so.$(ABI): $(call obj,$(LIB_SRC) $(PROTOCOL_SRC) $(SCHEM
 # The command uses the library as any other program would, and the operator's
 # half the control messages of protocol/. It finds the library beside itself, in the build
 # tree as under any PREFIX.
-$(BUILD)/bin/xentmem: $(call obj,$(TOOL_SRC) $(PROTOCOL_SRC) $(SCHEMA_SRC)) $(BUILD)/lib/libxentmem.so.$(ABI)
+$(BUILD)/bin/xentmem: $(call obj,$(TOOL_SRC) $(OPERATOR_SRC) $(PROTOCOL_SRC) $(SCHEMA_SRC)) $(BUILD)/lib/libxentmem.so.$(ABI)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -L$(BUILD)/lib -lxentmem $(TOOL_LIBS) \

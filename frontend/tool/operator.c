@@ -1,6 +1,121 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "frontend/tool/command.h"
+#include <string.h>
+
+#include "frontend/tool/operator_command.h"
+
+#define HELP_SUBJECT                                                                               \
+    "A guest is a name or domid, or uid:N[/DEVICE] for a user of the daemon on this machine.\n"
+#define HELP_SIZES "A SIZE is a number with K, M, G or T, or p for pages of 4K; or unlimited.\n"
+#define HELP_MANAGER                                                                               \
+    "  --manager NAME   another manager than the domain xentmem, or else the daemon in dom0\n"
+#define HELP_TIMEOUT "  --timeout S      how long to wait (30 seconds)\n"
+#define HELP_DEVICE  "  -d, --device N   attachment N of the guest (0)\n"
 
 const struct command operator_commands[] = {
+    {
+        .name = "attach",
+        .args = "GUEST [--quota SIZE] [--min SIZE] [--max SIZE] [--weight N]",
+        .summary = "let a guest use the manager, now and whenever it starts",
+        .help = "  --quota SIZE     persistent pages it may hold (0)\n"
+                "  --min SIZE       ephemeral pages that are never evicted for others (0)\n"
+                "  --max SIZE       ephemeral pages it may hold (unlimited)\n"
+                "  --weight N       its share of what is contended, 1 to 65536 (256)\n" HELP_DEVICE
+                    HELP_MANAGER HELP_TIMEOUT HELP_SIZES,
+        .run = operator_attach,
+    },
+    {
+        .name = "detach",
+        .args = "GUEST",
+        .summary = "take a guest away; its private pools go, its policy is kept",
+        .help = HELP_DEVICE HELP_MANAGER HELP_TIMEOUT,
+        .run = operator_detach,
+    },
+    {
+        .name = "list",
+        .args = "[guests | pools | members UUID]",
+        .summary = "who is attached, what they hold",
+        .help = HELP_MANAGER,
+        .run = operator_list,
+    },
+    {
+        .name = "set",
+        .args = "GUEST|UUID [quota=SIZE] [min=SIZE] [max=SIZE] [weight=N]",
+        .summary = "change what a guest or a shared pool may hold",
+        .help = HELP_SUBJECT HELP_SIZES
+        "  -d, --device N   only attachment N of the guest\n" HELP_MANAGER,
+        .run = operator_set,
+    },
+    {
+        .name = "allow",
+        .args = "UUID GUEST [fill | read]",
+        .summary = "let a guest join a shared pool",
+        .help = "fill (the default) is get, put and flush; read is get only.\n" HELP_SUBJECT
+            HELP_MANAGER,
+        .run = operator_allow,
+    },
+    {
+        .name = "deny",
+        .args = "UUID GUEST",
+        .summary = "take that back; it holds at once",
+        .help = HELP_SUBJECT HELP_MANAGER,
+        .run = operator_deny,
+    },
+    {
+        .name = "freeze",
+        .args = "GUEST|UUID",
+        .summary = "refuse the puts of a guest, or those to a shared pool",
+        .help = "Gets and flushes are served. Holds until thaw, or until the manager "
+                "restarts.\n" HELP_SUBJECT
+                "  -d, --device N   only attachment N of the guest\n" HELP_MANAGER,
+        .run = operator_freeze,
+    },
+    {
+        .name = "thaw",
+        .args = "GUEST|UUID",
+        .summary = "take them again",
+        .help = HELP_SUBJECT "  -d, --device N   only attachment N of the guest\n" HELP_MANAGER,
+        .run = operator_thaw,
+    },
+    {
+        .name = "remove",
+        .args = "UUID",
+        .summary = "destroy a shared pool for all its members, and forget its policy",
+        .help = HELP_MANAGER,
+        .run = operator_remove,
+    },
+    {
+        .name = "stats",
+        .args = "[--metrics | --check]",
+        .summary = "counters of the manager",
+        .help = "  --metrics        as OpenMetrics text, with guests and pools\n"
+                "  --check          compare all counters with a full scan; service stops "
+                "meanwhile\n" HELP_MANAGER,
+        .run = operator_stats,
+    },
+    {
+        .name = "log",
+        .args = "error | warning | notice | info | debug",
+        .summary = "how much the manager logs",
+        .help = HELP_MANAGER,
+        .run = operator_log,
+    },
+    {
+        .name = "agent",
+        .args = "",
+        .summary = "service of dom0: keep guests attached as attach and set said",
+        .help =
+            "Started by xentmem-agent.service. The policy file is /var/lib/xentmem/policy.json,\n"
+            "or what the environment variable XENTMEM_POLICY names.\n",
+        .run = operator_agent,
+    },
     {0},
 };
+
+const struct command *operator_command(const char *name)
+{
+    const struct command *c = operator_commands;
+
+    while (c[1].name && strcmp(c->name, name))
+        c++;
+    return c;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * operator_attach.h - the nodes of an attachment: looked at, written, taken away.
+ *
+ *   manager's home   backend/tmem/<guest>/<n>    the manager's, the guest reads
+ *                    xentmem/guest/<guest>/<n>   dom0's, the manager reads: policy
+ *                    xentmem/shared/<uuid>       dom0's, the manager reads: policy, members
+ *   guest's home     device/tmem/<n>             the guest's, the manager reads
+ *
+ * The commands and the agent use the same functions, under the lock of the book.
+ */
+#ifndef XENTMEM_TOOL_OPERATOR_ATTACH_H
+#define XENTMEM_TOOL_OPERATOR_ATTACH_H
+
+#include "frontend/tool/command.h"
+#include "frontend/tool/operator_book.h"
+#include "frontend/tool/operator_xen.h"
+
+enum attach_state {
+    ATTACH_NONE,  /* no nodes at all */
+    ATTACH_STALE, /* left over: of an earlier guest or manager, closed, or in part */
+    ATTACH_THERE, /* whole, and of this guest */
+};
+enum attach_state attach_look(struct xs_handle *xs, const struct schema_place *a,
+                              const uint8_t guest_uuid[16]);
+
+/*
+ * Write all nodes of @guest's attachment @device to @manager in one transaction, in place of
+ * whatever is there, with its memberships from @book (may be NULL); let the manager know of
+ * domains that die. False: nothing has changed.
+ */
+bool attach_write(struct xs_handle *xs, const struct domain *manager, const struct domain *guest,
+                  uint32_t device, const struct grant *grant, const struct book *book,
+                  char why_out[XEN_WHY_LEN]);
+
+/* Take them away: nodes of @a, and when it is @last of the guest its memberships too. */
+bool attach_remove(struct xs_handle *xs, const struct schema_place *a, bool last,
+                   char why_out[XEN_WHY_LEN]);
+
+/* Does the guest have another attachment to the same manager? */
+bool attach_has_other(struct xs_handle *xs, const struct schema_place *a);
+
+/*
+ * Wait for the manager to take notice of nodes just written. False: it did not within
+ * @timeout_ms, or gave an error; the nodes are still there.
+ */
+bool attach_wait(struct tool *tool, struct xs_handle *xs, const struct domain *manager,
+                 const struct domain *guest, uint32_t device, unsigned timeout_ms,
+                 char why_out[XEN_WHY_LEN]);
+
+/* Policy nodes of a guest, and of a shared pool with those of its members that run here. */
+bool attach_write_grant(struct xs_handle *xs, const struct schema_place *a,
+                        const struct grant *grant, char why_out[XEN_WHY_LEN]);
+bool attach_write_shared(struct xs_handle *xs, unsigned manager, const uint8_t uuid[16],
+                         const struct grant *grant, char why_out[XEN_WHY_LEN]);
+/* @right: "read", "fill", or NULL to take the right away. */
+bool attach_write_allow(struct xs_handle *xs, unsigned manager, const uint8_t uuid[16],
+                        unsigned guest, const char *right, char why_out[XEN_WHY_LEN]);
+
+#endif /* XENTMEM_TOOL_OPERATOR_ATTACH_H */

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* xentmem attach, xentmem detach */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "frontend/tool/operator_attach.h"
+#include "frontend/tool/operator_command.h"
+#include "frontend/tool/progress.h"
+
+#define STATE_CLOSING 5
+#define STATE_CLOSED  6
+
+/* What attach and detach were asked, and whom it is about. */
+struct job {
+    struct tool *tool;
+    struct operator_options options;
+    struct operator_place place;
+    struct domain guest, manager;
+    struct schema_place where;
+};
+
+static int find_guest(struct job *job, const char *name)
+{
+    static const uint8_t unknown[16];
+    char why[XEN_WHY_LEN];
+
+    if (!domain_find(job->place.xs, name, &job->guest, why))
+        return tool_fail(TOOL_REFUSED, "%s", why);
+    if (job->guest.domid && memcmp(job->guest.uuid, unknown, 16) == 0)
+        return tool_fail(TOOL_SYSTEM, "%s (domain %u) has no UUID in xenstore (node vm)",
+                         job->guest.name, job->guest.domid);
+    return TOOL_DONE;
+}
+
+static int find_manager(struct job *job, const char *name)
+{
+    char why[XEN_WHY_LEN];
+
+    if (!domain_find_manager(job->place.xs, name, &job->manager, why))
+        return tool_fail(TOOL_NO_MANAGER, "%s", why);
+    if (job->manager.domid == job->guest.domid)
+        return tool_fail(TOOL_REFUSED, "%s is the manager itself", job->guest.name);
+    job->where = (struct schema_place){
+        .manager = job->manager.domid, .guest = job->guest.domid, .device = job->options.device};
+    return TOOL_DONE;
+}
+
+/* The nodes of a new attachment, taken away again unless the manager takes notice. */
+static int make_attachment(struct job *job, const struct book_guest *entry)
+{
+    char why[XEN_WHY_LEN], ignored[XEN_WHY_LEN];
+
+    if (!attach_write(job->place.xs, &job->manager, &job->guest, job->options.device, &entry->grant,
+                      &job->place.book, why))
+        return tool_fail(TOOL_SYSTEM, "%s: %s", job->guest.name, why);
+    if (attach_wait(job->tool, job->place.xs, &job->manager, &job->guest, job->options.device,
+                    job->options.timeout_ms, why))
+        return TOOL_DONE;
+    attach_remove(job->place.xs, &job->where, !attach_has_other(job->place.xs, &job->where),
+                  ignored);
+    return tool_fail(TOOL_NO_MANAGER, "%s: %s", job->guest.name, why);
+}
+
+static int change_attachment(struct job *job, const struct book_guest *entry)
+{
+    char why[XEN_WHY_LEN];
+
+    if (!attach_write_grant(job->place.xs, &job->where, &entry->grant, why))
+        return tool_fail(TOOL_SYSTEM, "%s: %s", job->guest.name, why);
+    return TOOL_DONE;
+}
+
+static int attach_guest(struct job *job)
+{
+    struct book_guest *entry =
+        book_add_guest(&job->place.book, job->guest.uuid, job->options.device);
+    bool there = attach_look(job->place.xs, &job->where, job->guest.uuid) == ATTACH_THERE;
+    int code;
+
+    if (!entry)
+        return tool_fail(TOOL_SYSTEM, "the policy file is full, or there is no memory");
+    grant_merge(&entry->grant, &job->options.grant);
+    memcpy(entry->name, job->guest.name, sizeof(entry->name));
+    if (job->options.manager)
+        snprintf(entry->manager, sizeof(entry->manager), "%s", job->manager.name);
+    entry->attach = true;
+
+    code = there ? change_attachment(job, entry) : make_attachment(job, entry);
+    if (code == TOOL_DONE)
+        code = operator_place_save(&job->place);
+    if (code == TOOL_DONE && !job->tool->json)
+        printf("%s (domain %u) %s %s, device %u\n", job->guest.name, job->guest.domid,
+               there ? "is attached already to" : "attached to", job->manager.name,
+               job->options.device);
+    return code;
+}
+
+int operator_attach(struct tool *tool, int argc, char **argv)
+{
+    struct job job = {.tool = tool};
+    const struct book_guest *entry;
+    int code;
+
+    if (!operator_read_options(
+            argv[0], OPERATOR_GRANT | OPERATOR_MANAGER | OPERATOR_DEVICE | OPERATOR_TIMEOUT, argc,
+            argv, &job.options))
+        return TOOL_USAGE;
+    if (argc - optind != 1)
+        return tool_usage(operator_command(argv[0]), "needs one guest");
+    code = operator_place_open(&job.place);
+    if (code)
+        return code;
+    code = find_guest(&job, argv[optind]);
+    if (code == TOOL_DONE) {
+        entry = book_find_guest(&job.place.book, job.guest.uuid, job.options.device);
+        code = find_manager(&job,
+                            job.options.manager || !entry ? job.options.manager : entry->manager);
+    }
+    if (code == TOOL_DONE)
+        code = attach_guest(&job);
+    operator_place_close(&job.place);
+    return code;
+}
+
+/* ---- detach ---- */
+
+static void show_wait(void *arg, unsigned passed_ms)
+{
+    progress_show(arg, "waiting for the guest to let go: %u.%u s", passed_ms / 1000,
+                  passed_ms / 100 % 10);
+}
+
+/* Ask both ends to close, and take the nodes away when they have, or when time is over. */
+static int close_attachment(struct job *job)
+{
+    struct progress line = {.off = job->tool->no_progress};
+    char path[SCHEMA_PATH_LEN], why[XEN_WHY_LEN];
+    unsigned state;
+
+    schema_path(path, &job->where, SCHEMA_BACKEND_ONLINE, 0);
+    node_write_number(job->place.xs, XBT_NULL, path, 0);
+    schema_path(path, &job->where, SCHEMA_BACKEND_STATE, 0);
+    node_write_number(job->place.xs, XBT_NULL, path, STATE_CLOSING);
+    state = node_wait_state(job->place.xs, path, 1u << STATE_CLOSED | 1u, job->options.timeout_ms,
+                            show_wait, &line);
+    progress_clear(&line);
+    if (!attach_remove(job->place.xs, &job->where, !attach_has_other(job->place.xs, &job->where),
+                       why))
+        return tool_fail(TOOL_SYSTEM, "%s: %s", job->guest.name, why);
+    if (!job->tool->json)
+        printf("%s (domain %u) detached from %s%s\n", job->guest.name, job->guest.domid,
+               job->manager.name,
+               state == STATE_CLOSED || state == 0 ? "" : "; it had not let go by itself");
+    return TOOL_DONE;
+}
+
+static int detach_running(struct job *job)
+{
+    const struct book_guest *entry =
+        book_find_guest(&job->place.book, job->guest.uuid, job->options.device);
+    int code =
+        find_manager(job, job->options.manager || !entry ? job->options.manager : entry->manager);
+
+    /* without a manager there is nobody to detach from; the agent clears what is left */
+    if (code)
+        return entry ? TOOL_DONE : code;
+    switch (attach_look(job->place.xs, &job->where, job->guest.uuid)) {
+    case ATTACH_THERE:
+    case ATTACH_STALE:
+        return close_attachment(job);
+    case ATTACH_NONE:
+        break;
+    }
+    return entry && entry->attach ? TOOL_DONE
+                                  : tool_fail(TOOL_REFUSED, "%s is not attached (device %u)",
+                                              job->guest.name, job->options.device);
+}
+
+int operator_detach(struct tool *tool, int argc, char **argv)
+{
+    struct job job = {.tool = tool};
+    char why[XEN_WHY_LEN];
+    struct book_guest *entry;
+    struct subject subject;
+    int code;
+
+    if (!operator_read_options(argv[0], OPERATOR_MANAGER | OPERATOR_DEVICE | OPERATOR_TIMEOUT, argc,
+                               argv, &job.options))
+        return TOOL_USAGE;
+    if (argc - optind != 1)
+        return tool_usage(operator_command(argv[0]), "needs one guest");
+    code = operator_place_open(&job.place);
+    if (code)
+        return code;
+    if (!subject_find(&subject, argv[optind], job.place.xs, &job.place.book, why)) {
+        code = tool_fail(TOOL_REFUSED, "%s", why);
+    } else if (subject.kind != SUBJECT_XEN) {
+        code = tool_fail(TOOL_REFUSED, "%s is no guest of Xen", argv[optind]);
+    } else {
+        job.guest = subject.domain;
+        if (subject.domain.domid != DOMID_NONE)
+            code = detach_running(&job);
+        entry = book_find_guest(&job.place.book, subject.uuid, job.options.device);
+        if (code == TOOL_DONE && entry) {
+            entry->attach = false;
+            code = operator_place_save(&job.place);
+        }
+    }
+    operator_place_close(&job.place);
+    return code;
+}

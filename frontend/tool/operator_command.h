@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* operator_command.h - what the operator's commands have in common; the table is in operator.c. */
+#ifndef XENTMEM_TOOL_OPERATOR_COMMAND_H
+#define XENTMEM_TOOL_OPERATOR_COMMAND_H
+
+#include "frontend/tool/command.h"
+#include "frontend/tool/operator_book.h"
+#include "frontend/tool/operator_subject.h"
+#include "frontend/tool/operator_talk.h"
+#include "frontend/tool/operator_xen.h"
+
+int operator_attach(struct tool *tool, int argc, char **argv);
+int operator_detach(struct tool *tool, int argc, char **argv);
+int operator_list(struct tool *tool, int argc, char **argv);
+int operator_set(struct tool *tool, int argc, char **argv);
+int operator_allow(struct tool *tool, int argc, char **argv);
+int operator_deny(struct tool *tool, int argc, char **argv);
+int operator_freeze(struct tool *tool, int argc, char **argv);
+int operator_thaw(struct tool *tool, int argc, char **argv);
+int operator_remove(struct tool *tool, int argc, char **argv);
+int operator_stats(struct tool *tool, int argc, char **argv);
+int operator_log(struct tool *tool, int argc, char **argv);
+int operator_agent(struct tool *tool, int argc, char **argv);
+
+/* The entry of the table that has this name; for tool_usage(). */
+const struct command *operator_command(const char *name);
+
+/* Where the policy file is: $XENTMEM_POLICY, or BOOK_PATH_DEFAULT. */
+const char *operator_book_path(void);
+
+/* Options that several commands have; what was not given is as before. */
+struct operator_options {
+    struct grant grant;
+    const char *manager;
+    uint32_t device;
+    bool has_device;
+    unsigned timeout_ms;
+};
+#define OPERATOR_GRANT   0x1u /* --quota --min --max --weight */
+#define OPERATOR_MANAGER 0x2u
+#define OPERATOR_DEVICE  0x4u
+#define OPERATOR_TIMEOUT 0x8u
+/*
+ * Read those of @allowed from the command line; optind is at the first argument
+ * after them. False: said on stderr, exit with TOOL_USAGE.
+ */
+bool operator_read_options(const char *command, unsigned allowed, int argc, char **argv,
+                           struct operator_options *options_out);
+
+/* Book and xenstore together, for commands that write both. Start with zero. */
+struct operator_place {
+    struct book book;
+    struct xs_handle *xs;
+};
+/* TOOL_DONE, or what to exit with; then nothing is open. */
+int operator_place_open(struct operator_place *place);
+void operator_place_close(struct operator_place *place);
+/* book_save(), as an exit code. */
+int operator_place_save(struct operator_place *place);
+
+#endif /* XENTMEM_TOOL_OPERATOR_COMMAND_H */

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* xentmem freeze, thaw, log: what is said to the manager and kept nowhere. */
+#include <string.h>
+#include <unistd.h>
+
+#include "frontend/tool/operator_command.h"
+
+/* Whom the operator means, with the help of xenstore and the book where they are. */
+static int find(struct tool *tool, const char *text, struct subject *subject_out)
+{
+    struct operator_place place = {0};
+    char why[XEN_WHY_LEN];
+    int code = TOOL_DONE;
+
+    if (talk_by_xenstore(tool)) {
+        code = operator_place_open(&place);
+        if (code)
+            return code;
+    }
+    if (!subject_find(subject_out, text, place.xs, place.xs ? &place.book : NULL, why))
+        code = tool_fail(TOOL_REFUSED, "%s", why);
+    else if (subject_out->kind == SUBJECT_XEN && subject_out->domain.domid == DOMID_NONE)
+        code = tool_fail(TOOL_REFUSED, "%s does not run", text);
+    if (code == TOOL_DONE && subject_out->kind == SUBJECT_LOCAL && place.xs)
+        tool->attach = "local:";
+    if (place.xs)
+        operator_place_close(&place);
+    return code;
+}
+
+static int change(struct tool *tool, int argc, char **argv, enum tmemctl_command command)
+{
+    union tmemctl_message m = talk_message(command);
+    struct operator_options o;
+    struct subject subject;
+    int code;
+
+    if (!operator_read_options(argv[0], OPERATOR_MANAGER | OPERATOR_DEVICE, argc, argv, &o))
+        return TOOL_USAGE;
+    if (argc - optind != 1)
+        return tool_usage(operator_command(argv[0]), "needs one guest or shared pool");
+    code = find(tool, argv[optind], &subject);
+    if (code)
+        return code;
+    if (subject.kind == SUBJECT_POOL)
+        memcpy(m.target.uuid, subject.uuid, 16);
+    else
+        m.target.guest = subject_who(&subject, o.has_device ? o.device : TMEMCTL_EVERY_DEVICE);
+    return talk_once(tool, o.manager, &m, NULL, NULL, argv[0]);
+}
+
+int operator_freeze(struct tool *tool, int argc, char **argv)
+{
+    return change(tool, argc, argv, TMEMCTL_FREEZE);
+}
+
+int operator_thaw(struct tool *tool, int argc, char **argv)
+{
+    return change(tool, argc, argv, TMEMCTL_THAW);
+}
+
+int operator_log(struct tool *tool, int argc, char **argv)
+{
+    static const char *const levels[] = {"error", "warning", "notice", "info", "debug"};
+    union tmemctl_message m = talk_message(TMEMCTL_LOG);
+    struct operator_options o;
+
+    if (!operator_read_options(argv[0], OPERATOR_MANAGER, argc, argv, &o))
+        return TOOL_USAGE;
+    for (uint32_t i = 0; argc - optind == 1 && i < sizeof(levels) / sizeof(levels[0]); i++) {
+        if (strcmp(argv[optind], levels[i]) == 0)
+            m.log.level = TMEMCTL_LOG_ERROR + i;
+    }
+    if (m.log.level == 0)
+        return tool_usage(operator_command(argv[0]),
+                          "needs a level: error, warning, notice, info, debug");
+    return talk_once(tool, o.manager, &m, NULL, NULL, "log");
+}

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* xentmem list: guests, pools, members of a shared pool. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "frontend/tool/operator_command.h"
+#include "frontend/tool/output.h"
+
+/* Who has which domid, for people; NULL without Xen. */
+struct names {
+    struct domain *domains;
+    unsigned nr;
+};
+
+static struct names names_read(const struct tool *tool)
+{
+    struct names names = {0};
+    char why[XEN_WHY_LEN];
+    struct xs_handle *xs = talk_by_xenstore(tool) ? xen_open(why) : NULL;
+
+    if (xs) {
+        names.domains = domains_read(xs, &names.nr);
+        xs_close(xs);
+    }
+    return names;
+}
+
+#define WHO_LEN (XEN_NAME_LEN + 16)
+
+/* "g1", or "dom7" if it has no name (any more); "uid:1000". */
+static const char *name_of(const struct names *names, const struct tmemctl_who *who,
+                           char text[WHO_LEN])
+{
+    snprintf(text, WHO_LEN, who->kind == TMEMCTL_LOCAL ? "uid:%u" : "dom%u", who->id);
+    for (unsigned i = 0; who->kind == TMEMCTL_XEN && i < names->nr; i++) {
+        if (names->domains[i].domid == who->id && names->domains[i].name[0])
+            snprintf(text, WHO_LEN, "%s", names->domains[i].name);
+    }
+    return text;
+}
+
+struct list {
+    struct names names;
+    struct output *o;
+};
+
+static void put_uuid(struct output *o, const uint8_t uuid[16])
+{
+    static const uint8_t none[16];
+    char text[TEXT_UUID_LEN];
+
+    text_of_uuid(text, uuid);
+    output_text(o, memcmp(uuid, none, 16) ? text : NULL);
+}
+
+static void put_device(struct output *o, uint32_t device)
+{
+    if (device == TMEMCTL_EVERY_DEVICE)
+        output_none(o);
+    else
+        output_number(o, device);
+}
+
+/* ---- guests ---- */
+
+static const struct column guest_columns[] = {
+    {"GUEST", "guest", COLUMN_TEXT},        {"ID", "id", COLUMN_NUMBER},
+    {"DEV", "device", COLUMN_NUMBER},       {"STATE", "state", COLUMN_TEXT},
+    {"RINGS", "rings", COLUMN_NUMBER},      {"PERSISTENT", "persistent_pages", COLUMN_PAGES},
+    {"QUOTA", "quota_pages", COLUMN_PAGES}, {"EPHEMERAL", "ephemeral_pages", COLUMN_PAGES},
+    {"MIN", "min_pages", COLUMN_PAGES},     {"MAX", "max_pages", COLUMN_PAGES},
+    {"WEIGHT", "weight", COLUMN_NUMBER},    {"REQUESTS", "requests", COLUMN_NUMBER},
+    {"UUID", "uuid", COLUMN_TEXT},
+};
+
+/* In xenstore 32 bits are "no limit". */
+static uint64_t shown_pages(uint64_t pages)
+{
+    return pages >= UINT32_MAX ? TEXT_UNLIMITED : pages;
+}
+
+static const char *state_of(const struct tmemctl_guest *g)
+{
+    if (g->frozen)
+        return g->attached ? "frozen" : "frozen, away";
+    if (g->fenced)
+        return "silent";
+    return g->attached ? "attached" : "away";
+}
+
+static void put_guest(void *arg, const void *record)
+{
+    const struct list *list = arg;
+    const struct tmemctl_guest *g = record;
+    struct output *o = list->o;
+    char who[WHO_LEN];
+
+    output_text(o, name_of(&list->names, &g->guest, who));
+    output_number(o, g->guest.id);
+    put_device(o, g->guest.device);
+    output_text(o, state_of(g));
+    output_number(o, g->nr_rings);
+    output_number(o, g->persistent_pages);
+    output_number(o, shown_pages(g->policy.quota_pages));
+    output_number(o, g->ephemeral_pages);
+    output_number(o, g->policy.min_pages);
+    output_number(o, shown_pages(g->policy.max_pages));
+    output_number(o, g->policy.weight);
+    output_number(o, g->requests);
+    put_uuid(o, g->guest.uuid);
+}
+
+/* ---- pools ---- */
+
+static const struct column pool_columns[] = {
+    {"POOL", "pool", COLUMN_TEXT},           {"OWNER", "owner", COLUMN_TEXT},
+    {"DEV", "device", COLUMN_NUMBER},        {"KIND", "kind", COLUMN_TEXT},
+    {"MEMBERS", "members", COLUMN_NUMBER},   {"PAGES", "pages", COLUMN_PAGES},
+    {"QUOTA", "quota_pages", COLUMN_PAGES},  {"WEIGHT", "weight", COLUMN_NUMBER},
+    {"PUTS", "puts", COLUMN_NUMBER},         {"REFUSED", "puts_refused", COLUMN_NUMBER},
+    {"GETS", "gets", COLUMN_NUMBER},         {"HITS", "hits", COLUMN_NUMBER},
+    {"EVICTED", "evictions", COLUMN_NUMBER}, {"FROZEN", "frozen", COLUMN_BOOL},
+};
+
+static const char *kind_of(uint32_t flags)
+{
+    static const char *const kinds[] = {"ephemeral", "persistent", "shared ephemeral",
+                                        "shared persistent"};
+    static const char *const leased[] = {"ephemeral leased", "persistent leased",
+                                         "shared ephemeral leased", "shared persistent leased"};
+    unsigned kind =
+        (flags & TMEMIF_POOL_SHARED ? 2u : 0u) + (flags & TMEMIF_POOL_PERSISTENT ? 1u : 0u);
+
+    if ((flags & TMEMIF_POOL_INCLUSIVE) && kind == 0)
+        return flags & TMEMIF_POOL_LEASED ? "inclusive leased" : "inclusive";
+    return flags & TMEMIF_POOL_LEASED ? leased[kind] : kinds[kind];
+}
+
+static void put_pool(void *arg, const void *record)
+{
+    const struct list *list = arg;
+    const struct tmemctl_pool *p = record;
+    struct output *o = list->o;
+    char text[WHO_LEN];
+
+    if (p->owner.kind) {
+        snprintf(text, sizeof(text), "%u", p->pool_id);
+        output_text(o, text);
+        output_text(o, name_of(&list->names, &p->owner, text));
+        put_device(o, p->owner.device);
+    } else {
+        put_uuid(o, p->info.uuid);
+        output_none(o);
+        output_none(o);
+    }
+    output_text(o, kind_of(p->info.flags));
+    output_number(o, p->nr_members);
+    output_number(o, p->info.nr_pages);
+    output_number(o, shown_pages(p->info.quota_pages));
+    output_number(o, p->policy.weight);
+    output_number(o, p->info.puts);
+    output_number(o, p->info.puts_refused);
+    output_number(o, p->info.gets);
+    output_number(o, p->info.hits);
+    output_number(o, p->info.evictions);
+    output_bool(o, p->info.frozen != 0);
+}
+
+/* ---- members ---- */
+
+static const struct column member_columns[] = {
+    {"GUEST", "guest", COLUMN_TEXT},   {"ID", "id", COLUMN_NUMBER},
+    {"DEV", "device", COLUMN_NUMBER},  {"RIGHT", "right", COLUMN_TEXT},
+    {"JOINED", "joined", COLUMN_BOOL}, {"UUID", "uuid", COLUMN_TEXT},
+};
+
+static void put_member(void *arg, const void *record)
+{
+    const struct list *list = arg;
+    const struct tmemctl_member *member = record;
+    char who[WHO_LEN];
+
+    output_text(list->o, name_of(&list->names, &member->guest, who));
+    output_number(list->o, member->guest.id);
+    put_device(list->o, member->guest.device);
+    output_text(list->o, member->right == TMEMCTL_RIGHT_FILL ? "fill" : "read");
+    output_bool(list->o, member->joined != 0);
+    put_uuid(list->o, member->guest.uuid);
+}
+
+/* ---- the command ---- */
+
+#define NR(columns) (unsigned)(sizeof(columns) / sizeof((columns)[0]))
+
+struct listing {
+    const char *name;
+    enum tmemctl_command command;
+    const struct column *columns;
+    unsigned nr_columns;
+    void (*put)(void *arg, const void *record);
+};
+
+static const struct listing listings[] = {
+    {"guests", TMEMCTL_LIST_GUESTS, guest_columns, NR(guest_columns), put_guest},
+    {"pools", TMEMCTL_LIST_POOLS, pool_columns, NR(pool_columns), put_pool},
+    {"members", TMEMCTL_LIST_MEMBERS, member_columns, NR(member_columns), put_member},
+};
+
+static int print_listing(struct tool *tool, const char *manager, const struct listing *listing,
+                         const union tmemctl_message *m)
+{
+    struct list list = {.names = names_read(tool)};
+    int code;
+
+    list.o = output_create(tool->json, OUTPUT_TABLE, listing->columns, listing->nr_columns);
+    if (!list.o) {
+        code = tool_fail(TOOL_SYSTEM, "no memory");
+    } else {
+        code = talk_once(tool, manager, m, listing->put, &list, "list");
+        if (code)
+            output_discard(list.o);
+        else
+            code = output_finish(list.o);
+    }
+    free(list.names.domains);
+    return code;
+}
+
+int operator_list(struct tool *tool, int argc, char **argv)
+{
+    const struct listing *listing = NULL;
+    struct operator_options o;
+    union tmemctl_message m;
+    const char *what;
+
+    if (!operator_read_options(argv[0], OPERATOR_MANAGER, argc, argv, &o))
+        return TOOL_USAGE;
+    what = optind < argc ? argv[optind] : "guests";
+    for (unsigned i = 0; i < NR(listings); i++) {
+        if (strcmp(listings[i].name, what) == 0)
+            listing = &listings[i];
+    }
+    if (!listing)
+        return tool_usage(operator_command(argv[0]), "%s: guests, pools or members UUID", what);
+    m = talk_message(listing->command);
+    if (listing->command == TMEMCTL_LIST_MEMBERS) {
+        if (argc - optind != 2 || !text_to_uuid(argv[optind + 1], m.shared.uuid))
+            return tool_usage(operator_command(argv[0]), "members of which pool? a UUID");
+    } else if (argc - optind > 1) {
+        return tool_usage(operator_command(argv[0]), "too many arguments");
+    }
+    return print_listing(tool, o.manager, listing, &m);
+}

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* xentmem set, allow, deny, remove: policy, in the book and in xenstore, or as messages. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "frontend/tool/operator_attach.h"
+#include "frontend/tool/operator_command.h"
+
+/* Without Xen there is no book: the daemon keeps what it is told. */
+static int find_without_xen(const char *text, struct subject *subject_out)
+{
+    char why[XEN_WHY_LEN];
+
+    if (!subject_find(subject_out, text, NULL, NULL, why))
+        return tool_fail(TOOL_REFUSED, "%s", why);
+    return TOOL_DONE;
+}
+
+static int find_in_place(const struct operator_place *place, const char *text,
+                         struct subject *subject_out)
+{
+    char why[XEN_WHY_LEN];
+
+    if (!subject_find(subject_out, text, place->xs, &place->book, why))
+        return tool_fail(TOOL_REFUSED, "%s", why);
+    return TOOL_DONE;
+}
+
+/* Local clients are served by the daemon on this machine, whatever else there is. */
+static bool is_local(const char *text)
+{
+    return strncmp(text, "uid:", 4) == 0;
+}
+
+/* ---- set ---- */
+
+static struct tmemctl_policy wire_grant(const struct grant *grant)
+{
+    struct tmemctl_policy p = {.fields = grant->fields};
+
+    if (grant->fields & TMEMCTL_SET_QUOTA)
+        p.quota_pages = grant->quota_pages;
+    if (grant->fields & TMEMCTL_SET_MIN)
+        p.min_pages = grant->min_pages;
+    if (grant->fields & TMEMCTL_SET_MAX)
+        p.max_pages = grant->max_pages;
+    if (grant->fields & TMEMCTL_SET_WEIGHT)
+        p.weight = grant->weight;
+    return p;
+}
+
+static int set_by_message(struct tool *tool, const char *text, const struct grant *grant)
+{
+    union tmemctl_message m;
+    struct subject subject;
+    int code = find_without_xen(text, &subject);
+
+    if (code)
+        return code;
+    if (subject.kind == SUBJECT_POOL) {
+        m = talk_message(TMEMCTL_SET_SHARED);
+        memcpy(m.set_shared.uuid, subject.uuid, 16);
+        m.set_shared.policy = wire_grant(grant);
+    } else {
+        m = talk_message(TMEMCTL_SET_GUEST);
+        m.set_guest.guest = subject_who(&subject, TMEMCTL_EVERY_DEVICE);
+        m.set_guest.policy = wire_grant(grant);
+    }
+    return talk_once(tool, NULL, &m, NULL, NULL, "set");
+}
+
+/* One attachment of a guest that may or may not run: its nodes, if there are any. */
+static int write_guest(const struct operator_place *place, const struct subject *subject,
+                       const struct book_guest *entry)
+{
+    char why[XEN_WHY_LEN];
+    struct domain manager;
+    struct schema_place where;
+
+    if (subject->domain.domid == DOMID_NONE ||
+        !domain_find_manager(place->xs, entry->manager, &manager, why))
+        return TOOL_DONE;
+    where = (struct schema_place){
+        .manager = manager.domid, .guest = subject->domain.domid, .device = entry->device};
+    if (attach_look(place->xs, &where, entry->uuid) != ATTACH_THERE ||
+        attach_write_grant(place->xs, &where, &entry->grant, why))
+        return TOOL_DONE;
+    return tool_fail(TOOL_SYSTEM, "%s: %s", entry->name, why);
+}
+
+static int set_guest(struct operator_place *place, const struct subject *subject,
+                     const struct operator_options *o, const struct grant *grant)
+{
+    unsigned nr = 0;
+    int code;
+
+    for (unsigned i = 0; i < place->book.nr_guests; i++) {
+        struct book_guest *entry = &place->book.guests[i];
+
+        if (memcmp(entry->uuid, subject->uuid, 16) || (o->has_device && entry->device != o->device))
+            continue;
+        grant_merge(&entry->grant, grant);
+        nr++;
+    }
+    if (nr == 0)
+        return tool_fail(TOOL_REFUSED, "%s has never been attached: `xentmem attach %s` first",
+                         subject->domain.name, subject->domain.name);
+    code = operator_place_save(place);
+    for (unsigned i = 0; code == TOOL_DONE && i < place->book.nr_guests; i++) {
+        const struct book_guest *entry = &place->book.guests[i];
+
+        if (memcmp(entry->uuid, subject->uuid, 16) == 0 &&
+            (!o->has_device || entry->device == o->device))
+            code = write_guest(place, subject, entry);
+    }
+    return code;
+}
+
+/* A shared pool's entry with @grant changed, in the book and at the manager if it runs. */
+static int set_pool(struct operator_place *place, const uint8_t uuid[16],
+                    const struct operator_options *o, const struct grant *grant)
+{
+    struct book_shared *entry = book_add_shared(&place->book, uuid);
+    char why[XEN_WHY_LEN];
+    struct domain manager;
+    int code;
+
+    if (!entry)
+        return tool_fail(TOOL_SYSTEM, "the policy file is full, or there is no memory");
+    grant_merge(&entry->grant, grant);
+    code = operator_place_save(place);
+    if (code || !domain_find_manager(place->xs, o->manager, &manager, why) ||
+        attach_write_shared(place->xs, manager.domid, uuid, &entry->grant, why))
+        return code;
+    return tool_fail(TOOL_SYSTEM, "%s", why);
+}
+
+static int set_in_place(const char *text, const struct operator_options *o,
+                        const struct grant *grant)
+{
+    struct operator_place place;
+    struct subject subject;
+    int code = operator_place_open(&place);
+
+    if (code)
+        return code;
+    code = find_in_place(&place, text, &subject);
+    if (code == TOOL_DONE)
+        code = subject.kind == SUBJECT_POOL ? set_pool(&place, subject.uuid, o, grant)
+                                            : set_guest(&place, &subject, o, grant);
+    operator_place_close(&place);
+    return code;
+}
+
+int operator_set(struct tool *tool, int argc, char **argv)
+{
+    struct grant grant = GRANT_DEFAULT;
+    struct operator_options o;
+    const char *why;
+
+    if (!operator_read_options(argv[0], OPERATOR_MANAGER | OPERATOR_DEVICE, argc, argv, &o))
+        return TOOL_USAGE;
+    if (argc - optind < 2)
+        return tool_usage(operator_command(argv[0]), "needs a guest or pool, and what to set");
+    for (int i = optind + 1; i < argc; i++) {
+        if (!grant_assign(&grant, argv[i], &why))
+            return tool_usage(operator_command(argv[0]), "%s: %s", argv[i], why);
+    }
+    if (!talk_by_xenstore(tool) || is_local(argv[optind])) {
+        if (talk_by_xenstore(tool))
+            tool->attach = "local:";
+        return set_by_message(tool, argv[optind], &grant);
+    }
+    return set_in_place(argv[optind], &o, &grant);
+}
+
+/* ---- allow, deny ---- */
+
+static int allow_by_message(struct tool *tool, const uint8_t uuid[16], const char *text,
+                            const char *right)
+{
+    union tmemctl_message m = talk_message(right ? TMEMCTL_ALLOW : TMEMCTL_DENY);
+    struct subject subject;
+    int code = find_without_xen(text, &subject);
+
+    if (code)
+        return code;
+    if (subject.kind == SUBJECT_POOL)
+        return tool_fail(TOOL_REFUSED, "%s is no guest: without Xen a guest is uid:N", text);
+    memcpy(m.allow.uuid, uuid, 16);
+    m.allow.guest = subject_who(&subject, TMEMCTL_EVERY_DEVICE);
+    if (right)
+        m.allow.right = right[0] == 'f' ? TMEMCTL_RIGHT_FILL : TMEMCTL_RIGHT_READ;
+    return talk_once(tool, NULL, &m, NULL, NULL, right ? "allow" : "deny");
+}
+
+static bool change_member(struct operator_place *place, const uint8_t uuid[16],
+                          const uint8_t guest[16], const char *right)
+{
+    struct book_shared *entry = book_find_shared(&place->book, uuid);
+
+    if (!right) {
+        if (entry)
+            book_deny_guest(entry, guest);
+        return true;
+    }
+    entry = book_add_shared(&place->book, uuid);
+    return entry && book_allow_guest(entry, guest, right[0] == 'f');
+}
+
+static int write_member(struct operator_place *place, const struct operator_options *o,
+                        const uint8_t uuid[16], const struct subject *subject, const char *right)
+{
+    const struct book_shared *entry = book_find_shared(&place->book, uuid);
+    char why[XEN_WHY_LEN];
+    struct domain manager;
+
+    /* who does not run, or has no manager, gets it with the attachment */
+    if (subject->domain.domid == DOMID_NONE ||
+        !domain_find_manager(place->xs, o->manager, &manager, why))
+        return TOOL_DONE;
+    if ((!right || !entry ||
+         attach_write_shared(place->xs, manager.domid, uuid, &entry->grant, why)) &&
+        attach_write_allow(place->xs, manager.domid, uuid, subject->domain.domid, right, why))
+        return TOOL_DONE;
+    return tool_fail(TOOL_SYSTEM, "%s", why);
+}
+
+static int allow_in_place(const struct operator_options *o, const uint8_t uuid[16],
+                          const char *text, const char *right)
+{
+    struct operator_place place;
+    struct subject subject;
+    int code = operator_place_open(&place);
+
+    if (code)
+        return code;
+    code = find_in_place(&place, text, &subject);
+    if (code == TOOL_DONE && subject.kind == SUBJECT_POOL)
+        code = tool_fail(TOOL_REFUSED, "no guest has the UUID %s", text);
+    if (code == TOOL_DONE && !change_member(&place, uuid, subject.uuid, right))
+        code = tool_fail(TOOL_SYSTEM, "the policy file is full, or there is no memory");
+    if (code == TOOL_DONE)
+        code = operator_place_save(&place);
+    if (code == TOOL_DONE)
+        code = write_member(&place, o, uuid, &subject, right);
+    operator_place_close(&place);
+    return code;
+}
+
+/* @right: NULL for deny. */
+static int change_right(struct tool *tool, const struct operator_options *o, const char *pool,
+                        const char *guest, const char *right)
+{
+    uint8_t uuid[16];
+
+    if (!text_to_uuid(pool, uuid))
+        return tool_fail(TOOL_USAGE, "%s is no UUID of a shared pool", pool);
+    if (talk_by_xenstore(tool) && !is_local(guest))
+        return allow_in_place(o, uuid, guest, right);
+    if (talk_by_xenstore(tool))
+        tool->attach = "local:";
+    return allow_by_message(tool, uuid, guest, right);
+}
+
+int operator_allow(struct tool *tool, int argc, char **argv)
+{
+    struct operator_options o;
+    const char *right;
+
+    if (!operator_read_options(argv[0], OPERATOR_MANAGER, argc, argv, &o))
+        return TOOL_USAGE;
+    if (argc - optind < 2 || argc - optind > 3)
+        return tool_usage(operator_command(argv[0]), "needs a pool's UUID and a guest");
+    right = argc - optind == 3 ? argv[optind + 2] : "fill";
+    if (strcmp(right, "fill") && strcmp(right, "read"))
+        return tool_usage(operator_command(argv[0]), "%s: a right is read or fill", right);
+    return change_right(tool, &o, argv[optind], argv[optind + 1], right);
+}
+
+int operator_deny(struct tool *tool, int argc, char **argv)
+{
+    struct operator_options o;
+
+    if (!operator_read_options(argv[0], OPERATOR_MANAGER, argc, argv, &o))
+        return TOOL_USAGE;
+    if (argc - optind != 2)
+        return tool_usage(operator_command(argv[0]), "needs a pool's UUID and a guest");
+    return change_right(tool, &o, argv[optind], argv[optind + 1], NULL);
+}
+
+/* ---- remove ---- */
+
+/* The pool is to be forgotten before it is destroyed, or a member could make it anew. */
+static int forget_pool(const struct operator_options *o, const uint8_t uuid[16])
+{
+    struct operator_place place;
+    char path[SCHEMA_PATH_LEN], why[XEN_WHY_LEN];
+    struct domain manager;
+    int code = operator_place_open(&place);
+
+    if (code)
+        return code;
+    book_remove_shared(&place.book, uuid);
+    code = operator_place_save(&place);
+    if (code == TOOL_DONE && domain_find_manager(place.xs, o->manager, &manager, why)) {
+        schema_shared_folder(path, manager.domid, uuid);
+        if (!node_remove(place.xs, XBT_NULL, path))
+            code = tool_fail(TOOL_SYSTEM, "cannot remove the pool's nodes");
+    }
+    operator_place_close(&place);
+    return code;
+}
+
+int operator_remove(struct tool *tool, int argc, char **argv)
+{
+    union tmemctl_message m = talk_message(TMEMCTL_REMOVE);
+    struct operator_options o;
+    int code = TOOL_DONE;
+
+    if (!operator_read_options(argv[0], OPERATOR_MANAGER, argc, argv, &o))
+        return TOOL_USAGE;
+    if (argc - optind != 1)
+        return tool_usage(operator_command(argv[0]), "needs the UUID of a shared pool");
+    if (!text_to_uuid(argv[optind], m.shared.uuid))
+        return tool_fail(TOOL_USAGE, "%s is no UUID of a shared pool", argv[optind]);
+    if (talk_by_xenstore(tool))
+        code = forget_pool(&o, m.shared.uuid);
+    return code ? code : talk_once(tool, o.manager, &m, NULL, NULL, "remove");
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "frontend/tool/operator_subject.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool find_user(struct subject *subject_out, const char *text, char why_out[XEN_WHY_LEN])
+{
+    struct subject s = {.kind = SUBJECT_LOCAL, .device = TMEMCTL_EVERY_DEVICE};
+    const char *slash = strchr(text, '/');
+    char digits[16] = "";
+    uint64_t uid, device;
+
+    if (slash && text_to_number(slash + 1, UINT32_MAX - 1, &device))
+        s.device = (uint32_t)device;
+    else if (slash)
+        text = "";
+    if (strcspn(text, "/") < sizeof(digits))
+        memcpy(digits, text, strcspn(text, "/"));
+    if (!text_to_number(digits, UINT32_MAX, &uid)) {
+        snprintf(why_out, XEN_WHY_LEN, "a user is named by number: uid:1000, or uid:1000/2");
+        return false;
+    }
+    s.uid = (uint32_t)uid;
+    *subject_out = s;
+    return true;
+}
+
+/* Does a guest of this UUID run? Then it is the newest domain that has it. */
+static void find_running(struct subject *s, struct xs_handle *xs)
+{
+    unsigned nr = 0;
+    struct domain *domains = xs ? domains_read(xs, &nr) : NULL;
+
+    for (unsigned i = 0; domains && i < nr; i++) {
+        if (memcmp(domains[i].uuid, s->uuid, 16) == 0 &&
+            (s->domain.domid == DOMID_NONE || domains[i].domid > s->domain.domid))
+            s->domain = domains[i];
+    }
+    free(domains);
+}
+
+static bool find_uuid(struct subject *subject_out, const uint8_t uuid[16], struct xs_handle *xs,
+                      const struct book *book)
+{
+    struct subject s = {.kind = SUBJECT_POOL, .domain = {.domid = DOMID_NONE}};
+
+    memcpy(s.uuid, uuid, 16);
+    for (unsigned i = 0; book && i < book->nr_guests; i++) {
+        if (memcmp(book->guests[i].uuid, uuid, 16))
+            continue;
+        s.kind = SUBJECT_XEN;
+        memcpy(s.domain.uuid, uuid, 16);
+        memcpy(s.domain.name, book->guests[i].name, sizeof(s.domain.name));
+        find_running(&s, xs);
+        break;
+    }
+    *subject_out = s;
+    return true;
+}
+
+_Static_assert(BOOK_NAME_LEN == XEN_NAME_LEN, "names are copied whole");
+
+/* A guest that does not run is known by the name it was attached under. */
+static bool find_in_book(struct subject *subject_out, const char *name, const struct book *book,
+                         char why_out[XEN_WHY_LEN])
+{
+    const struct book_guest *found = NULL;
+
+    for (unsigned i = 0; book && i < book->nr_guests; i++) {
+        const struct book_guest *guest = &book->guests[i];
+
+        if (strcmp(guest->name, name))
+            continue;
+        if (found && memcmp(found->uuid, guest->uuid, 16)) {
+            snprintf(why_out, XEN_WHY_LEN,
+                     "no guest named %s runs, and the policy file has several; say its UUID", name);
+            return false;
+        }
+        found = guest;
+    }
+    if (!found)
+        return false;
+    *subject_out = (struct subject){.kind = SUBJECT_XEN, .domain = {.domid = DOMID_NONE}};
+    memcpy(subject_out->uuid, found->uuid, 16);
+    memcpy(subject_out->domain.uuid, found->uuid, 16);
+    memcpy(subject_out->domain.name, found->name, sizeof(found->name));
+    return true;
+}
+
+bool subject_find(struct subject *subject_out, const char *text, struct xs_handle *xs,
+                  const struct book *book, char why_out[XEN_WHY_LEN])
+{
+    uint8_t uuid[16];
+
+    if (strncmp(text, "uid:", 4) == 0)
+        return find_user(subject_out, text + 4, why_out);
+    if (text_to_uuid(text, uuid))
+        return find_uuid(subject_out, uuid, xs, book);
+    if (!xs) {
+        snprintf(why_out, XEN_WHY_LEN,
+                 "%s: without Xen a guest is uid:N, or uid:N/DEVICE; a pool is a UUID", text);
+        return false;
+    }
+    *subject_out = (struct subject){.kind = SUBJECT_XEN};
+    if (!domain_find(xs, text, &subject_out->domain, why_out))
+        return strncmp(why_out, "several", 7) && find_in_book(subject_out, text, book, why_out);
+    memcpy(subject_out->uuid, subject_out->domain.uuid, 16);
+    return true;
+}
+
+struct tmemctl_who subject_who(const struct subject *subject, uint32_t device)
+{
+    struct tmemctl_who who = {.kind = TMEMCTL_XEN, .id = subject->domain.domid, .device = device};
+
+    if (subject->kind == SUBJECT_LOCAL) {
+        who.kind = TMEMCTL_LOCAL;
+        who.id = subject->uid;
+        who.device = subject->device;
+    } else {
+        memcpy(who.uuid, subject->uuid, 16);
+    }
+    return who;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * operator_subject.h - whom the operator means: a guest or a shared pool.
+ *
+ *   g1, 7                the Xen guest of that name or domid; if it does not run,
+ *                        the one that the policy file has by that name
+ *   uid:1000, uid:1000/2 all attachments, or attachment 2, of a user's processes
+ *                        on the machine of the daemon
+ *   8-4-4-4-12           a UUID: of a guest in the policy file, else of a shared pool
+ */
+#ifndef XENTMEM_TOOL_OPERATOR_SUBJECT_H
+#define XENTMEM_TOOL_OPERATOR_SUBJECT_H
+
+#include "frontend/tool/operator_book.h"
+#include "frontend/tool/operator_xen.h"
+#include "protocol/control.h"
+
+enum subject_kind {
+    SUBJECT_XEN,   /* a guest of Xen; runs if domain.domid is not DOMID_NONE */
+    SUBJECT_LOCAL, /* a user's processes */
+    SUBJECT_POOL,  /* a shared pool */
+};
+
+#define DOMID_NONE UINT32_MAX
+
+struct subject {
+    enum subject_kind kind;
+    uint8_t uuid[16];     /* XEN, POOL */
+    struct domain domain; /* XEN */
+    uint32_t uid;         /* LOCAL */
+    uint32_t device;      /* LOCAL; TMEMCTL_EVERY_DEVICE if none was given */
+};
+
+/*
+ * @xs, NULL without Xen, and @book may have what is asked for. False: @why_out
+ * says why nobody is meant by @text.
+ */
+bool subject_find(struct subject *subject_out, const char *text, struct xs_handle *xs,
+                  const struct book *book, char why_out[XEN_WHY_LEN]);
+
+/* For a message; not for a pool. @device: TMEMCTL_EVERY_DEVICE, or one of a Xen guest. */
+struct tmemctl_who subject_who(const struct subject *subject, uint32_t device);
+
+#endif /* XENTMEM_TOOL_OPERATOR_SUBJECT_H */

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "frontend/tool/operator_talk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "frontend/tool/operator_attach.h"
+
+/* The device of dom0's attachment for messages; guests' own are counted from 0. */
+#define CONTROL_DEVICE UINT32_C(4294967295)
+#define CONTROL_WHERE  "xen:4294967295"
+#define CONTROL_LOCK   "/run/xentmem/control.lock"
+
+#define MANAGER_TIMEOUT_MS 15000u
+/* One command at a time uses the attachment; so long for the others to end. */
+#define BUSY_TRIES   100
+#define BUSY_WAIT_MS 100
+
+/* A manager that gives more parts than this to one list is not to be believed. */
+#define MAX_PARTS 100000u
+
+bool talk_by_xenstore(const struct tool *tool)
+{
+    return !tool->attach && xen_is_dom0();
+}
+
+/* Nobody else makes the attachment meanwhile. -1: the lock could not be had; go on without. */
+static int lock_control(void)
+{
+    int fd;
+
+    mkdir("/run/xentmem", 0755);
+    fd = open(CONTROL_LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        flock(fd, LOCK_EX);
+    return fd;
+}
+
+static int make_attachment(struct tool *tool, struct xs_handle *xs, const struct domain *manager)
+{
+    const struct schema_place place = {.manager = manager->domid, .device = CONTROL_DEVICE};
+    char why[XEN_WHY_LEN];
+    struct domain dom0;
+    int code = TOOL_DONE, lock = lock_control();
+
+    if (!domain_read(xs, 0, &dom0)) {
+        code = tool_fail(TOOL_SYSTEM, "domain 0 is not in xenstore: has xen-init-dom0 run?");
+    } else if (attach_look(xs, &place, dom0.uuid) != ATTACH_THERE) {
+        if (!attach_write(xs, manager, &dom0, CONTROL_DEVICE, &GRANT_DEFAULT, NULL, why)) {
+            code = tool_fail(TOOL_SYSTEM, "%s", why);
+        } else if (!attach_wait(tool, xs, manager, &dom0, CONTROL_DEVICE, MANAGER_TIMEOUT_MS,
+                                why)) {
+            code = tool_fail(TOOL_NO_MANAGER, "%s", why);
+            attach_remove(xs, &place, true, why);
+        }
+    }
+    if (lock >= 0)
+        close(lock);
+    return code;
+}
+
+/* In dom0: which attachment leads to the manager. */
+static int find_attachment(struct tool *tool, const char *name)
+{
+    char why[XEN_WHY_LEN];
+    struct xs_handle *xs = xen_open(why);
+    struct domain manager;
+    int code = TOOL_DONE;
+
+    if (!xs)
+        return tool_fail(TOOL_SYSTEM, "%s", why);
+    if (!domain_find_manager(xs, name, &manager, why)) {
+        code = tool_fail(TOOL_NO_MANAGER, "%s", why);
+    } else if (manager.domid == 0) {
+        tool->attach = "local:";
+    } else {
+        tool->attach = CONTROL_WHERE;
+        code = make_attachment(tool, xs, &manager);
+    }
+    xs_close(xs);
+    return code;
+}
+
+static struct xentmem *open_when_free(struct tool *tool, int *code_out)
+{
+    struct xentmem_options options = XENTMEM_OPTIONS_INIT;
+    struct xentmem *t;
+
+    for (unsigned tries = 0; tries < BUSY_TRIES; tries++) {
+        t = xentmem_open(tool->attach, XENTMEM_OPEN_CONTROL, &options);
+        if (t)
+            return t;
+        if (errno != EBUSY)
+            break;
+        poll(NULL, 0, BUSY_WAIT_MS);
+    }
+    /* once more, for the reason */
+    return tool_open(tool, XENTMEM_OPEN_CONTROL, code_out);
+}
+
+struct xentmem *talk_open(struct tool *tool, const char *manager, int *code_out)
+{
+    *code_out = TOOL_DONE;
+    if (!tool->attach) {
+        if (xen_is_dom0())
+            *code_out = find_attachment(tool, manager);
+        else
+            tool->attach = "local:";
+    }
+    return *code_out ? NULL : open_when_free(tool, code_out);
+}
+
+union tmemctl_message talk_message(enum tmemctl_command command)
+{
+    union tmemctl_message m;
+
+    memset(&m, 0, sizeof(m));
+    m.head.command = command;
+    switch (command) {
+#define X(value, name, message, bytes, record, list, change)                                       \
+    case value:                                                                                    \
+        m.head.length = bytes;                                                                     \
+        break;
+        TMEMCTL_COMMANDS(X)
+#undef X
+    }
+    return m;
+}
+
+static int bad_reply(const char *what)
+{
+    return tool_fail(TOOL_SYSTEM, "%s: the manager's reply is malformed", what);
+}
+
+/* One message and its reply. *@cursor_out: where to go on, 0 at the end. */
+static int talk_part(struct tool *tool, struct xentmem *t, const union tmemctl_message *message,
+                     void *reply, void (*each)(void *arg, const void *record), void *arg,
+                     const char *what, uint64_t *cursor_out)
+{
+    size_t length = TMEMCTL_MAX_REPLY;
+    int status = xentmem_control(t, message, message->head.length, reply, &length);
+    struct tmemctl_reply head;
+
+    if (status != XENTMEM_OK)
+        return tool_result(tool, what, status);
+    if (length > TMEMCTL_MAX_REPLY ||
+        tmemctl_reply_check(reply, (uint32_t)length, message->head.command) != TMEMIF_OK)
+        return bad_reply(what);
+    memcpy(&head, reply, sizeof(head));
+    for (uint32_t i = 0; each && i < head.count; i++)
+        each(arg, (const uint8_t *)reply + sizeof(head) + (size_t)i * head.record_bytes);
+    *cursor_out = head.cursor;
+    return TOOL_DONE;
+}
+
+int talk(struct tool *tool, struct xentmem *t, const union tmemctl_message *message,
+         void (*each)(void *arg, const void *record), void *arg, const char *what)
+{
+    union tmemctl_message m = *message;
+    void *reply = malloc(TMEMCTL_MAX_REPLY); /* aligned for every record */
+    int code;
+
+    if (!reply)
+        return tool_fail(TOOL_SYSTEM, "no memory");
+    for (unsigned parts = 0;; parts++) {
+        code = talk_part(tool, t, &m, reply, each, arg, what, &m.head.cursor);
+        if (code || m.head.cursor == 0)
+            break;
+        if (parts == MAX_PARTS) {
+            code = bad_reply(what);
+            break;
+        }
+    }
+    free(reply);
+    return code;
+}
+
+int talk_once(struct tool *tool, const char *manager, const union tmemctl_message *message,
+              void (*each)(void *arg, const void *record), void *arg, const char *what)
+{
+    int code;
+    struct xentmem *t = talk_open(tool, manager, &code);
+
+    if (!t)
+        return code;
+    code = talk(tool, t, message, each, arg, what);
+    xentmem_close(t);
+    return code;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * operator_talk.h - the operator's messages (protocol/control.h), sent and answered.
+ *
+ * Over the attachment that --attach names; else, in dom0, over dom0's own
+ * attachment to the manager, which is made when it is needed first and stays;
+ * else over the socket of the daemon on this machine.
+ */
+#ifndef XENTMEM_TOOL_OPERATOR_TALK_H
+#define XENTMEM_TOOL_OPERATOR_TALK_H
+
+#include "frontend/tool/command.h"
+#include "protocol/control.h"
+
+/* Are changes of policy written to xenstore (true), or sent as messages to a daemon? */
+bool talk_by_xenstore(const struct tool *tool);
+
+/*
+ * @manager: name of its domain, or NULL for the default. NULL: *@code_out is what to exit
+ * with, and why is on stderr.
+ */
+struct xentmem *talk_open(struct tool *tool, const char *manager, int *code_out);
+
+/* A message of @command, for its fields to be filled. */
+union tmemctl_message talk_message(enum tmemctl_command command);
+
+/*
+ * Send @message, and again while its list goes on. @each, which may be NULL,
+ * is called with every record, copied to memory of our own. Returns an exit code, with
+ * the reason on stderr; @what names the action in it.
+ */
+int talk(struct tool *tool, struct xentmem *t, const union tmemctl_message *message,
+         void (*each)(void *arg, const void *record), void *arg, const char *what);
+
+/* talk_open(), talk(), xentmem_close(). */
+int talk_once(struct tool *tool, const char *manager, const union tmemctl_message *message,
+              void (*each)(void *arg, const void *record), void *arg, const char *what);
+
+#endif /* XENTMEM_TOOL_OPERATOR_TALK_H */

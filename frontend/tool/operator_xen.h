@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * operator_xen.h - xenstore as the operator's commands in dom0 use it: which
+ * domains there are, and where the nodes of an attachment lie.
+ *
+ * What each node means: xenstore-schema/SCHEMA.md.
+ */
+#ifndef XENTMEM_TOOL_OPERATOR_XEN_H
+#define XENTMEM_TOOL_OPERATOR_XEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <xenstore.h>
+
+#include "xenstore-schema/nodes.h"
+
+#define XEN_NAME_LEN 128u
+#define XEN_PATH_LEN 256u
+#define XEN_WHY_LEN  512u
+
+/* Are we in dom0, where xenstore may be written? */
+bool xen_is_dom0(void);
+
+/* NULL: why_out says what to start. */
+struct xs_handle *xen_open(char why_out[XEN_WHY_LEN]);
+
+struct domain {
+    unsigned domid;
+    char name[XEN_NAME_LEN]; /* may be empty */
+    uint8_t uuid[16];        /* zero: not known (dom0) */
+};
+
+/* False: there is no such domain (any more). */
+bool domain_read(struct xs_handle *xs, unsigned domid, struct domain *domain_out);
+
+/* All there are; to be freed. NULL: none could be read. */
+struct domain *domains_read(struct xs_handle *xs, unsigned *nr_out);
+
+/*
+ * By name or domid. False, with @why_out: no such domain, or several of that
+ * name, whose domids are listed.
+ */
+bool domain_find(struct xs_handle *xs, const char *name, struct domain *domain_out,
+                 char why_out[XEN_WHY_LEN]);
+
+/*
+ * The manager named @name, or, for NULL or "", the domain called xentmem, or
+ * else dom0 if a daemon has announced itself there.
+ */
+#define MANAGER_NAME "xentmem"
+bool domain_find_manager(struct xs_handle *xs, const char *name, struct domain *manager_out,
+                         char why_out[XEN_WHY_LEN]);
+/* Has the daemon in @manager announced itself? */
+bool manager_is_ready(struct xs_handle *xs, unsigned manager);
+
+/* ---- values ---- */
+
+/* The node as text, to be freed; NULL: it is not there. */
+char *node_read(struct xs_handle *xs, xs_transaction_t t, const char *path);
+/* A decimal number; @absent if the node is not there or is no number. */
+uint64_t node_read_number(struct xs_handle *xs, const char *path, uint64_t absent);
+bool node_write(struct xs_handle *xs, xs_transaction_t t, const char *path, const char *text);
+bool node_write_number(struct xs_handle *xs, xs_transaction_t t, const char *path, uint64_t number);
+/* A folder that belongs to @owner and that @reader may read, with all that is written below. */
+bool node_make_folder(struct xs_handle *xs, xs_transaction_t t, const char *path, unsigned owner,
+                      unsigned reader);
+/* Gone is gone: true if it was not there. */
+bool node_remove(struct xs_handle *xs, xs_transaction_t t, const char *path);
+
+/* "why" for an errno that xenstore gave, naming the knob when it is a quota. */
+void xen_explain(char why_out[XEN_WHY_LEN], const char *what, int error);
+
+/*
+ * Wait until the number at @path is one of the states in the set @wanted (bit n: state n), or
+ * the node is gone, which is state 0. Returns the state last seen. @show is called about ten
+ * times a second with the milliseconds passed, or NULL.
+ */
+unsigned node_wait_state(struct xs_handle *xs, const char *path, unsigned wanted,
+                         unsigned timeout_ms, void (*show)(void *arg, unsigned passed_ms),
+                         void *arg);
+
+#endif /* XENTMEM_TOOL_OPERATOR_XEN_H */
