@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -18,6 +19,7 @@ bool peer_init(struct peer *p, uint32_t device, uint32_t nr_rings, uint32_t orde
     static uint64_t session = 1;
     size_t ring_bytes = (size_t)TMEMIF_PAGE_SIZE << order;
 
+    signal(SIGPIPE, SIG_IGN); /* a notification to a manager that is gone */
     memset(p, 0, sizeof(*p));
     p->hello = (struct tmemif_local_hello){.magic = TMEMIF_LOCAL_MAGIC,
                                            .version = TMEMIF_VERSION_1,
