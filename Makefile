@@ -81,7 +81,8 @@ INIT_SRC :=
 # tests/unit/NAME.c each; every one links the layers it needs from one archive
 UNIT_TESTS := ring_test codec_test control_message_test log_test notify_test store_desc_test store_test store_open_test store_kill_test \
               frontend_answer_test frontend_local_test frontend_ring_test frontend_room_test frontend_text_test frontend_where_test \
-              local_transport_test local_hostile_test local_restart_test
+              local_transport_test local_hostile_test local_restart_test \
+              frontend_tool_test
 UNIT_TESTS += engine_page_test engine_shared_test engine_flush_test engine_table_test engine_evict_test
 UNIT_TESTS += engine_recover_test engine_stress_test
 UNIT_TESTS += schema_nodes_test schema_value_test schema_states_test
@@ -271,6 +272,9 @@ $(BUILD)/tests/unit/control_book_test: $(call obj,frontend/tool/operator_book.c 
 $(BUILD)/tests/unit/control_book_test: DAEMON_LIBS += -ljson-c
 $(BUILD)/tests/unit/frontend_text_test: $(call obj,frontend/tool/text.c)
 $(BUILD)/tests/unit/frontend_ring_test: $(call obj,tests/unit/frontend_fake.c)
+$(BUILD)/tests/unit/frontend_tool_test: DAEMON_LIBS += -ljson-c
+$(BUILD)/tests/unit/frontend_tool_test: | $(BUILD)/bin/xentmem $(BUILD)/bin/xentmemd
+$(BUILD)/tests/unit/frontend_local_test: | $(BUILD)/bin/xentmemd
 
 .PHONY: tests
 tests: $(TEST_BIN) $(if $(DAEMON_MAIN),$(BUILD)/bin/xentmemd)

@@ -2,6 +2,7 @@
 /* bench: puts, then gets, so many at a time for so long. */
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -82,9 +83,8 @@ static int count(const struct bench *b, struct run *run, const struct xentmem_op
 
 static void show(struct bench *b, const struct run *run, uint64_t now)
 {
-    progress_show(&b->progress, "%s: %llu in %.1f of %llu s", run->name,
-                  (unsigned long long)run->done, (double)(now - run->started_ns) / 1e9,
-                  (unsigned long long)b->seconds);
+    progress_show(&b->progress, "%s: %" PRIu64 " in %.1f of %" PRIu64 " s", run->name, run->done,
+                  (double)(now - run->started_ns) / 1e9, b->seconds);
 }
 
 static int run_one_at_a_time(struct bench *b, struct run *run)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -179,12 +180,11 @@ static int put_file(struct job *job, uint64_t *stored_out)
         *stored_out += stored;
         if (stored < nr) {
             progress_clear(&job->progress);
-            return tool_fail(TOOL_REFUSED, "put: index %llu: %s",
-                             (unsigned long long)(index + stored),
+            return tool_fail(TOOL_REFUSED, "put: index %" PRIu64 ": %s", index + stored,
                              xentmem_strstatus(job->ops[stored].status));
         }
         index += nr;
-        progress_show(&job->progress, "put: %llu pages", (unsigned long long)*stored_out);
+        progress_show(&job->progress, "put: %" PRIu64 " pages", *stored_out);
     }
     return TOOL_DONE;
 }
@@ -257,12 +257,11 @@ static int get_pages(struct job *job)
 
             progress_clear(&job->progress);
             return tool_fail(status == XENTMEM_MISS ? TOOL_MISS : TOOL_REFUSED,
-                             "get: index %llu: %s", (unsigned long long)(job->first + done + found),
+                             "get: index %" PRIu64 ": %s", job->first + done + found,
                              xentmem_strstatus(status));
         }
         done += nr;
-        progress_show(&job->progress, "get: %llu of %llu pages", (unsigned long long)done,
-                      (unsigned long long)job->nr_pages);
+        progress_show(&job->progress, "get: %" PRIu64 " of %" PRIu64 " pages", done, job->nr_pages);
     }
     return TOOL_DONE;
 }

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The command as a user runs it, against the real daemon: what it prints and how it exits. */
+#include <json-c/json.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/lib/daemon_run.h"
+#include "tests/lib/runner.h"
+
+#define UUID "6f1c3f0e-52a0-4f7e-9d5b-0d6c7a1c2b3d"
+
+struct world {
+    struct daemon_run daemon;
+    char build[PATH_MAX / 2];
+    char output[65536]; /* of the last command, both streams */
+};
+
+static void begin(struct world *w)
+{
+    static const char *const args[] = {"--memory", "64M", "--local-quota", "4M", "--log-level",
+                                       "error",    NULL};
+    ssize_t len = readlink("/proc/self/exe", w->build, sizeof(w->build) - 1);
+    char *tests, library[PATH_MAX];
+
+    w->build[len > 0 ? len : 0] = '\0';
+    tests = strstr(w->build, "/tests/unit/");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(tests);
+    *tests = '\0';
+    snprintf(library, sizeof(library), "%s/lib", w->build);
+    setenv("LD_LIBRARY_PATH", library, 1);
+    CU_ASSERT_TRUE_FATAL(daemon_run_init(&w->daemon));
+    CU_ASSERT_TRUE_FATAL(daemon_run_start(&w->daemon, args));
+}
+
+static void end(struct world *w)
+{
+    daemon_run_fini(&w->daemon);
+}
+
+/* Run `xentmem -a local:SOCKET ARGUMENTS` by the shell. Its exit status; what it printed is kept.
+ */
+__attribute__((format(printf, 2, 3))) static int run(struct world *w, const char *format, ...)
+{
+    char arguments[1024], command[PATH_MAX + 2048];
+    va_list args;
+    size_t length = 0, r;
+    FILE *pipe;
+    int status;
+
+    va_start(args, format);
+    vsnprintf(arguments, sizeof(arguments), format, args);
+    va_end(args);
+    snprintf(command, sizeof(command), "{ %s/bin/xentmem -a local:%s %s\n} 2>&1", w->build,
+             w->daemon.socket, arguments);
+    pipe = popen(command, "r");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(pipe);
+    while ((r = fread(w->output + length, 1, sizeof(w->output) - 1 - length, pipe)) > 0)
+        length += r;
+    w->output[length] = '\0';
+    status = pclose(pipe);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* Make a file of @nr_bytes that no two pages of are alike. */
+static void make_file(struct world *w, char path_out[128], unsigned nr_bytes)
+{
+    FILE *file;
+
+    snprintf(path_out, 128, "%s/file", w->daemon.directory);
+    file = fopen(path_out, "w");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(file);
+    for (unsigned i = 0; i < nr_bytes; i++)
+        fputc((int)((i * 2654435761u) >> 24), file);
+    fclose(file);
+}
+
+static void a_file_goes_in_and_comes_back(void)
+{
+    struct world w;
+    char path[128];
+
+    begin(&w);
+    make_file(&w, path, 1000003);
+    CU_ASSERT_EQUAL(run(&w, "pool create --persistent"), 0);
+    CU_ASSERT_STRING_EQUAL(w.output, "0\n");
+    CU_ASSERT_EQUAL(run(&w, "put 0 name:file 5 %s", path), 0);
+    CU_ASSERT_STRING_EQUAL(w.output, "");
+    CU_ASSERT_EQUAL(
+        run(&w, "get -l 1000003 0 name:file 5 %s.back && cmp %s %s.back", path, path, path), 0);
+    CU_ASSERT_EQUAL(run(&w, "get -l 1000003 0 name:file 5 | cmp - %s", path), 0);
+    CU_ASSERT_EQUAL(run(&w,
+                        "get 0 name:file 5-249 %s.back && test $(stat -c %%s %s.back) = 1003520",
+                        path, path),
+                    0);
+    CU_ASSERT_EQUAL(run(&w, "get 0 name:other 5"), 3);
+    CU_ASSERT_EQUAL(run(&w, "flush 0 name:file 6"), 0);
+    CU_ASSERT_EQUAL(run(&w, "get 0 name:file 5-9 >/dev/null"), 3);
+    CU_ASSERT_PTR_NOT_NULL(strstr(w.output, "index 6"));
+    CU_ASSERT_EQUAL(run(&w, "flush 0 name:file 7-10"), 0);
+    CU_ASSERT_EQUAL(run(&w, "get 0 name:file 10"), 3);
+    CU_ASSERT_EQUAL(run(&w, "get 0 name:file 11 >/dev/null"), 0);
+    CU_ASSERT_EQUAL(run(&w, "flush 0 name:file"), 0);
+    CU_ASSERT_EQUAL(run(&w, "get 0 name:file 11"), 3);
+    CU_ASSERT_EQUAL(run(&w, "reset"), 0);
+    CU_ASSERT_EQUAL(run(&w, "get 0 name:file 11"), 4);
+    run(&w, "pool list; rm -f %s %s.back", path, path);
+    end(&w);
+}
+
+static void standard_input_is_read_and_filled_up_with_zeros(void)
+{
+    struct world w;
+
+    begin(&w);
+    CU_ASSERT_EQUAL(run(&w, "pool create -p"), 0);
+    CU_ASSERT_EQUAL(run(&w, "-j put 0 0xff 4294967295 - </dev/null"), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(w.output, "\"stored\": 0"));
+    CU_ASSERT_EQUAL(run(&w, "put 0 0xff 4294967295 <<X\nhello\nX\n"), 0);
+    CU_ASSERT_EQUAL(run(&w, "get -l 6 0 255 4294967295"), 0);
+    CU_ASSERT_STRING_EQUAL(w.output, "hello\n");
+    CU_ASSERT_EQUAL(run(&w, "get 0 255 4294967295 | tr -d '\\000' | wc -c"), 0);
+    CU_ASSERT_STRING_EQUAL(w.output, "6\n");
+    CU_ASSERT_EQUAL(run(&w, "put 0 0xff 4294967295 /bin/sh"), 1);
+    end(&w);
+}
+
+static void a_quota_stops_a_put_and_names_the_page(void)
+{
+    struct world w;
+    char path[128];
+
+    begin(&w);
+    make_file(&w, path, 5 << 20);
+    CU_ASSERT_EQUAL(run(&w, "pool create -p"), 0);
+    CU_ASSERT_EQUAL(run(&w, "-j put 0 1 0 %s", path), 4);
+    CU_ASSERT_PTR_NOT_NULL(strstr(w.output, "index 1024: refused: the quota"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(w.output, "\"stored\": 1024"));
+    run(&w, "reset; rm -f %s", path);
+    end(&w);
+}
+
+/* The last command printed JSON of this type, and it is well formed. */
+static struct json_object *must_be_json(const struct world *w, enum json_type type)
+{
+    struct json_object *value = json_tokener_parse(w->output);
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(value);
+    CU_ASSERT_EQUAL_FATAL(json_object_get_type(value), type);
+    return value;
+}
+
+static void tables_are_for_people_and_json_for_machines(void)
+{
+    struct json_object *value, *member = NULL;
+    struct world w;
+
+    begin(&w);
+    CU_ASSERT_EQUAL(run(&w, "pool create --inclusive"), 0);
+    CU_ASSERT_EQUAL(run(&w, "-j pool create --persistent"), 0);
+    value = must_be_json(&w, json_type_object);
+    CU_ASSERT(json_object_object_get_ex(value, "pool", &member));
+    CU_ASSERT_EQUAL(json_object_get_int(member), 1);
+    json_object_put(value);
+    CU_ASSERT_EQUAL(run(&w, "pool list"), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(w.output, "POOL"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(w.output, "ephemeral inclusive"));
+    CU_ASSERT_EQUAL(run(&w, "--json pool list"), 0);
+    value = must_be_json(&w, json_type_array);
+    CU_ASSERT_EQUAL_FATAL(json_object_array_length(value), 2);
+    CU_ASSERT(json_object_object_get_ex(json_object_array_get_idx(value, 1), "kind", &member));
+    CU_ASSERT_STRING_EQUAL(json_object_get_string(member), "persistent");
+    CU_ASSERT(
+        json_object_object_get_ex(json_object_array_get_idx(value, 0), "most_pages", &member));
+    CU_ASSERT_PTR_NULL(member);
+    json_object_put(value);
+    CU_ASSERT_EQUAL(run(&w, "-j pool info 1"), 0);
+    json_object_put(must_be_json(&w, json_type_object));
+    CU_ASSERT_EQUAL(run(&w, "pool destroy 1"), 0);
+    CU_ASSERT_EQUAL(run(&w, "pool info 1"), 4);
+    CU_ASSERT_EQUAL(run(&w, "pool leave 0"), 4);
+    end(&w);
+}
+
+static void what_the_operator_did_not_allow_is_refused(void)
+{
+    struct world w;
+
+    begin(&w);
+    CU_ASSERT_EQUAL(run(&w, "pool join " UUID), 4);
+    CU_ASSERT_PTR_NOT_NULL(strstr(w.output, "not allowed by the operator"));
+    end(&w);
+}
+
+static void wrong_command_lines_show_the_usage(void)
+{
+    static const char *const wrong[] = {
+        "",
+        "nonsense",
+        "--nonsense",
+        "-n x pool list",
+        "pool",
+        "pool nonsense",
+        "pool create 1",
+        "pool create --nonsense",
+        "pool join",
+        "pool join 1234",
+        "pool info",
+        "pool info 64",
+        "pool info -p 1",
+        "pool destroy x",
+        "put 0",
+        "put 64 1 1",
+        "put 0 x 1",
+        "put 0 1 x",
+        "put 0 1 4294967296",
+        "get 0 1",
+        "get 0 1 5-4",
+        "get 0 1 5-",
+        "get -l 0 0 1 5",
+        "get -l 4097 0 1 4294967295",
+        "get -l 5 0 1 5-6",
+        "flush 0",
+        "flush 0 1 2 3",
+        "reset now",
+        "bench -d 0",
+        "bench -s x",
+        "bench more",
+    };
+    struct world w;
+
+    begin(&w);
+    for (unsigned i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        int code = run(&w, "%s", wrong[i]);
+
+        if (code != 1 || !*w.output)
+            printf("# xentmem %s: exit %d\n", wrong[i], code);
+        CU_ASSERT_EQUAL(code, 1);
+        CU_ASSERT_NOT_EQUAL(*w.output, '\0');
+    }
+    end(&w);
+}
+
+static void every_command_explains_itself(void)
+{
+    static const char *const commands[] = {"pool", "put", "get", "flush", "reset", "bench"};
+    struct world w;
+
+    begin(&w);
+    CU_ASSERT_EQUAL(run(&w, "-h"), 0);
+    for (unsigned i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+        char usage[64];
+
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.output, commands[i]));
+        CU_ASSERT_EQUAL(run(&w, "%s -h", commands[i]), 0);
+        snprintf(usage, sizeof(usage), "usage: xentmem %s", commands[i]);
+        CU_ASSERT_PTR_EQUAL(strstr(w.output, usage), w.output);
+        CU_ASSERT_EQUAL(run(&w, "-h"), 0);
+    }
+    CU_ASSERT_EQUAL(run(&w, "--version"), 0);
+    CU_ASSERT_STRING_EQUAL(w.output, "xentmem " XENTMEM_VERSION "\n");
+    end(&w);
+}
+
+static void without_a_manager_the_exit_status_says_so(void)
+{
+    struct world w;
+
+    begin(&w);
+    CU_ASSERT_EQUAL(daemon_run_stop(&w.daemon), 0);
+    CU_ASSERT_EQUAL(run(&w, "pool list"), 5);
+    CU_ASSERT_EQUAL(run(&w, "get 0 1 1"), 5);
+    CU_ASSERT_EQUAL(run(&w, "put 0 1 1 /nowhere"), 2);
+    end(&w);
+}
+
+static void the_bench_measures_and_cleans_up(void)
+{
+    struct json_object *value, *member = NULL;
+    struct world w;
+
+    begin(&w);
+    CU_ASSERT_EQUAL(run(&w, "-j bench -s 1 -d 8 -p 500"), 0);
+    value = must_be_json(&w, json_type_array);
+    CU_ASSERT_EQUAL_FATAL(json_object_array_length(value), 2);
+    for (unsigned i = 0; i < 2; i++) {
+        struct json_object *row = json_object_array_get_idx(value, i);
+
+        CU_ASSERT(json_object_object_get_ex(row, "done", &member));
+        CU_ASSERT(json_object_get_int64(member) > 500);
+        CU_ASSERT(json_object_object_get_ex(row, "missed", &member));
+        CU_ASSERT_EQUAL(json_object_get_int64(member), 0);
+        CU_ASSERT(json_object_object_get_ex(row, "median_us", &member));
+        CU_ASSERT(json_object_get_double(member) > 0);
+    }
+    json_object_put(value);
+    CU_ASSERT_EQUAL(run(&w, "-j pool list"), 0);
+    value = must_be_json(&w, json_type_array);
+    CU_ASSERT_EQUAL(json_object_array_length(value), 0);
+    json_object_put(value);
+    end(&w);
+}
+
+#define TESTS(T)                                                                                   \
+    T(a_file_goes_in_and_comes_back)                                                               \
+    T(standard_input_is_read_and_filled_up_with_zeros)                                             \
+    T(a_quota_stops_a_put_and_names_the_page)                                                      \
+    T(tables_are_for_people_and_json_for_machines)                                                 \
+    T(what_the_operator_did_not_allow_is_refused)                                                  \
+    T(wrong_command_lines_show_the_usage)                                                          \
+    T(every_command_explains_itself)                                                               \
+    T(without_a_manager_the_exit_status_says_so)                                                   \
+    T(the_bench_measures_and_cleans_up)
+RUN_TESTS(TESTS)
