@@ -86,7 +86,7 @@ UNIT_TESTS := ring_test codec_test control_message_test log_test notify_test sto
 UNIT_TESTS += engine_page_test engine_shared_test engine_flush_test engine_table_test engine_evict_test
 UNIT_TESTS += engine_recover_test engine_stress_test
 UNIT_TESTS += schema_nodes_test schema_value_test schema_states_test
-UNIT_TESTS += control_policy_test control_handle_test control_grant_test control_book_test
+UNIT_TESTS += control_policy_test control_handle_test control_grant_test control_book_test control_command_test
 # tests/model/NAME.c, tests/conformance/NAME.c: longer native programs of the same kind
 LONG_TESTS :=
 LONG_TESTS += model/engine_model
@@ -266,6 +266,7 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_LIB) $(BUILD)/lib/layers.a $(if 
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS) -lcunit
 
+$(BUILD)/tests/unit/control_command_test: | $(BUILD)/bin/xentmemd $(BUILD)/bin/xentmem
 $(BUILD)/tests/unit/control_grant_test: $(call obj,frontend/tool/operator_grant.c frontend/tool/text.c)
 $(BUILD)/tests/unit/control_book_test: $(call obj,frontend/tool/operator_book.c \
     frontend/tool/operator_grant.c frontend/tool/text.c)
