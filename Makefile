@@ -56,7 +56,8 @@ TRANSPORT_LOCAL_SRC := daemon/transport/local/channel.c daemon/transport/local/c
 TRANSPORT_XEN_SRC   :=
 CONTROL_SRC  := daemon/control/control.c daemon/control/counters.c daemon/control/policy.c \
                 daemon/control/reply.c
-DAEMON_MAIN  := daemon/main.c daemon/options.c daemon/segments.c
+START_SRC    := daemon/options.c daemon/segments.c
+DAEMON_MAIN  := daemon/main.c
 
 LIB_SRC  := frontend/lib/answer.c frontend/lib/async.c frontend/lib/attach_local.c \
             frontend/lib/attach_xen.c frontend/lib/batch.c frontend/lib/beat.c \
@@ -82,7 +83,7 @@ INIT_SRC :=
 UNIT_TESTS := ring_test codec_test control_message_test log_test notify_test store_desc_test store_test store_open_test store_kill_test \
               frontend_answer_test frontend_local_test frontend_ring_test frontend_room_test frontend_text_test frontend_where_test \
               local_transport_test local_hostile_test local_restart_test \
-              frontend_tool_test
+              frontend_tool_test heartbeat_test daemon_options_test
 UNIT_TESTS += engine_page_test engine_shared_test engine_flush_test engine_table_test engine_evict_test
 UNIT_TESTS += engine_recover_test engine_stress_test
 UNIT_TESTS += schema_nodes_test schema_value_test schema_states_test
@@ -118,7 +119,7 @@ DAEMON_LIBS := $(XEN_LIBS) -levent_core
 TOOL_LIBS   := $(XEN_LIBS) -ljson-c
 
 LAYERS_SRC := $(PROTOCOL_SRC) $(UTIL_SRC) $(STORE_SRC) $(ENGINE_SRC) $(SCHEMA_SRC) $(SESSION_SRC) \
-              $(TRANSPORT_LOCAL_SRC) $(TRANSPORT_XEN_SRC) $(CONTROL_SRC)
+              $(TRANSPORT_LOCAL_SRC) $(TRANSPORT_XEN_SRC) $(CONTROL_SRC) $(START_SRC)
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 

@@ -35,7 +35,10 @@ bool size_parse(const char *text, uint64_t *bytes_out)
     unit = strchr(units, *text);
     if (!unit || text[1] != '\0')
         return false;
-    return !__builtin_mul_overflow(number, 1ull << (10 * (unit - units + 1)), bytes_out);
+    if (__builtin_mul_overflow(number, 1ull << (10 * (unit - units + 1)), &number))
+        return false;
+    *bytes_out = number;
+    return true;
 }
 
 bool number_parse(const char *text, uint64_t min, uint64_t max, uint64_t *number_out)
