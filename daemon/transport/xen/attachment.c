@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/transport/xen/attachment.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/transport/xen/node.h"
+#include "daemon/util/bug.h"
+
+/* Each attach maps up to 256 MiB while others wait: some at once, then one a second. */
+#define ATTACH_BURST     8u
+#define ATTACH_PERIOD_MS 1000u
+#define ATTACH_WAIT_MS   200u
+/* Steps that one look may take: from new to serving and out again is three. */
+#define STEPS_PER_LOOK 4u
+
+/* ---- our nodes ---- */
+
+/* xenstored refuses a domU more nodes or bytes than its quota. */
+static void check_written(struct attachment *a, bool ok)
+{
+    if (!ok)
+        log_limited(a->world->log, &a->log_limit, LOG_LEVEL_ERROR, "xenstore",
+                    "dom=%u device=%u why=\"a node cannot be written: %s\" "
+                    "hint=\"xenstore-control quota\"",
+                    a->place.guest, a->place.device, strerror(errno));
+}
+
+static void publish_number(struct attachment *a, enum schema_node node, uint64_t number)
+{
+    check_written(a, node_write_number(a->world->platform, &a->place, node, number));
+}
+
+static void publish_state(struct attachment *a, enum schema_xenbus state)
+{
+    a->published = state;
+    publish_number(a, SCHEMA_BACKEND_STATE, state);
+}
+
+static void publish_error(struct attachment *a, const char *why)
+{
+    check_written(a, node_write(a->world->platform, &a->place, SCHEMA_BACKEND_ERROR, why));
+    log_limited(a->world->log, &a->log_limit, LOG_LEVEL_NOTICE, "refused",
+                "dom=%u device=%u why=\"%s\"", a->place.guest, a->place.device, why);
+}
+
+static void publish_offer(struct attachment *a)
+{
+    const struct schema_offer *offer = &a->world->offer;
+    char version[SCHEMA_NUMBER_LEN];
+
+    schema_format_number(version, TMEMIF_VERSION_1);
+    check_written(a, node_write(a->world->platform, &a->place, SCHEMA_BACKEND_VERSIONS, version));
+    publish_number(a, SCHEMA_BACKEND_MAX_RINGS, offer->max_rings);
+    publish_number(a, SCHEMA_BACKEND_MAX_ORDER, offer->max_order);
+    publish_number(a, SCHEMA_BACKEND_MAX_DATA, offer->max_data_pages);
+    publish_number(a, SCHEMA_BACKEND_GRANT_COPY, 1);
+    publish_number(a, SCHEMA_BACKEND_FENCE_MIN, offer->fence_ms_min);
+    publish_number(a, SCHEMA_BACKEND_EPOCH, a->world->epoch);
+}
+
+/* ---- the session ---- */
+
+static void apply(struct attachment *a, enum schema_back_event event, const char *why);
+
+static void link_close(struct link *link)
+{
+    struct xen_peer *peer = (struct xen_peer *)link;
+    struct attachment *a = peer->owner;
+
+    a->peer = NULL;
+    xen_peer_close(peer);
+}
+
+static void link_fail(struct link *link, const char *reason)
+{
+    apply(((struct xen_peer *)link)->owner, SCHEMA_PEER_BROKEN, reason);
+}
+
+static const struct link_ops link_ops = {
+    .notify = xen_peer_notify,
+    .consume = xen_peer_consume,
+    .copy_from_grant = xen_peer_copy_from_grant,
+    .copy_to_grant = xen_peer_copy_to_grant,
+    .fail = link_fail,
+    .close = link_close,
+};
+
+/* A frontend leaves of its own will if it clears front_alive and says Closing. */
+static void end_session(struct attachment *a, bool said_goodbye, const char *why)
+{
+    enum session_end end = SESSION_LOST;
+
+    if (!a->peer)
+        return;
+    if (said_goodbye && xen_peer_has_left(a->peer))
+        end = SESSION_CLOSED;
+    sessions_detach(a->world->sessions, &a->peer->link, end, why);
+    BUG_UNLESS(!a->peer);
+}
+
+struct node_source {
+    struct attachment *attachment;
+    char *last;
+};
+
+static const char *read_front_node(void *arg, enum schema_node node, uint32_t number,
+                                   size_t *len_out)
+{
+    struct node_source *source = arg;
+    struct attachment *a = source->attachment;
+
+    free(source->last);
+    source->last = node_read(a->world->platform, &a->place, node, number, len_out);
+    return source->last;
+}
+
+static bool read_front(struct attachment *a, struct schema_front *front_out,
+                       char why_out[SCHEMA_REASON_LEN])
+{
+    struct node_source source = {.attachment = a};
+    const struct schema_reader reader = {read_front_node, &source};
+    struct schema_error error;
+    bool ok = schema_front_read(&reader, &a->world->offer, front_out, &error);
+
+    free(source.last);
+    if (!ok)
+        schema_error_text(why_out, &error);
+    return ok;
+}
+
+static bool serve(struct attachment *a, struct xen_peer *peer, char why_out[SCHEMA_REASON_LEN])
+{
+    const char *why = "";
+
+    peer->owner = a;
+    peer->left_fd = a->world->left_fd;
+    peer->link.ops = &link_ops;
+    peer->link.peer = a->key;
+    peer->link.privileged = a->place.guest == 0;
+    if (sessions_attach(a->world->sessions, &peer->link, &why) == TMEMIF_OK) {
+        a->peer = peer;
+        return true;
+    }
+    snprintf(why_out, SCHEMA_REASON_LEN, "%s", why);
+    xen_peer_close(peer);
+    return false;
+}
+
+static bool admit(struct attachment *a, char why_out[SCHEMA_REASON_LEN])
+{
+    const char *why;
+
+    if (a->admitted)
+        return true;
+    a->admitted = policies_admit(a->world->policies, &a->place, &a->key, &why);
+    if (!a->admitted)
+        snprintf(why_out, SCHEMA_REASON_LEN, "%s", why);
+    return a->admitted;
+}
+
+static void attach(struct attachment *a)
+{
+    char why[SCHEMA_REASON_LEN];
+    struct schema_front *front = malloc(sizeof(*front));
+    struct xen_peer *peer;
+
+    snprintf(why, sizeof(why), "the manager is out of memory");
+    if (front && admit(a, why) && read_front(a, front, why) &&
+        xen_peer_open(a->world->platform, a->place.guest, front, &peer, why) &&
+        serve(a, peer, why)) {
+        node_remove(a->world->platform, &a->place, SCHEMA_BACKEND_ERROR);
+        publish_number(a, SCHEMA_BACKEND_EPOCH, a->world->epoch);
+        publish_state(a, XENBUS_CONNECTED);
+    }
+    free(front);
+    if (!a->peer)
+        apply(a, SCHEMA_PEER_BROKEN, why);
+    else if (xen_peer_has_left(a->peer))
+        apply(a, SCHEMA_PEER_LEFT, "its process is gone");
+}
+
+/* The attachment ends, and with it the pools. */
+static void end(struct attachment *a, const char *why)
+{
+    end_session(a, false, why);
+    if (!a->admitted)
+        return;
+    sessions_forget(a->world->sessions, &a->key);
+    policies_dismiss(a->world->policies, &a->key);
+    a->admitted = false;
+}
+
+/* ---- the state machine ---- */
+
+static void offer(struct attachment *a, const char *why)
+{
+    char reason[SCHEMA_REASON_LEN];
+
+    end_session(a, false, why);
+    if (!admit(a, reason))
+        publish_error(a, reason);
+    publish_offer(a);
+    publish_state(a, XENBUS_INIT_WAIT);
+}
+
+static void close_down(struct attachment *a, bool said_goodbye, const char *why)
+{
+    end_session(a, said_goodbye, why);
+    publish_state(a, XENBUS_CLOSING);
+    publish_state(a, XENBUS_CLOSED);
+}
+
+static void apply(struct attachment *a, enum schema_back_event event, const char *why)
+{
+    struct schema_back_step step = schema_back_step(a->state, event);
+    bool said_goodbye = event == SCHEMA_FRONT_CLOSES || event == SCHEMA_FRONT_CLOSED;
+
+    if (step.next == SCHEMA_BACK_REFUSED)
+        return; /* such as the end of a process that is not attached */
+    if (step.next != a->state)
+        log_limited(a->world->log, &a->log_limit, LOG_LEVEL_DEBUG, "state",
+                    "dom=%u device=%u from=%s to=%s event=\"%s\"", a->place.guest, a->place.device,
+                    schema_back_state_name(a->state), schema_back_state_name(step.next),
+                    schema_back_event_name(event));
+    a->state = step.next;
+
+    switch (step.action) {
+    case SCHEMA_BACK_NOTHING:
+        break;
+    case SCHEMA_BACK_OFFER:
+        offer(a, why);
+        break;
+    case SCHEMA_BACK_ATTACH:
+        attach(a);
+        break;
+    case SCHEMA_BACK_CLOSE:
+        close_down(a, said_goodbye, why);
+        break;
+    case SCHEMA_BACK_DISOWN:
+        publish_error(a, why);
+        close_down(a, said_goodbye, "the manager has closed the session");
+        break;
+    case SCHEMA_BACK_END:
+        end(a, why);
+        if (event == SCHEMA_NODES_OFFLINE)
+            publish_state(a, XENBUS_CLOSED);
+        break;
+    }
+}
+
+/* ---- looking ---- */
+
+/* Is somebody else attached here now: another guest with the same domid? */
+static void forget_predecessor(struct attachment *a)
+{
+    struct account_key old = a->key;
+    const char *why;
+
+    if (!a->admitted)
+        return;
+    a->admitted = policies_admit(a->world->policies, &a->place, &a->key, &why);
+    if (a->admitted && memcmp(old.uuid, a->key.uuid, sizeof(old.uuid)) == 0)
+        return;
+    end_session(a, false, "its domain is another one now");
+    sessions_forget(a->world->sessions, &old);
+    policies_dismiss(a->world->policies, &old);
+}
+
+static bool is_offline(struct attachment *a, uint32_t own_state)
+{
+    uint64_t online = 1;
+
+    if (own_state == XENBUS_CLOSING)
+        return true; /* we never leave it at that */
+    return node_read_number(a->world->platform, &a->place, SCHEMA_BACKEND_ONLINE, &online) ==
+               SCHEMA_FINE &&
+           online == 0;
+}
+
+/* What has happened? False: xenstore does not say. */
+static bool observe_front(struct attachment *a, enum schema_back_event *event_out,
+                          const char **why_out)
+{
+    struct platform *platform = a->world->platform;
+    uint32_t state;
+    size_t len;
+    char *link;
+
+    if (node_read_state(platform, &a->place, SCHEMA_FRONTEND_STATE, &state)) {
+        *event_out = schema_back_event_of(state);
+        *why_out = *event_out == SCHEMA_FRONT_ODD ? "node state of the frontend has no meaning here"
+                                                  : "the frontend's state has changed";
+        if (*event_out == SCHEMA_FRONT_READY && a->peer && xen_peer_has_left(a->peer)) {
+            *event_out = SCHEMA_PEER_LEFT;
+            *why_out = "its process is gone";
+        }
+        return true;
+    }
+    if (!node_is_hidden(errno))
+        return false;
+    /* the state alone may be missing for a moment; without its link to us the whole folder is */
+    link = node_read(platform, &a->place, SCHEMA_FRONTEND_BACKEND, 0, &len);
+    *event_out = SCHEMA_FRONT_PREPARES;
+    *why_out = "the frontend's state has vanished";
+    if (!link && !node_is_hidden(errno))
+        return false;
+    if (!link) {
+        *event_out = SCHEMA_NODES_GONE;
+        *why_out = "the guest is gone";
+    }
+    free(link);
+    return true;
+}
+
+static bool observe(struct attachment *a, enum schema_back_event *event_out, const char **why_out)
+{
+    uint32_t own_state;
+
+    if (!node_read_state(a->world->platform, &a->place, SCHEMA_BACKEND_STATE, &own_state)) {
+        *event_out = SCHEMA_NODES_GONE;
+        *why_out = "its nodes are gone";
+        return node_is_hidden(errno);
+    }
+    if (own_state == XENBUS_INITIALISING && a->published != XENBUS_INITIALISING) {
+        *event_out = SCHEMA_NODES_RENEWED;
+        *why_out = "the toolstack has written its nodes anew";
+        return true;
+    }
+    if (is_offline(a, own_state)) {
+        *event_out = SCHEMA_NODES_OFFLINE;
+        *why_out = "detached by the operator";
+        return true;
+    }
+    return observe_front(a, event_out, why_out);
+}
+
+/* A virtual schedule, as log_limit_take() has one. */
+static bool may_attach(struct attachment *a, uint64_t now_ms)
+{
+    uint64_t next = a->attaches_ms > now_ms ? a->attaches_ms : now_ms;
+
+    if (next - now_ms > (uint64_t)(ATTACH_BURST - 1) * ATTACH_PERIOD_MS)
+        return false;
+    a->attaches_ms = next + ATTACH_PERIOD_MS;
+    return true;
+}
+
+/* A guest that is gone leaves our folder of it behind; the operator's nodes are not ours to tidy.
+ */
+static void remove_nodes(struct attachment *a)
+{
+    char folder[SCHEMA_PATH_LEN];
+    uint32_t own_state;
+
+    a->published = XENBUS_UNKNOWN;
+    if (!node_read_state(a->world->platform, &a->place, SCHEMA_BACKEND_STATE, &own_state))
+        return;
+    schema_folder(folder, &a->place, SCHEMA_IN_BACKEND);
+    a->world->platform->ops->remove(a->world->platform, folder);
+}
+
+/* One step. False: attaching has to wait. */
+static bool take_step(struct attachment *a, uint64_t now_ms)
+{
+    enum schema_back_event event;
+    const char *why;
+
+    if (!observe(a, &event, &why))
+        return true;
+    if (event == SCHEMA_NODES_RENEWED)
+        forget_predecessor(a);
+    if (schema_back_step(a->state, event).action == SCHEMA_BACK_ATTACH && !may_attach(a, now_ms))
+        return false;
+    apply(a, event, why);
+    if (event == SCHEMA_NODES_GONE)
+        remove_nodes(a);
+    return true;
+}
+
+static void watch_front(struct attachment *a)
+{
+    if (a->is_watched)
+        return;
+    a->is_watched = a->world->platform->ops->watch(a->world->platform, a->front_state_path);
+    if (!a->is_watched)
+        log_limited(a->world->log, &a->log_limit, LOG_LEVEL_ERROR, "xenstore",
+                    "dom=%u device=%u why=\"the frontend cannot be watched: %s\" "
+                    "hint=\"xenstore-control quota\"",
+                    a->place.guest, a->place.device, strerror(errno));
+}
+
+static void look_at_policy(struct attachment *a)
+{
+    char why[SCHEMA_REASON_LEN];
+
+    if (a->state == SCHEMA_BACK_ENDED)
+        return;
+    if (!a->admitted)
+        admit(a, why); /* if there is no policy, whoever tries to attach is told */
+    else if (a->policy_touched)
+        policies_refresh(a->world->policies, &a->place, &a->key);
+    a->policy_touched = false;
+}
+
+void attachment_look(struct attachment *a, uint64_t now_ms)
+{
+    enum schema_back_state before;
+
+    a->touched = false;
+    watch_front(a);
+    look_at_policy(a);
+
+    for (unsigned i = 0; i < STEPS_PER_LOOK; i++) {
+        before = a->state;
+        if (!take_step(a, now_ms)) {
+            a->touched = true;
+            a->not_before_ms = now_ms + ATTACH_WAIT_MS;
+            return;
+        }
+        if (a->state == before || a->state == SCHEMA_BACK_ENDED)
+            break;
+    }
+}
+
+bool attachment_is_over(const struct attachment *a)
+{
+    return a->state == SCHEMA_BACK_ENDED && a->published == XENBUS_UNKNOWN;
+}
+
+struct attachment *attachment_create(struct attachment_world *world,
+                                     const struct schema_place *place)
+{
+    struct attachment *a = calloc(1, sizeof(*a));
+
+    if (!a)
+        return NULL;
+    a->world = world;
+    a->place = *place;
+    a->touched = true;
+    schema_path(a->front_state_path, place, SCHEMA_FRONTEND_STATE, 0);
+    if (!node_read_state(world->platform, place, SCHEMA_BACKEND_STATE, &a->published))
+        a->published = XENBUS_UNKNOWN;
+    a->state = schema_back_begin(a->published);
+    return a;
+}
+
+void attachment_destroy(struct attachment *a)
+{
+    if (a->peer)
+        sessions_detach(a->world->sessions, &a->peer->link, SESSION_KEPT, "stopping");
+    if (a->is_watched)
+        a->world->platform->ops->unwatch(a->world->platform, a->front_state_path);
+    free(a);
+}

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/transport/xen/peer.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "protocol/ring.h"
+
+/* ---- why something could not be mapped ---- */
+
+#define PROBES_PER_CALL 64u
+
+static const char silo[] = "or XSM SILO forbids grants between two guests (run the daemon in dom0)";
+
+/*
+ * The driver says no more than EINVAL when a page cannot be mapped. A copy of one octet from
+ * each page tells which one is to blame, and why.
+ */
+static bool find_bad_page(struct xen_peer *p, const uint32_t *refs, uint32_t nr, uint32_t *page_out,
+                          int16_t *status_out)
+{
+    struct platform_copy probes[PROBES_PER_CALL];
+    uint8_t octets[PROBES_PER_CALL];
+
+    for (uint32_t at = 0; at < nr; at += PROBES_PER_CALL) {
+        uint32_t now = nr - at < PROBES_PER_CALL ? nr - at : PROBES_PER_CALL;
+
+        for (uint32_t i = 0; i < now; i++)
+            probes[i] =
+                (struct platform_copy){.ref = refs[at + i], .length = 1, .local = &octets[i]};
+        if (!p->platform->ops->grants_copy(p->grants, probes, now))
+            return false;
+        for (uint32_t i = 0; i < now; i++) {
+            if (probes[i].status == 0)
+                continue;
+            *page_out = at + i;
+            *status_out = probes[i].status;
+            return true;
+        }
+    }
+    return false;
+}
+
+static void explain_map(struct xen_peer *p, const char *what, const uint32_t *refs, uint32_t nr,
+                        char why_out[SCHEMA_REASON_LEN])
+{
+    uint32_t page;
+    int16_t status;
+
+    if (!find_bad_page(p, refs, nr, &page, &status))
+        snprintf(why_out, SCHEMA_REASON_LEN,
+                 "%s: %u pages cannot be mapped: they are not granted writable, or the manager has "
+                 "no maptrack frames left (max_maptrack_frames in its configuration)",
+                 what, nr);
+    else if (status == PLATFORM_COPY_DENIED)
+        snprintf(why_out, SCHEMA_REASON_LEN,
+                 "%s: page %u: permission denied: not granted to the manager's domain, %s", what,
+                 page, silo);
+    else
+        snprintf(why_out, SCHEMA_REASON_LEN,
+                 "%s: page %u: not a valid grant reference to the manager's domain", what, page);
+}
+
+/* ---- mapping ---- */
+
+static bool map_ring(struct xen_peer *p, unsigned ring, const struct schema_front *front,
+                     char why_out[SCHEMA_REASON_LEN])
+{
+    uint32_t nr = 1u << front->order;
+    uint32_t refs[SCHEMA_RING_PAGES];
+    char what[32];
+    void *pages;
+
+    memcpy(refs, front->ring_refs[ring], sizeof(refs));
+    pages = p->platform->ops->grants_map(p->grants, refs, nr);
+    if (!pages) {
+        snprintf(what, sizeof(what), "ring-ref%u", ring);
+        explain_map(p, what, refs, nr, why_out);
+        return false;
+    }
+    p->link.rings[ring] = (struct link_ring){.pages = pages, .order = front->order, .wait_fd = -1};
+    p->link.nr_rings = ring + 1;
+    return true;
+}
+
+/* The directory is copied, once: the guest may write to its pages as it likes. */
+static bool copy_directory(struct xen_peer *p, const struct schema_front *front, uint32_t *refs,
+                           char why_out[SCHEMA_REASON_LEN])
+{
+    struct platform_copy copies[SCHEMA_MAX_DIRECTORY];
+
+    for (uint32_t i = 0; i < front->nr_directory; i++)
+        copies[i] = (struct platform_copy){.ref = front->directory_refs[i],
+                                           .length = TMEMIF_PAGE_SIZE,
+                                           .local = refs + i * SCHEMA_REFS_PER_PAGE};
+    if (!p->platform->ops->grants_copy(p->grants, copies, front->nr_directory)) {
+        snprintf(why_out, SCHEMA_REASON_LEN, "data-ref: cannot be copied: %s", strerror(errno));
+        return false;
+    }
+    for (uint32_t i = 0; i < front->nr_directory; i++) {
+        if (copies[i].status == 0)
+            continue;
+        if (copies[i].status == PLATFORM_COPY_DENIED)
+            snprintf(why_out, SCHEMA_REASON_LEN,
+                     "data-ref%u: permission denied: not granted to the manager's domain, %s", i,
+                     silo);
+        else
+            snprintf(why_out, SCHEMA_REASON_LEN,
+                     "data-ref%u: not a valid grant reference to the manager's domain", i);
+        return false;
+    }
+    return true;
+}
+
+static bool map_data(struct xen_peer *p, const struct schema_front *front,
+                     char why_out[SCHEMA_REASON_LEN])
+{
+    uint32_t *refs = calloc(front->nr_directory, TMEMIF_PAGE_SIZE);
+    bool ok;
+
+    if (!refs) {
+        snprintf(why_out, SCHEMA_REASON_LEN, "the manager is out of memory");
+        return false;
+    }
+    ok = copy_directory(p, front, refs, why_out);
+    if (ok) {
+        p->link.data = p->platform->ops->grants_map(p->grants, refs, front->nr_data_pages);
+        ok = p->link.data != NULL;
+        if (!ok)
+            explain_map(p, "data area", refs, front->nr_data_pages, why_out);
+    }
+    if (ok) {
+        p->nr_data_pages = front->nr_data_pages;
+        p->link.data_bytes = (uint64_t)front->nr_data_pages * TMEMIF_PAGE_SIZE;
+    }
+    free(refs);
+    return ok;
+}
+
+static bool bind_channel(struct xen_peer *p, uint32_t domid, unsigned ring, uint32_t port,
+                         char why_out[SCHEMA_REASON_LEN])
+{
+    p->channels[ring] = p->platform->ops->channel_open(p->platform, domid, port);
+    if (p->channels[ring]) {
+        p->link.rings[ring].wait_fd = p->platform->ops->channel_fd(p->channels[ring]);
+        return true;
+    }
+    if (errno == EPERM || errno == EACCES)
+        snprintf(why_out, SCHEMA_REASON_LEN,
+                 "event-channel-%u: permission denied: not made for the manager's domain, %s", ring,
+                 silo);
+    else if (errno == ENOSPC)
+        snprintf(why_out, SCHEMA_REASON_LEN,
+                 "event-channel-%u: the manager has no event channels left (max_event_channels in "
+                 "its configuration)",
+                 ring);
+    else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+        snprintf(why_out, SCHEMA_REASON_LEN, "the manager is out of memory or descriptors");
+    else
+        snprintf(why_out, SCHEMA_REASON_LEN,
+                 "event-channel-%u: not an unbound channel that is made for the manager's domain",
+                 ring);
+    return false;
+}
+
+static bool open_all(struct xen_peer *p, uint32_t domid, const struct schema_front *front,
+                     char why_out[SCHEMA_REASON_LEN])
+{
+    const struct tmemif_ring *shared;
+
+    p->grants = p->platform->ops->grants_open(p->platform, domid);
+    if (!p->grants) {
+        snprintf(why_out, SCHEMA_REASON_LEN, "the manager is out of memory or descriptors");
+        return false;
+    }
+    for (unsigned i = 0; i < front->nr_rings; i++) {
+        if (!map_ring(p, i, front, why_out))
+            return false;
+    }
+    if (!map_data(p, front, why_out))
+        return false;
+    for (unsigned i = 0; i < front->nr_rings; i++) {
+        if (!bind_channel(p, domid, i, front->channels[i], why_out))
+            return false;
+    }
+    shared = p->link.rings[0].pages;
+    p->link.resume = ring_read_once(&shared->back_epoch) != 0;
+    p->link.fence_ms = front->fence_ms;
+    return true;
+}
+
+bool xen_peer_open(struct platform *platform, uint32_t domid, const struct schema_front *front,
+                   struct xen_peer **peer_out, char why_out[SCHEMA_REASON_LEN])
+{
+    struct xen_peer *p = calloc(1, sizeof(*p));
+
+    if (!p) {
+        snprintf(why_out, SCHEMA_REASON_LEN, "the manager is out of memory");
+        return false;
+    }
+    p->platform = platform;
+    p->left_fd = -1;
+    if (!open_all(p, domid, front, why_out)) {
+        xen_peer_close(p);
+        return false;
+    }
+    *peer_out = p;
+    return true;
+}
+
+void xen_peer_close(struct xen_peer *p)
+{
+    const struct platform_ops *ops = p->platform->ops;
+
+    for (unsigned i = 0; i < TMEMIF_MAX_RINGS; i++) {
+        if (p->channels[i])
+            ops->channel_close(p->channels[i]);
+    }
+    if (p->link.data)
+        ops->grants_unmap(p->grants, p->link.data, p->nr_data_pages);
+    for (unsigned i = 0; i < p->link.nr_rings; i++)
+        ops->grants_unmap(p->grants, p->link.rings[i].pages, 1u << p->link.rings[i].order);
+    if (p->grants)
+        ops->grants_close(p->grants);
+    free(p);
+}
+
+/* ---- for workers ---- */
+
+void xen_peer_notify(struct link *link, unsigned ring)
+{
+    struct xen_peer *p = (struct xen_peer *)link;
+
+    p->platform->ops->channel_notify(p->channels[ring]);
+}
+
+bool xen_peer_has_left(const struct xen_peer *p)
+{
+    const struct tmemif_ring *shared = p->link.rings[0].pages;
+
+    return ring_read_once(&shared->front_alive) == 0;
+}
+
+/* The end of the peer's process clears front_alive and sends an event (gntalloc's unmap notice). */
+static void look_whether_left(struct xen_peer *p)
+{
+    const uint64_t one = 1;
+    ssize_t r;
+
+    if (p->left_fd < 0 || !xen_peer_has_left(p) || atomic_exchange(&p->left, true))
+        return;
+    r = write(p->left_fd, &one, sizeof(one));
+    (void)r; /* a full counter wakes just as well */
+}
+
+void xen_peer_consume(struct link *link, unsigned ring)
+{
+    struct xen_peer *p = (struct xen_peer *)link;
+
+    p->platform->ops->channel_consume(p->channels[ring]);
+    look_whether_left(p);
+}
+
+static bool copy_grant(struct link *link, const struct tmemif_data *data, void *local,
+                       bool to_guest)
+{
+    struct xen_peer *p = (struct xen_peer *)link;
+    struct platform_copy copy = {
+        .ref = data->ref,
+        .offset = (uint16_t)data->offset,
+        .length = (uint16_t)data->length,
+        .to_guest = to_guest,
+        .local = local,
+    };
+
+    return p->platform->ops->grants_copy(p->grants, &copy, 1) && copy.status == 0;
+}
+
+bool xen_peer_copy_from_grant(struct link *link, const struct tmemif_data *from, void *local)
+{
+    return copy_grant(link, from, local, false);
+}
+
+bool xen_peer_copy_to_grant(struct link *link, const struct tmemif_data *to, const void *local)
+{
+    /* it is read from, by a hypercall whose structure has one kind of pointer */
+    return copy_grant(link, to, (void *)(uintptr_t)local, true);
+}

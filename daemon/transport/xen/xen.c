@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/transport/xen/transport.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "daemon/transport/xen/node.h"
+#include "daemon/util/clock.h"
+
+/* What we offer; tmemif.h has the bounds of the protocol. */
+#define OFFER_MAX_RINGS      16u
+#define OFFER_MAX_ORDER      TMEMIF_MAX_RING_PAGE_ORDER
+#define OFFER_MAX_DATA_PAGES 16384u /* 64 MiB: about a tenth of a second to map */
+
+/*
+ * A turn takes so many events off the queue, which is done with little work for each, so that a
+ * guest that floods a node cannot make the queue grow; and then looks at so many
+ * attachments and pools, each with some messages to xenstored. Between turns others have theirs.
+ */
+#define EVENTS_PER_TURN      1024u
+#define ATTACHMENTS_PER_TURN 16u
+#define POOLS_PER_TURN       8u
+
+static const struct timeval AT_ONCE = {0};
+/* When attachments wait that were made too often. */
+static const struct timeval LATER = {.tv_usec = 200000};
+
+static const char release[] = "@releaseDomain";
+
+struct xen_transport {
+    struct attachment_world world;
+    char backends[SCHEMA_PATH_LEN], policies[SCHEMA_PATH_LEN]; /* watched */
+    struct attachment *attachments;
+    bool listing; /* folders may have come or gone that no event names */
+    bool deaf;    /* xenstore is gone */
+    struct event *store_event, *left_event;
+    struct event *work_event; /* a timer: there is more to do */
+};
+
+/* ---- which attachments there are ---- */
+
+static struct attachment *find_attachment(struct xen_transport *t, const struct schema_place *place)
+{
+    for (struct attachment *a = t->attachments; a; a = a->next) {
+        if (a->place.guest == place->guest && a->place.device == place->device)
+            return a;
+    }
+    return NULL;
+}
+
+/* Something below the folder of @place has changed. */
+static void touch(struct xen_transport *t, const struct schema_place *place)
+{
+    struct attachment *a = find_attachment(t, place);
+
+    if (a) {
+        a->touched = true;
+        return;
+    }
+    a = attachment_create(&t->world, place);
+    if (!a) {
+        log_event(t->world.log, LOG_LEVEL_ERROR, "xen", "dom=%u why=\"out of memory\"",
+                  place->guest);
+        return;
+    }
+    a->next = t->attachments;
+    t->attachments = a;
+}
+
+static void touch_all(struct xen_transport *t)
+{
+    for (struct attachment *a = t->attachments; a; a = a->next)
+        a->touched = true;
+}
+
+/* Names of the children of @path that are numbers go to @visit. */
+static void for_each_number(struct xen_transport *t, const char *path,
+                            void (*visit)(struct xen_transport *t, uint32_t number,
+                                          const struct schema_place *place),
+                            const struct schema_place *place)
+{
+    unsigned nr = 0;
+    char **names = t->world.platform->ops->list(t->world.platform, path, &nr);
+
+    for (unsigned i = 0; names && i < nr; i++) {
+        uint64_t number;
+
+        if (schema_scan_number(names[i], strlen(names[i]), &number) && number <= UINT32_MAX)
+            visit(t, (uint32_t)number, place);
+    }
+    free(names);
+}
+
+static void visit_device(struct xen_transport *t, uint32_t device, const struct schema_place *guest)
+{
+    struct schema_place place = *guest;
+
+    place.device = device;
+    touch(t, &place);
+}
+
+static void visit_guest(struct xen_transport *t, uint32_t domid, const struct schema_place *nobody)
+{
+    struct schema_place place = {.manager = t->world.platform->domid, .guest = domid};
+    char path[SCHEMA_PATH_LEN];
+
+    (void)nobody;
+    schema_folder(path, &place, SCHEMA_IN_BACKEND);
+    *strrchr(path, '/') = '\0'; /* the folder above has one for each device */
+    for_each_number(t, path, visit_device, &place);
+}
+
+static void list_attachments(struct xen_transport *t)
+{
+    t->listing = false;
+    touch_all(t);
+    for_each_number(t, t->backends, visit_guest, NULL);
+}
+
+static void drop(struct xen_transport *t, struct attachment *gone)
+{
+    for (struct attachment **at = &t->attachments; *at; at = &(*at)->next) {
+        if (*at == gone) {
+            *at = gone->next;
+            attachment_destroy(gone);
+            return;
+        }
+    }
+}
+
+/* ---- events ---- */
+
+static bool is_below(const char *path, const char *folder)
+{
+    size_t len = strlen(folder);
+
+    return strncmp(path, folder, len) == 0 && (path[len] == '\0' || path[len] == '/');
+}
+
+static void on_policy_path(struct xen_transport *t, const char *path)
+{
+    struct schema_place place;
+    uint8_t uuid[TMEMIF_UUID_LEN];
+    struct attachment *a;
+
+    if (schema_shared_of(path, t->world.platform->domid, uuid)) {
+        policies_touch_shared(t->world.policies, uuid);
+    } else if (schema_guest_of(path, t->world.platform->domid, &place)) {
+        a = find_attachment(t, &place);
+        if (a)
+            a->touched = a->policy_touched = true;
+    } else {
+        policies_touch_all_shared(t->world.policies);
+        for (a = t->attachments; a; a = a->next)
+            a->touched = a->policy_touched = true;
+    }
+}
+
+static void on_path(struct xen_transport *t, const char *path)
+{
+    struct schema_place place;
+
+    if (schema_backend_of(path, t->world.platform->domid, &place)) {
+        touch(t, &place);
+    } else if (is_below(path, t->backends)) {
+        t->listing = true;
+    } else if (is_below(path, t->policies)) {
+        on_policy_path(t, path);
+    } else if (strcmp(path, release) == 0) {
+        touch_all(t);
+    } else {
+        for (struct attachment *a = t->attachments; a; a = a->next) {
+            if (strcmp(path, a->front_state_path) == 0)
+                a->touched = true;
+        }
+    }
+}
+
+/* True: there may be more. */
+static bool take_events(struct xen_transport *t)
+{
+    char path[SCHEMA_PATH_LEN];
+
+    for (unsigned i = 0; i < EVENTS_PER_TURN; i++) {
+        if (!t->world.platform->ops->next_event(t->world.platform, path)) {
+            if (errno != EAGAIN && errno != EINTR) {
+                /* those who are attached are served on; nobody else can come or go */
+                log_event(t->world.log, LOG_LEVEL_ERROR, "xenstore",
+                          "why=\"the connection is lost: %s\" hint=\"restart the daemon\"",
+                          strerror(errno));
+                t->deaf = true;
+            }
+            return false;
+        }
+        on_path(t, path);
+    }
+    return true;
+}
+
+/* ---- a turn of the control thread ---- */
+
+/* The list is begun anew each time: a look may change it. Who was looked at goes to its end. */
+static bool look_at_one(struct xen_transport *t, uint64_t now_ms)
+{
+    struct attachment **at = &t->attachments, *a;
+
+    while (*at && !((*at)->touched && (*at)->not_before_ms <= now_ms))
+        at = &(*at)->next;
+    a = *at;
+    if (!a)
+        return false;
+    attachment_look(a, now_ms);
+    if (attachment_is_over(a)) {
+        drop(t, a);
+        return true;
+    }
+    *at = a->next;
+    a->next = NULL;
+    while (*at)
+        at = &(*at)->next;
+    *at = a;
+    return true;
+}
+
+/* When to go on: there is @more, somebody waits for a look, or for its time. */
+static void plan(struct xen_transport *t, bool more, uint64_t now_ms)
+{
+    bool waiting = false;
+
+    for (const struct attachment *a = t->attachments; a; a = a->next) {
+        more = more || (a->touched && a->not_before_ms <= now_ms);
+        waiting = waiting || a->touched;
+    }
+    if (more)
+        event_add(t->work_event, &AT_ONCE);
+    else if (waiting)
+        event_add(t->work_event, &LATER);
+}
+
+void xen_transport_turn(struct xen_transport *t)
+{
+    uint64_t now_ms = clock_now_ms();
+    bool more;
+
+    if (t->deaf)
+        return;
+    more = take_events(t);
+    if (t->deaf) {
+        event_del(t->store_event);
+        return;
+    }
+    if (t->listing)
+        list_attachments(t);
+    more = policies_run(t->world.policies, POOLS_PER_TURN) || more;
+    for (unsigned i = 0; i < ATTACHMENTS_PER_TURN && look_at_one(t, now_ms); i++)
+        ;
+    plan(t, more, now_ms);
+}
+
+static void on_work(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    xen_transport_turn(arg);
+}
+
+/* The process at the other end of some link is gone; its worker has seen it. */
+static void on_left(evutil_socket_t fd, short what, void *arg)
+{
+    struct xen_transport *t = arg;
+    uint64_t value;
+    ssize_t r = read(fd, &value, sizeof(value));
+
+    (void)r;
+    (void)what;
+    for (struct attachment *a = t->attachments; a; a = a->next) {
+        if (a->peer && atomic_load(&a->peer->left))
+            a->touched = true;
+    }
+    xen_transport_turn(t);
+}
+
+/* ---- starting ---- */
+
+static bool is_attached_here(struct xen_transport *t, const struct account_key *key)
+{
+    for (struct attachment *a = t->attachments; a; a = a->next) {
+        if (a->admitted && a->key.id == key->id && a->key.device == key->device &&
+            memcmp(a->key.uuid, key->uuid, sizeof(key->uuid)) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Guests that were detached or died while no daemon was there. */
+static void forget_others(struct xen_transport *t)
+{
+    struct account_key key;
+    uint32_t cursor = 0;
+    unsigned nr = 0;
+    char **names = t->world.platform->ops->list(t->world.platform, t->backends, &nr);
+
+    if (!names && errno != ENOENT)
+        return; /* we do not know who is there */
+    free(names);
+    while (sessions_account_next(t->world.sessions, &cursor, &key)) {
+        if (key.kind != ACCOUNT_XEN || is_attached_here(t, &key))
+            continue;
+        sessions_forget(t->world.sessions, &key);
+        cursor = 0;
+    }
+}
+
+static bool watch_all(struct xen_transport *t, const char **why_out)
+{
+    struct platform *platform = t->world.platform;
+
+    if (platform->ops->watch(platform, t->policies) &&
+        platform->ops->watch(platform, t->backends) && platform->ops->watch(platform, release))
+        return true;
+    *why_out = strerror(errno);
+    return false;
+}
+
+static bool make_events(struct xen_transport *t, struct event_base *base, const char **why_out)
+{
+    struct platform *platform = t->world.platform;
+
+    *why_out = "out of memory or descriptors";
+    t->world.left_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (t->world.left_fd < 0)
+        return false;
+    t->store_event =
+        event_new(base, platform->ops->event_fd(platform), EV_READ | EV_PERSIST, on_work, t);
+    t->left_event = event_new(base, t->world.left_fd, EV_READ | EV_PERSIST, on_left, t);
+    t->work_event = event_new(base, -1, 0, on_work, t);
+    return t->store_event && t->left_event && t->work_event &&
+           event_add(t->store_event, NULL) == 0 && event_add(t->left_event, NULL) == 0;
+}
+
+/* Take up all that is there before the manager says that it is ready. */
+static void take_up(struct xen_transport *t)
+{
+    policies_touch_all_shared(t->world.policies);
+    while (policies_run(t->world.policies, POOLS_PER_TURN))
+        ;
+    list_attachments(t);
+    for (struct attachment *a = t->attachments, *next; a; a = next) {
+        next = a->next;
+        attachment_look(a, clock_now_ms());
+        if (attachment_is_over(a))
+            drop(t, a);
+    }
+    forget_others(t);
+}
+
+static void announce(struct xen_transport *t)
+{
+    const struct schema_place self = {.manager = t->world.platform->domid};
+
+    if (!node_write_number(t->world.platform, &self, SCHEMA_MANAGER_READY, t->world.epoch))
+        log_event(t->world.log, LOG_LEVEL_ERROR, "xenstore",
+                  "why=\"node data/xentmem/ready cannot be written: %s\"", strerror(errno));
+}
+
+struct xen_transport *xen_transport_start_on(struct platform *platform,
+                                             const struct xen_config *config, const char **why_out)
+{
+    struct xen_transport *t = calloc(1, sizeof(*t));
+
+    *why_out = "out of memory";
+    if (!t) {
+        platform->ops->close(platform);
+        return NULL;
+    }
+    t->world = (struct attachment_world){
+        .platform = platform,
+        .sessions = config->sessions,
+        .log = config->log,
+        .offer = {.max_rings = OFFER_MAX_RINGS,
+                  .max_order = OFFER_MAX_ORDER,
+                  .max_data_pages = OFFER_MAX_DATA_PAGES,
+                  .fence_ms_min = SESSION_FENCE_MIN_MS},
+        .epoch = config->epoch,
+        .left_fd = -1,
+    };
+    schema_backends(t->backends, platform->domid);
+    schema_policies(t->policies, platform->domid);
+    t->world.policies = policies_create(platform, config->log, config->policy, config->policy_arg);
+    if (!t->world.policies || !make_events(t, config->base, why_out) || !watch_all(t, why_out)) {
+        xen_transport_stop(t);
+        return NULL;
+    }
+    take_up(t);
+    announce(t);
+    log_event(config->log, LOG_LEVEL_NOTICE, "xen", "dom=%u epoch=%u", platform->domid,
+              config->epoch);
+    return t;
+}
+
+struct xen_transport *xen_transport_start(const struct xen_config *config, const char **why_out)
+{
+    struct platform *platform = platform_open(why_out);
+
+    return platform ? xen_transport_start_on(platform, config, why_out) : NULL;
+}
+
+static void free_event(struct event *event)
+{
+    if (event)
+        event_free(event);
+}
+
+void xen_transport_stop(struct xen_transport *t)
+{
+    const struct schema_place self = {.manager = t ? t->world.platform->domid : 0};
+
+    if (!t)
+        return;
+    node_remove(t->world.platform, &self, SCHEMA_MANAGER_READY);
+    free_event(t->work_event);
+    free_event(t->left_event);
+    free_event(t->store_event);
+    while (t->attachments)
+        drop(t, t->attachments);
+    if (t->world.policies)
+        policies_destroy(t->world.policies);
+    if (t->world.left_fd >= 0)
+        close(t->world.left_fd);
+    t->world.platform->ops->close(t->world.platform);
+    free(t);
+}
