@@ -90,6 +90,7 @@ UNIT_TESTS += engine_page_test engine_shared_test engine_flush_test engine_table
 UNIT_TESTS += engine_recover_test engine_stress_test
 UNIT_TESTS += schema_nodes_test schema_value_test schema_states_test
 UNIT_TESTS += control_policy_test control_handle_test control_grant_test control_book_test control_command_test
+UNIT_TESTS += policy_test
 # tests/model/NAME.c, tests/conformance/NAME.c: longer native programs of the same kind
 LONG_TESTS :=
 LONG_TESTS += model/engine_model
@@ -349,24 +350,43 @@ fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%)
 #
 # They print `NAME MEDIAN LOW HIGH` for each figure: docs/PERFORMANCE.md.
 
-BENCH_SRC := tests/bench/bed.c tests/bench/figures.c
+BENCH_SRC        := tests/bench/bed.c tests/bench/figures.c
 ENGINE_BENCH_SRC := tests/bench/engine_bench.c tests/bench/cost.c tests/bench/scaling.c \
                     tests/bench/footprint.c tests/bench/wait.c
-BENCHES := engine_bench
+POLICY_SRC       := tests/bench/policies/lru.c tests/bench/policies/clock.c \
+                    tests/bench/policies/sieve.c tests/bench/policies/s3fifo.c
+EVICT_SRC        := tests/bench/evict.c tests/bench/trace.c tests/bench/policies/ours.c $(POLICY_SRC)
+GENERATE_SRC     := tests/bench/traces/generate.c
+BENCHES          := engine_bench evict generate
 
 BENCH_MIB    ?= 4096
 BENCH_ROUNDS ?= 5
 
 $(BUILD)/bench/engine_bench: $(call obj,$(ENGINE_BENCH_SRC))
+$(BUILD)/bench/evict: $(call obj,$(EVICT_SRC))
+$(BUILD)/bench/generate: $(call obj,$(GENERATE_SRC))
 $(BENCHES:%=$(BUILD)/bench/%): $(call obj,$(BENCH_SRC)) $(BUILD)/lib/layers.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(BUILD)/lib/layers.a $(DAEMON_LIBS) -lm
+$(BUILD)/tests/unit/policy_test: $(call obj,$(POLICY_SRC) tests/bench/trace.c)
 
 .PHONY: bench
 bench: $(BENCHES:%=$(BUILD)/bench/%)
 	$(BUILD)/bench/engine_bench --mib $(BENCH_MIB) --rounds $(BENCH_ROUNDS) > $(BUILD)/bench/engine.figures
 	tests/bench/report $(BUILD)/bench.json $(BUILD)/bench/engine.figures
+
+# Hit ratios of block traces: made ones, and those of TRACES=dir, *.csv.
+MADE_TRACES := $(patsubst %,$(BUILD)/bench/traces/%.csv,zipf scan loop shift)
+TRACES      ?=
+
+$(BUILD)/bench/traces/%.csv: $(BUILD)/bench/generate
+	@mkdir -p $(@D)
+	$(BUILD)/bench/generate $* 1 > $@.new && mv $@.new $@
+
+.PHONY: bench-evict
+bench-evict: $(BUILD)/bench/evict $(MADE_TRACES)
+	tests/bench/evict-table $< $(MADE_TRACES) $(if $(TRACES),$(wildcard $(TRACES)/*.csv)) | tee $(BUILD)/bench/evict.table
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 
