@@ -16,8 +16,12 @@
 /* How often back_beat changes at the least while somebody is attached. */
 #define BACK_BEAT_MS 1000
 
+/* Guests share their log limits by id; a hostile one can hide the lines of a few others. */
+#define NR_LOG_LIMITS 64u
+
 struct session_table {
     struct session_config config;
+    struct log_limit log_limits[NR_LOG_LIMITS];
     struct session *sessions;
     struct attention attention;
     unsigned nr_workers;
@@ -42,6 +46,12 @@ static struct session *find_by_key(struct session_table *t, const struct account
 static const char *kind_name(const struct account_key *key)
 {
     return key->kind == ACCOUNT_XEN ? "dom" : "uid";
+}
+
+/* Peers come and go as they like: what that makes of lines is limited. */
+static struct log_limit *limit_of(struct session_table *t, const struct account_key *key)
+{
+    return &t->log_limits[key->id % NR_LOG_LIMITS];
 }
 
 /* ---- beginning and ending a session ---- */
@@ -127,10 +137,10 @@ enum tmemif_status sessions_attach(struct session_table *t, struct link *link, c
     /* a frontend that slept while the manager was away looks at its rings again */
     for (unsigned i = 0; link->resume && i < s->nr_rings; i++)
         link->ops->notify(link, i);
-    log_event(t->config.log, LOG_LEVEL_INFO, "attach", "%s=%u device=%u rings=%u data=%lluK%s%s",
-              kind_name(&link->peer), link->peer.id, link->peer.device, link->nr_rings,
-              (unsigned long long)link->data_bytes / 1024, link->privileged ? " privileged" : "",
-              link->resume ? " resumed" : "");
+    log_limited(t->config.log, limit_of(t, &link->peer), LOG_LEVEL_INFO, "attach",
+                "%s=%u device=%u rings=%u data=%lluK%s%s", kind_name(&link->peer), link->peer.id,
+                link->peer.device, link->nr_rings, (unsigned long long)link->data_bytes / 1024,
+                link->privileged ? " privileged" : "", link->resume ? " resumed" : "");
     return TMEMIF_OK;
 }
 
@@ -139,8 +149,9 @@ static void fence(struct session_table *t, struct session *s, const char *why)
     if (s->account == LAYOUT_NONE)
         return;
     engine_account_fence(t->config.engine, s->account);
-    log_event(t->config.log, LOG_LEVEL_NOTICE, "fence", "%s=%u device=%u why=\"%s\"",
-              kind_name(&s->link->peer), s->link->peer.id, s->link->peer.device, why);
+    log_limited(t->config.log, limit_of(t, &s->link->peer), LOG_LEVEL_NOTICE, "fence",
+                "%s=%u device=%u why=\"%s\"", kind_name(&s->link->peer), s->link->peer.id,
+                s->link->peer.device, why);
 }
 
 static void close_account(struct session_table *t, account_nr account)
@@ -172,9 +183,10 @@ static void end_session(struct session_table *t, struct session *s, enum session
 {
     account_nr account = s->account;
 
-    log_event(t->config.log, end == SESSION_LOST ? LOG_LEVEL_NOTICE : LOG_LEVEL_INFO, "detach",
-              "%s=%u device=%u why=\"%s\"", kind_name(&s->link->peer), s->link->peer.id,
-              s->link->peer.device, why);
+    log_limited(t->config.log, limit_of(t, &s->link->peer),
+                end == SESSION_LOST ? LOG_LEVEL_NOTICE : LOG_LEVEL_INFO, "detach",
+                "%s=%u device=%u why=\"%s\"", kind_name(&s->link->peer), s->link->peer.id,
+                s->link->peer.device, why);
     unlink_session(t, s);
     stop_rings(s);
     if (end == SESSION_LOST && !s->heartbeat.silent)
