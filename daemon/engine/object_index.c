@@ -431,7 +431,8 @@ const char *object_index_check(const struct object_index *ix, uint64_t *nr_pages
                 return "an extent has no pages";
             if (x->object != value >> 1 || !seek_extent(ix, x->object, x->base))
                 return "an extent is not found under its object and base";
-            found += (uint64_t)__builtin_popcountll(x->pages);
+            for (uint64_t left = x->pages; left; left &= left - 1)
+                found++;
             extents++;
         }
         if (found == 0 || found != o->nr_pages || extents != o->nr_extents)

@@ -383,7 +383,7 @@ static void begin_generations(struct engine *e, uint64_t highest)
     }
 }
 
-bool recover(struct engine *e)
+bool engine_recover(struct engine *e)
 {
     uint64_t highest = 0;
 

@@ -6,6 +6,6 @@
 #include "daemon/engine/state.h"
 
 /* Fill a new engine from its store; nobody else uses either yet. False: no memory. */
-bool recover(struct engine *e);
+bool engine_recover(struct engine *e);
 
 #endif /* XTM_ENGINE_RECOVER_H */

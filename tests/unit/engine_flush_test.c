@@ -2,6 +2,7 @@
 /* Flushing objects and ranges, at once and in slices. */
 #include "tests/lib/runner.h"
 
+#include "daemon/engine/shard.h"
 #include "tests/unit/engine_world.h"
 
 #define PERSISTENT TMEMIF_POOL_PERSISTENT
@@ -42,6 +43,8 @@ static void c14_flushed_object_is_gone_and_others_are_not(void)
         put_many(&w, a, p, 1, nr, 1);
         put_many(&w, a, p, 2, nr, 1);
         CU_ASSERT_EQUAL(flush_object(&w, a, p, 1, 0, UINT32_MAX), TMEMIF_OK);
+        /* few pages go at once */
+        CU_ASSERT(nr > 64 || nr_tombstones(&w) == 0);
         CU_ASSERT_EQUAL(nr_found(&w, a, p, 1, nr, 1), 0);
         CU_ASSERT_EQUAL(nr_found(&w, a, p, 2, nr, 1), nr);
         CU_ASSERT(is_sound(&w));
@@ -134,6 +137,28 @@ static void put_that_began_before_a_long_flush_and_ends_after_it_stays(void)
     reclaim_all(&w);
     CU_ASSERT_EQUAL(get(&w, a, p, 1, 5, 77), TMEMIF_OK);
     CU_ASSERT_EQUAL(frames_used(&w), 1);
+    world_end(&w);
+}
+
+/* The put took its generation, another worker's long flush a later one, and then the put ended. */
+static void page_overtaken_by_a_long_flush_gets_a_later_generation(void)
+{
+    struct world w = world_make(64, 0, 1, 1);
+    account_nr a = guest(&w, 1, 10, 0);
+    uint32_t p = pool(&w, a, PERSISTENT);
+    struct shard *s = &w.e->shards[0];
+
+    CU_ASSERT_EQUAL(put(&w, a, p, 1, 1, 1), TMEMIF_OK);
+    for (uint64_t ahead = 1; ahead < 3; ahead++) {
+        uint64_t last = atomic_load(&s->generation);
+
+        s->barrier = last + ahead;
+        CU_ASSERT_EQUAL(put(&w, a, p, 1, 1, 10 + ahead), TMEMIF_OK);
+        CU_ASSERT_EQUAL(live_generation(store_desc(w.store, store_next_live(w.store, 0))->live),
+                        last + ahead + 1);
+        CU_ASSERT_EQUAL(get(&w, a, p, 1, 1, 10 + ahead), TMEMIF_OK);
+    }
+    CU_ASSERT(is_sound(&w));
     world_end(&w);
 }
 
@@ -230,6 +255,29 @@ static void several_long_flushes_of_one_object_overlap(void)
     world_end(&w);
 }
 
+/* Both look through the object's list of extents. */
+static void c08_short_look_at_an_object_does_not_lose_a_long_flush_its_place(void)
+{
+    struct world w = world_make(2048, 0, 1, 1);
+    account_nr a = guest(&w, 1, 2000, 0);
+    uint32_t p = pool(&w, a, PERSISTENT), back = 0;
+
+    for (uint32_t extent = 0; extent < 60; extent++) {
+        for (uint32_t i = 0; i < 10; i++)
+            CU_ASSERT_EQUAL(put(&w, a, p, 1, extent * 6400 + i, i), TMEMIF_OK);
+    }
+    CU_ASSERT_EQUAL(flush_object(&w, a, p, 1, 0, UINT32_MAX), TMEMIF_OK);
+    engine_reclaim(w.e, 0, 110);
+    CU_ASSERT_EQUAL(frames_used(&w), 500);
+    CU_ASSERT_EQUAL(flush_object(&w, a, p, 1, 40 * 6400, 60 * 6400), TMEMIF_OK);
+    reclaim_all(&w);
+    for (uint32_t extent = 0; extent < 60; extent++)
+        back += get(&w, a, p, 1, extent * 6400, 0) != TMEMIF_MISS;
+    CU_ASSERT_EQUAL(back, 0);
+    CU_ASSERT_EQUAL(frames_used(&w), 0);
+    world_end(&w);
+}
+
 static void destroyed_pool_drains_in_slices(void)
 {
     struct world w = world_make(8192, 0, 1, 4);
@@ -261,10 +309,12 @@ static void destroyed_pool_drains_in_slices(void)
     T(range_that_ends_before_it_begins_is_malformed)                                               \
     T(c08_long_flush_is_answered_at_once_and_nothing_comes_back)                                   \
     T(put_that_began_before_a_long_flush_and_ends_after_it_stays)                                  \
+    T(page_overtaken_by_a_long_flush_gets_a_later_generation)                                      \
     T(flushed_quota_is_usable_again_at_once)                                                       \
     T(flushed_memory_is_usable_again_at_once)                                                      \
     T(more_long_flushes_than_tombstones_wait_for_each_other)                                       \
     T(several_long_flushes_of_one_object_overlap)                                                  \
+    T(c08_short_look_at_an_object_does_not_lose_a_long_flush_its_place)                            \
     T(destroyed_pool_drains_in_slices)
 
 RUN_TESTS(TESTS)

@@ -252,6 +252,31 @@ static void c32_destroyed_pools_stay_destroyed_whatever_had_been_reclaimed(void)
     world_end(&w);
 }
 
+static void c32_removed_shared_pool_stays_removed(void)
+{
+    struct world w = world_make(2048, 0, 1, 4);
+    account_nr a = guest(&w, 1, 0, 0);
+    uint8_t uuid[TMEMIF_UUID_LEN];
+    uint32_t p;
+
+    memset(uuid, 5, sizeof(uuid));
+    share(&w, 5, 1000);
+    allow(&w, 5, 1, RIGHT_FILL);
+    CU_ASSERT_EQUAL(join(&w, a, 5, PERSISTENT, &p), TMEMIF_OK);
+    for (uint32_t i = 0; i < 600; i++)
+        CU_ASSERT_EQUAL(put(&w, a, p, i, i, i), TMEMIF_OK);
+    CU_ASSERT_EQUAL(engine_shared_remove(w.e, uuid), TMEMIF_OK);
+    CU_ASSERT_EQUAL(frames_used(&w), 600);
+    reopen(&w);
+    CU_ASSERT_EQUAL(frames_used(&w), 0);
+    share(&w, 5, 1000);
+    allow(&w, 5, 1, RIGHT_FILL);
+    CU_ASSERT_EQUAL(join(&w, a, 5, PERSISTENT, &p), TMEMIF_OK);
+    CU_ASSERT_EQUAL(get(&w, a, p, 1, 1, 1), TMEMIF_MISS);
+    CU_ASSERT(is_sound(&w));
+    world_end(&w);
+}
+
 static void c32_seat_in_another_guests_pool_is_not_believed(void)
 {
     struct world w = world_make(256, 0, 1, 4);
@@ -429,6 +454,7 @@ static void intent_of_no_pool_or_no_sense_is_harmless(void)
     T(c32_two_pages_of_one_handle_and_generation_are_both_dropped)                                 \
     T(c32_long_flush_holds_and_what_came_after_it_stays)                                           \
     T(c32_destroyed_pools_stay_destroyed_whatever_had_been_reclaimed)                              \
+    T(c32_removed_shared_pool_stays_removed)                                                       \
     T(c32_seat_in_another_guests_pool_is_not_believed)                                             \
     T(c32_put_that_was_killed_has_happened_or_has_not)                                             \
     T(c32_flush_that_was_killed_is_finished)                                                       \

@@ -403,6 +403,17 @@ static void c31_lease_of_a_pool_is_of_no_use_in_its_successor(void)
     world_end(&s.w);
 }
 
+static void c17_frozen_guest_fills_no_shared_pool_and_others_do(void)
+{
+    struct pair s = pair_make(0);
+
+    engine_account_set_frozen(s.w.e, s.a, true);
+    CU_ASSERT_EQUAL(put(&s.w, s.a, s.p, 1, 1, 1), TMEMIF_FROZEN);
+    CU_ASSERT_EQUAL(put(&s.w, s.b, s.q, 1, 1, 2), TMEMIF_OK);
+    CU_ASSERT_EQUAL(get(&s.w, s.a, s.p, 1, 1, 2), TMEMIF_OK);
+    world_end(&s.w);
+}
+
 static void members_and_policies_are_listed(void)
 {
     struct pair s = pair_make(0);
@@ -436,6 +447,7 @@ static void members_and_policies_are_listed(void)
 
 #define TESTS(T)                                                                                   \
     T(c10_hit_in_a_shared_pool_leaves_the_page_for_all)                                            \
+    T(c17_frozen_guest_fills_no_shared_pool_and_others_do)                                         \
     T(c24_put_and_flush_are_seen_by_all_sharers_at_once)                                           \
     T(c25_shared_pages_are_charged_to_the_pool_alone)                                              \
     T(c25_last_one_out_frees_an_ephemeral_pool)                                                    \

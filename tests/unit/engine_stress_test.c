@@ -47,6 +47,7 @@ struct stress {
      * was answered, plus one if it was a put.
      */
     _Atomic uint64_t answered[NR_HANDLES];
+    _Atomic uint64_t begun[NR_HANDLES]; /* the version of the last operation that it began */
     _Atomic bool stop;
     atomic_uint nr_wrong;
 };
@@ -106,6 +107,7 @@ static void write_one(struct stress *s, unsigned worker, uint32_t handle, uint64
     void *frame;
 
     op.worker = worker;
+    atomic_store(&s->begun[handle], version);
     if (!is_put) {
         if (engine_flush_page(s->w.e, &op) != TMEMIF_OK)
             atomic_fetch_add(&s->nr_wrong, 1);
@@ -123,7 +125,7 @@ static void read_one(struct stress *s, unsigned worker, uint32_t handle, bool is
                      uint64_t *seen)
 {
     struct page_op op = op_of(s->guests[worker], s->pools[worker], handle % 8, handle);
-    uint64_t before = atomic_load(&s->answered[handle]), after;
+    uint64_t before = atomic_load(&s->answered[handle]);
     struct engine_get get;
     const void *frame;
     uint32_t word;
@@ -145,17 +147,9 @@ static void read_one(struct stress *s, unsigned worker, uint32_t handle, bool is
         *seen = version;
         return;
     }
-    after = atomic_load(&s->answered[handle]);
-    /* a persistent page that was there all the time is found */
-    if (is_persistent && before == after && (before & 1)) {
-        /* unless the writer's next operation was under way: then it is answered soon */
-        for (unsigned i = 0;
-             i < 1000000 && atomic_load(&s->answered[handle]) == before && !atomic_load(&s->stop);
-             i++)
-            continue;
-        if (atomic_load(&s->answered[handle]) == before)
-            atomic_fetch_add(&s->nr_wrong, 1);
-    }
+    /* a persistent page is found unless the writer's next operation had begun */
+    if (is_persistent && (before & 1) && atomic_load(&s->begun[handle]) == before / 2)
+        atomic_fetch_add(&s->nr_wrong, 1);
 }
 
 static void work(struct thread *t, bool is_persistent)
