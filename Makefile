@@ -58,7 +58,7 @@ TRANSPORT_XEN_SRC   := daemon/transport/xen/attachment.c daemon/transport/xen/no
                        daemon/transport/xen/policies.c daemon/transport/xen/xen.c
 CONTROL_SRC  := daemon/control/control.c daemon/control/counters.c daemon/control/policy.c \
                 daemon/control/reply.c
-START_SRC    := daemon/options.c daemon/segments.c
+START_SRC    := daemon/options.c daemon/segments.c daemon/xen_policy.c
 DAEMON_MAIN  := daemon/main.c
 
 LIB_SRC  := frontend/lib/answer.c frontend/lib/async.c frontend/lib/attach_local.c \

@@ -20,8 +20,10 @@
 #include "daemon/session/sessions.h"
 #include "daemon/store/store.h"
 #include "daemon/transport/local/local.h"
+#include "daemon/transport/xen/xen.h"
 #include "daemon/util/log.h"
 #include "daemon/util/notify.h"
+#include "daemon/xen_policy.h"
 
 /* How often memory of empty chunks goes back to the system, and how much of it at once. */
 static const struct timeval TIDY_TIME = {.tv_sec = 1};
@@ -41,6 +43,8 @@ struct daemon {
     struct event *tidy_event;     /* timer */
     struct event *stop_events[2]; /* SIGTERM, SIGINT */
     struct local_transport *local;
+    struct xen_policy xen_policy;
+    struct xen_transport *xen; /* NULL: no guests are served */
 };
 
 static bool fail(struct daemon *d, const char *what, const char *why)
@@ -188,6 +192,30 @@ static bool build_local(struct daemon *d)
     return d->local ? true : fail(d, "socket", why);
 }
 
+static bool build_xen(struct daemon *d)
+{
+    const struct xen_config config = {
+        .base = d->base,
+        .sessions = d->sessions,
+        .log = &d->log,
+        .epoch = store_super(d->store)->incarnation,
+        .policy = &xen_policy_functions,
+        .policy_arg = &d->xen_policy,
+    };
+    const char *why;
+
+    if (d->options.xen == XEN_NEVER)
+        return true;
+    d->xen_policy = (struct xen_policy){.book = d->policy, .engine = d->engine};
+    d->xen = xen_transport_start(&config, &why);
+    if (d->xen)
+        return true;
+    if (d->options.xen == XEN_REQUIRED || !d->options.socket)
+        return fail(d, "xen", why);
+    log_event(&d->log, LOG_LEVEL_NOTICE, "no-guests", "why=\"%s\"", why);
+    return true;
+}
+
 static bool build(struct daemon *d)
 {
     if (!notify_open(&d->notify))
@@ -197,7 +225,7 @@ static bool build(struct daemon *d)
     return segments_open(&d->log, &d->notify, d->options.memory_pages, d->options.fresh,
                          &d->store) &&
            build_engine(d) && build_control(d) && build_sessions(d) && build_loop(d) &&
-           build_local(d);
+           build_local(d) && build_xen(d);
 }
 
 /* ---- taking down ---- */
@@ -210,6 +238,7 @@ static void free_event(struct event *event)
 
 static void take_down(struct daemon *d)
 {
+    xen_transport_stop(d->xen);
     local_transport_stop(d->local);
     for (unsigned i = 0; i < 2; i++)
         free_event(d->stop_events[i]);
