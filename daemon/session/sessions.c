@@ -111,6 +111,56 @@ static void set_fence_deadline(struct session_table *t)
     atomic_store_explicit(&t->attention.fence_by_ms, by_ms, memory_order_release);
 }
 
+/* ---- accounts that hold nothing ---- */
+
+static void close_account(struct session_table *t, account_nr account)
+{
+    record_close_all(t->config.store, account);
+    engine_account_close(t->config.engine, account);
+    /* its pages are to be reclaimed even if nobody sends a request */
+    for (unsigned i = 0; i < t->nr_workers; i++)
+        worker_kick(t->workers[i]);
+}
+
+/*
+ * A local user makes attachments at will, so an account that holds nothing is
+ * not kept. A frozen one is: it would come back thawed.
+ */
+static void tidy_account(struct session_table *t, account_nr account)
+{
+    struct account_stats stats;
+
+    if (account == LAYOUT_NONE || !engine_account_stats(t->config.engine, account, &stats))
+        return;
+    if (stats.key.kind == ACCOUNT_LOCAL && !stats.frozen &&
+        record_pools_now(t->config.engine, account) == 0)
+        close_account(t, account);
+}
+
+/* A client that was there before a restart, and did not come back, leaves such an account. */
+static void tidy_accounts(struct session_table *t)
+{
+    struct account_key key;
+    account_nr account;
+    uint32_t cursor = 0;
+
+    while (engine_account_next(t->config.engine, &cursor, &account, &key)) {
+        if (!find_by_key(t, &key))
+            tidy_account(t, account);
+    }
+}
+
+static enum tmemif_status open_session(struct session_table *t, struct link *link,
+                                       struct session **session_out, const char **why_out)
+{
+    enum tmemif_status rc = session_open(&t->config, &t->attention, link, session_out, why_out);
+
+    if (rc != TMEMIF_TOO_MANY)
+        return rc;
+    tidy_accounts(t);
+    return session_open(&t->config, &t->attention, link, session_out, why_out);
+}
+
 enum tmemif_status sessions_attach(struct session_table *t, struct link *link, const char **why_out)
 {
     enum tmemif_status rc;
@@ -120,7 +170,7 @@ enum tmemif_status sessions_attach(struct session_table *t, struct link *link, c
         *why_out = "the attachment is in use by another process";
         return TMEMIF_BUSY;
     }
-    rc = session_open(&t->config, &t->attention, link, &s, why_out);
+    rc = open_session(t, link, &s, why_out);
     if (rc)
         return rc;
     s->next = t->sessions;
@@ -152,30 +202,6 @@ static void fence(struct session_table *t, struct session *s, const char *why)
     log_limited(t->config.log, limit_of(t, &s->link->peer), LOG_LEVEL_NOTICE, "fence",
                 "%s=%u device=%u why=\"%s\"", kind_name(&s->link->peer), s->link->peer.id,
                 s->link->peer.device, why);
-}
-
-static void close_account(struct session_table *t, account_nr account)
-{
-    record_close_all(t->config.store, account);
-    engine_account_close(t->config.engine, account);
-    /* its pages are to be reclaimed even if nobody sends a request */
-    for (unsigned i = 0; i < t->nr_workers; i++)
-        worker_kick(t->workers[i]);
-}
-
-/*
- * A local user makes attachments at will, so an account that holds nothing is
- * not kept. A frozen one is: it would come back thawed.
- */
-static void tidy_account(struct session_table *t, account_nr account)
-{
-    struct account_stats stats;
-
-    if (account == LAYOUT_NONE || !engine_account_stats(t->config.engine, account, &stats))
-        return;
-    if (stats.key.kind == ACCOUNT_LOCAL && !stats.frozen &&
-        record_pools_now(t->config.engine, account) == 0)
-        close_account(t, account);
 }
 
 static void end_session(struct session_table *t, struct session *s, enum session_end end,
@@ -367,6 +393,17 @@ static void table_free(struct session_table *t)
     free(t);
 }
 
+/* Those that a restart found: their guests need not be here for their policy to hold. */
+static void give_policies(struct session_table *t)
+{
+    struct account_key key;
+    account_nr account;
+    uint32_t cursor = 0;
+
+    while (engine_account_next(t->config.engine, &cursor, &account, &key))
+        t->config.control->account_opened(t->config.control_arg, account, &key);
+}
+
 bool sessions_create(const struct session_config *config, struct session_table **table_out,
                      const char **why_out)
 {
@@ -392,6 +429,7 @@ bool sessions_create(const struct session_config *config, struct session_table *
         table_free(t);
         return false;
     }
+    give_policies(t);
     *table_out = t;
     return true;
 }
