@@ -227,12 +227,14 @@ static void serve_ring(struct fake *f, unsigned number)
 
     if (manners == FAKE_SILENT)
         return;
-    for (uint32_t nr = ring_back_ready(back, &bad); nr; nr--) {
+    for (uint32_t nr = ring_back_ready(back, &bad); nr; nr = manners == FAKE_SLOW ? 0 : nr - 1) {
         uint32_t k = back->req_cons;
         struct tmemif_request r = ring_back_take(back);
         struct tmemif_response rsp =
             r.op == TMEMIF_OP_BATCH ? serve_batch(f, &r, k, manners) : serve(f, &r, k);
 
+        if (manners == FAKE_SLOW)
+            usleep(2000);
         spoil(manners, &r, &rsp);
         if (manners == FAKE_JUMPING_INDEX || manners == FAKE_BACKWARD_INDEX) {
             uint32_t jump = manners == FAKE_JUMPING_INDEX ? back->rsp_prod + 5 : UINT32_MAX;

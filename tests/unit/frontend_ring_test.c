@@ -204,15 +204,18 @@ static void submit_says_eagain_when_the_room_is_used_up_and_threads_still_get_th
     unsigned submitted = 0, reaped = 0;
     int r;
 
-    /* never reaped until there is no room */
-    for (unsigned tries = 0; submitted < NR && tries < 2000; tries++) {
+    /* never reaped until there is no room, also when the manager has answered everything */
+    for (unsigned refused = 0; submitted < NR && refused < 50;) {
         ops[submitted] =
             (struct xentmem_op){.kind = XENTMEM_GET, .object = {{submitted, 0, 0}}, .page = page};
         r = xentmem_submit(t, &ops[submitted], 1);
-        if (r == 1)
+        if (r == 1) {
             submitted++;
-        else
-            CU_ASSERT_FATAL(r == -1 && errno == EAGAIN);
+            continue;
+        }
+        CU_ASSERT_FATAL(r == -1 && errno == EAGAIN);
+        refused++;
+        usleep(1000);
     }
     CU_ASSERT(submitted >= 32 && submitted < FAKE_DATA_PAGES);
     CU_ASSERT_EQUAL(xentmem_put(t, 0, &object, 0, page), XENTMEM_OK);
@@ -258,6 +261,77 @@ static void two_threads_and_a_reaper_share_a_handle(void)
         pthread_join(threads[i], NULL);
     CU_ASSERT_EQUAL(hammers[0].right, 400);
     CU_ASSERT_EQUAL(hammers[1].right, 400);
+    xentmem_close(t);
+}
+
+/* Poll as xentmem.h says until @op is back. False: nothing woke us within two seconds. */
+static bool poll_until_back(struct xentmem *t, struct xentmem_op *op)
+{
+    struct pollfd fd = {.fd = xentmem_fd(t), .events = POLLIN};
+    struct xentmem_op *back = NULL;
+
+    while (xentmem_reap(t, &back, 1, 0) == 0) {
+        if (poll(&fd, 1, 2000) == 0)
+            return false;
+    }
+    return back == op;
+}
+
+/* The answer comes while a thread sleeps for the ring, which takes it with its own. */
+static void an_answer_that_another_call_takes_makes_the_descriptor_readable(void)
+{
+    uint8_t page[XENTMEM_PAGE_SIZE] = {0};
+    struct xentmem_op op = {.kind = XENTMEM_PUT, .object = object, .page = page}, *back;
+    struct fake f;
+    struct xentmem *t = fake_open(&f, 5000, 0);
+    unsigned woken = 0;
+
+    atomic_store(&f.manners, FAKE_SLOW);
+    for (unsigned i = 0; i < 100; i++) {
+        struct pollfd fd = {.fd = xentmem_fd(t), .events = POLLIN};
+
+        if (xentmem_submit(t, &op, 1) != 1 || xentmem_reap(t, &back, 1, 0) != 0 ||
+            xentmem_put(t, 0, &object, 1, page) != XENTMEM_OK)
+            break;
+        if (poll(&fd, 1, 2000) != 1 || !poll_until_back(t, &op))
+            break;
+        woken++;
+    }
+    CU_ASSERT_EQUAL(woken, 100);
+    xentmem_close(t);
+}
+
+static void *put_once(void *arg)
+{
+    uint8_t page[XENTMEM_PAGE_SIZE] = {0};
+
+    xentmem_put(arg, 0, &object, 1, page);
+    return NULL;
+}
+
+/* A thread sleeps for the ring when the operation is submitted, and has left when it is answered.
+ */
+static void a_thread_that_leaves_asks_for_the_answers_of_others(void)
+{
+    uint8_t page[XENTMEM_PAGE_SIZE] = {0};
+    struct xentmem_op op = {.kind = XENTMEM_PUT, .object = object, .page = page};
+    struct fake f;
+    struct xentmem *t = fake_open(&f, 5000, 0);
+    unsigned woken = 0;
+
+    atomic_store(&f.manners, FAKE_SLOW);
+    for (unsigned i = 0; i < 50; i++) {
+        pthread_t thread;
+
+        pthread_create(&thread, NULL, put_once, t);
+        usleep(1000);
+        if (xentmem_submit(t, &op, 1) == 1)
+            woken += poll_until_back(t, &op);
+        pthread_join(thread, NULL);
+        if (woken <= i)
+            break;
+    }
+    CU_ASSERT_EQUAL(woken, 50);
     xentmem_close(t);
 }
 
@@ -500,6 +574,8 @@ static void bad_arguments_send_nothing(void)
     T(the_descriptor_wakes_a_poller_for_every_answer)                                              \
     T(the_descriptor_rests_when_nothing_is_under_way)                                              \
     T(submit_says_eagain_when_the_room_is_used_up_and_threads_still_get_theirs)                    \
+    T(an_answer_that_another_call_takes_makes_the_descriptor_readable)                             \
+    T(a_thread_that_leaves_asks_for_the_answers_of_others)                                         \
     T(two_threads_and_a_reaper_share_a_handle)                                                     \
     T(a_silent_manager_costs_the_time_limit_and_a_late_answer_hurts_nobody)                        \
     T(an_asynchronous_operation_times_out_by_itself)                                               \
