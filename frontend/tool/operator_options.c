@@ -73,6 +73,7 @@ bool operator_read_options(const char *command, unsigned allowed, int argc, char
         if (known[i].group & allowed)
             options[nr++] = known[i].option;
     }
+    optind = 0; /* glibc: begin anew, and let options stand behind arguments */
     opterr = 0;
     while ((option = getopt_long(argc, argv, allowed & OPERATOR_DEVICE ? "d:" : "", options,
                                  NULL)) != -1) {

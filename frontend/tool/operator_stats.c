@@ -272,6 +272,7 @@ int operator_stats(struct tool *tool, int argc, char **argv)
     struct xentmem *t;
     int option, code;
 
+    optind = 0; /* glibc: begin anew, and let options stand behind arguments */
     opterr = 0;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (option == 'm')

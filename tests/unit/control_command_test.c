@@ -206,6 +206,7 @@ static void commands_that_make_no_sense_are_refused_with_a_reason(void)
         {"log loud", 1, "a level"},
         {"attach", 1, "needs one guest"},
         {"attach --device 4294967295 g1", 1, "a device is"},
+        {"attach g1 --device 4294967295", 1, "a device is"}, /* options behind arguments too */
         {"attach --quota much g1", 1, "a size is"},
         {"attach --timeout 99999 g1", 1, "a time limit"},
         {"detach a b", 1, "needs one guest"},
