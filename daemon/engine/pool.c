@@ -93,7 +93,8 @@ enum tmemif_status pool_start(struct engine *e, const struct pool_owner *owner, 
     if (owner->shared != LAYOUT_NONE)
         memcpy(record->uuid, e->shared[owner->shared].uuid, sizeof(record->uuid));
     atomic_store_explicit(&p->epoch, record->epoch, memory_order_relaxed);
-    atomic_store_explicit(&p->generation, ++e->record_generation, memory_order_relaxed);
+    /* release: who reads this generation reads the flags and claim that go with it */
+    atomic_store_explicit(&p->generation, ++e->record_generation, memory_order_release);
     pool_rec_make_live(record, e->record_generation);
     atomic_store_explicit(&p->state, POOL_LIVE, memory_order_release);
     *slot_out = slot;

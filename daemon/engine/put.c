@@ -135,8 +135,9 @@ enum tmemif_status engine_put_begin(struct engine *e, const struct page_op *op,
     }
     p = &e->pools[put.pool];
     h = handle_of(e->seed, op->object, op->index, put.pool);
+    /* First: if the slot is used again meanwhile, the commit finds another generation. */
+    put.pool_generation = atomic_load_explicit(&p->generation, memory_order_acquire);
     put.claim = pool_claim(p);
-    put.pool_generation = atomic_load_explicit(&p->generation, memory_order_relaxed);
     persistent = pool_is_persistent(p);
     put.persistent = persistent;
 

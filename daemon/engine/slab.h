@@ -18,7 +18,8 @@
 
 struct slab {
     char **chunks;
-    uint32_t nr_chunks_most;
+    uint32_t nr_chunks; /* room in the list of them */
+    uint32_t nr_most;
     uint32_t nr_made; /* numbers handed out at any time */
     uint32_t nr_used;
     uint32_t first_free; /* number + 1; the next one stands in the item */

@@ -140,8 +140,8 @@ static void slab_items_are_zero_and_stay_where_they_are(void)
     struct slab s;
     uint64_t *first;
 
-    CU_ASSERT_FATAL(slab_init(&s, &heap, 16, 600));
-    for (uint32_t i = 0; i < 600; i++) {
+    CU_ASSERT_FATAL(slab_init(&s, &heap, 16, 6000));
+    for (uint32_t i = 0; i < 6000; i++) {
         uint64_t *item;
 
         CU_ASSERT_EQUAL_FATAL(slab_take(&s), i);
@@ -156,7 +156,8 @@ static void slab_items_are_zero_and_stay_where_they_are(void)
     CU_ASSERT_EQUAL(slab_take(&s), 300);
     CU_ASSERT_EQUAL(slab_take(&s), 7);
     CU_ASSERT_EQUAL(first[0] | first[1], 0);
-    CU_ASSERT_EQUAL(s.nr_used, 600);
+    CU_ASSERT_EQUAL(s.nr_used, 6000);
+    CU_ASSERT_EQUAL(slab_take(&s), SLAB_NONE);
     slab_fini(&s);
     CU_ASSERT_EQUAL(atomic_load(&heap.bytes), 0);
 }
