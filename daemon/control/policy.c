@@ -339,8 +339,9 @@ bool policy_forget_shared(struct policy_book *book, const uint8_t uuid[TMEMIF_UU
     return known;
 }
 
-static bool has_joined(struct policy_book *book, const uint8_t uuid[TMEMIF_UUID_LEN],
-                       const struct account_key *guest)
+/* Is somebody of whom @guest speaks on the engine's list? */
+static bool is_listed(struct policy_book *book, const uint8_t uuid[TMEMIF_UUID_LEN],
+                      const struct account_key *guest)
 {
     struct account_key key;
     enum pool_right right;
@@ -348,24 +349,32 @@ static bool has_joined(struct policy_book *book, const uint8_t uuid[TMEMIF_UUID_
     bool joined;
 
     while (engine_member_next(book->engine, uuid, &cursor, &key, &right, &joined)) {
-        if (joined && closeness(guest, &key))
+        if (closeness(guest, &key))
             return true;
     }
     return false;
 }
 
+/* A cursor below this is the engine's; from there on it counts entries of the book. */
+#define CURSOR_BOOK (1u << 31)
+
 bool policy_member_next(struct policy_book *book, const uint8_t uuid[TMEMIF_UUID_LEN],
                         uint32_t *cursor, struct account_key *guest_out, enum pool_right *right_out,
                         bool *joined_out)
 {
-    while (*cursor < book->nr_members) {
-        const struct member_entry *entry = &book->members[(*cursor)++];
+    if (*cursor < CURSOR_BOOK) {
+        if (engine_member_next(book->engine, uuid, cursor, guest_out, right_out, joined_out))
+            return true;
+        *cursor = CURSOR_BOOK;
+    }
+    while (*cursor - CURSOR_BOOK < book->nr_members) {
+        const struct member_entry *entry = &book->members[(*cursor)++ - CURSOR_BOOK];
 
-        if (memcmp(entry->uuid, uuid, TMEMIF_UUID_LEN) != 0)
+        if (memcmp(entry->uuid, uuid, TMEMIF_UUID_LEN) != 0 || is_listed(book, uuid, &entry->guest))
             continue;
         *guest_out = entry->guest;
         *right_out = entry->right;
-        *joined_out = has_joined(book, uuid, &entry->guest);
+        *joined_out = false;
         return true;
     }
     return false;

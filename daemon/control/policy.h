@@ -84,7 +84,9 @@ enum tmemif_status policy_allow(struct policy_book *book, const uint8_t uuid[TME
 /* Nobody is allowed any more, defaults hold. False: the book had no word of this pool. */
 bool policy_forget_shared(struct policy_book *book, const uint8_t uuid[TMEMIF_UUID_LEN]);
 
-/* Entries of policy_allow(): call with *cursor = 0 until false. @joined_out: some attachment is in.
+/*
+ * Who may join: attachments there are or were, each with its own right, then those of
+ * policy_allow() that never attached. Call with *cursor = 0 until false.
  */
 bool policy_member_next(struct policy_book *book, const uint8_t uuid[TMEMIF_UUID_LEN],
                         uint32_t *cursor, struct account_key *guest_out, enum pool_right *right_out,
