@@ -88,7 +88,7 @@ UNIT_TESTS := ring_test codec_test control_message_test log_test notify_test sto
               frontend_tool_test heartbeat_test daemon_options_test local_fence_test
 UNIT_TESTS += engine_page_test engine_shared_test engine_flush_test engine_table_test engine_evict_test
 UNIT_TESTS += engine_recover_test engine_stress_test
-UNIT_TESTS += schema_nodes_test schema_value_test schema_states_test
+UNIT_TESTS += schema_nodes_test schema_value_test schema_states_test xen_transport_test
 UNIT_TESTS += control_policy_test control_handle_test control_grant_test control_book_test control_command_test
 UNIT_TESTS += policy_test
 # tests/model/NAME.c, tests/conformance/NAME.c: longer native programs of the same kind
@@ -276,6 +276,7 @@ $(BUILD)/tests/unit/control_book_test: $(call obj,frontend/tool/operator_book.c 
     frontend/tool/operator_grant.c frontend/tool/text.c)
 $(BUILD)/tests/unit/control_book_test: DAEMON_LIBS += -ljson-c
 $(BUILD)/tests/unit/frontend_text_test: $(call obj,frontend/tool/text.c)
+$(BUILD)/tests/unit/xen_transport_test: $(call obj,tests/lib/fake_platform.c)
 $(BUILD)/tests/unit/frontend_ring_test: $(call obj,tests/unit/frontend_fake.c)
 $(BUILD)/tests/unit/frontend_tool_test: DAEMON_LIBS += -ljson-c
 $(BUILD)/tests/unit/frontend_tool_test: | $(BUILD)/bin/xentmem $(BUILD)/bin/xentmemd

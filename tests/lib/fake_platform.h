@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * fake_platform.h - a hypervisor and a xenstore in memory, for tests of the Xen transport.
+ *
+ * Grants are pages of one memfd, mapped by the transport and by the test alike; event channels
+ * are pairs of eventfds. A test plays toolstack and guests by writing nodes.
+ */
+#ifndef TESTS_FAKE_PLATFORM_H
+#define TESTS_FAKE_PLATFORM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/transport/xen/platform.h"
+
+#define FAKE_MAX_NODES    1024u
+#define FAKE_MAX_WATCHES  64u
+#define FAKE_MAX_EVENTS   8192u
+#define FAKE_NR_PAGES     4096u /* guests' pages; page n has grant reference n */
+#define FAKE_MAX_CHANNELS 32u   /* a port is an index of them */
+
+struct fake_node {
+    char path[SCHEMA_PATH_LEN];
+    char value[512];
+    size_t len;
+    bool hidden; /* reading it is EACCES */
+};
+
+struct fake_channel {
+    bool used;
+    int to_backend, to_frontend; /* eventfds */
+};
+
+/*
+ * Outlives the transports that run on it, as the real one does: platform.ops->close() only
+ * forgets the watches.
+ */
+struct fake_platform {
+    struct platform platform; /* first: one is the other */
+    struct fake_node nodes[FAKE_MAX_NODES];
+    unsigned nr_nodes;
+    char watches[FAKE_MAX_WATCHES][SCHEMA_PATH_LEN];
+    unsigned nr_watches;
+    char events[FAKE_MAX_EVENTS][SCHEMA_PATH_LEN];
+    unsigned first_event, nr_events;
+    int event_fd; /* readable while there are events */
+    int memory_fd;
+    uint8_t *memory; /* all pages, as the guests see them */
+    uint8_t
+        *copied; /* the same pages, as copies reach them: a thread sanitizer goes by addresses */
+    struct fake_channel channels[FAKE_MAX_CHANNELS];
+
+    /* what the transport holds now */
+    unsigned nr_mapped, nr_bound, nr_grants;
+    unsigned nr_maps; /* so far */
+
+    /* what goes wrong */
+    unsigned max_mapped;  /* maptrack frames, in pages */
+    uint32_t denied_from; /* references from this one on are denied by XSM */
+    int bind_errno;       /* of channel_open(); 0: it works */
+    bool deaf;            /* xenstore's connection is lost */
+};
+
+/* We are domain @domid. Never NULL. */
+struct fake_platform *fake_platform_new(uint32_t domid);
+void fake_platform_free(struct fake_platform *f);
+
+/* ---- as somebody else ---- */
+
+void fake_write(struct fake_platform *f, const char *path, const char *value);
+void fake_write_bytes(struct fake_platform *f, const char *path, const void *value, size_t len);
+void fake_remove(struct fake_platform *f, const char *path);
+void fake_hide(struct fake_platform *f, const char *path, bool hidden);
+/* "" if there is none. */
+const char *fake_value(const struct fake_platform *f, const char *path);
+bool fake_exists(const struct fake_platform *f, const char *path);
+void fake_fire(struct fake_platform *f, const char *path);
+
+#endif /* TESTS_FAKE_PLATFORM_H */

@@ -1,0 +1,1087 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The Xen transport over a platform in memory, with the real sessions, engine and store. The test
+ * plays dom0 and the guests.
+ */
+#include <errno.h>
+#include <event2/event.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/control/control.h"
+#include "daemon/session/sessions.h"
+#include "daemon/store/store.h"
+#include "daemon/transport/xen/transport.h"
+#include "protocol/ring.h"
+#include "tests/lib/fake_platform.h"
+#include "tests/lib/runner.h"
+#include "xenstore-schema/states.h"
+
+#define MANAGER 5u
+#define GUEST   7u
+#define UUID    "6ba7b810-9dad-11d1-80b4-00c04fd430c8"
+#define OTHER   "11111111-2222-3333-4444-555555555555"
+#define POOL    "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee"
+
+/* ---- the manager ---- */
+
+#define MAX_SAID 64
+
+struct said {
+    char what; /* g guest, f guest forgotten, s shared, m member */
+    struct account_key key;
+    struct policy policy;
+    enum pool_right right;
+};
+
+struct manager {
+    struct fake_platform *fake;
+    struct log log;
+    struct store *store;
+    struct engine *engine;
+    struct policy_book *book;
+    struct control *control;
+    struct session_table *sessions;
+    struct event_base *base;
+    struct event *sessions_event;
+    struct xen_transport *transport;
+    struct ring_front *ring; /* of a guest, for what happens while no manager is there */
+    struct said said[MAX_SAID];
+    unsigned nr_said;
+};
+
+static void must(bool ok, const char *what)
+{
+    if (ok)
+        return;
+    fprintf(stderr, "the test's world needs: %s\n", what);
+    abort();
+}
+#define MUST(condition) must((condition), #condition)
+
+static void say(struct manager *m, const struct said *said)
+{
+    MUST(m->nr_said < MAX_SAID);
+    m->said[m->nr_said++] = *said;
+}
+
+static enum tmemif_status on_guest(void *arg, const struct account_key *guest,
+                                   const struct policy *policy)
+{
+    struct manager *m = arg;
+
+    say(m, &(struct said){.what = policy ? 'g' : 'f',
+                          .key = *guest,
+                          .policy = policy ? *policy : POLICY_DEFAULT});
+    if (policy)
+        return policy_set_guest(m->book, guest, POLICY_ALL, policy);
+    policy_forget_guest(m->book, guest);
+    return TMEMIF_OK;
+}
+
+static enum tmemif_status on_shared(void *arg, const uint8_t uuid[16], const struct policy *policy)
+{
+    struct manager *m = arg;
+
+    say(m, &(struct said){.what = 's', .policy = *policy});
+    return policy_set_shared(m->book, uuid, POLICY_ALL, policy);
+}
+
+static enum tmemif_status on_member(void *arg, const uint8_t uuid[16],
+                                    const struct account_key *guest, enum pool_right right)
+{
+    struct manager *m = arg;
+
+    say(m, &(struct said){.what = 'm', .key = *guest, .right = right});
+    return engine_shared_allow(m->engine, uuid, guest, right);
+}
+
+static const struct xen_policy_ops policy_ops = {on_guest, on_shared, on_member};
+
+static void on_sessions(evutil_socket_t fd, short what, void *arg)
+{
+    struct manager *m = arg;
+
+    (void)fd;
+    (void)what;
+    sessions_run(m->sessions);
+}
+
+static void manager_build(struct manager *m)
+{
+    const struct engine_config engine_config = {.nr_workers = 1, .hash_seed = 1};
+    const struct policy local = {.max_pages = PAGES_UNLIMITED, .weight = 1};
+    struct control_config control_config;
+    struct session_config session_config;
+    const char *why;
+
+    m->engine = engine_create(m->store, &engine_config);
+    MUST(m->engine);
+    m->book = policy_create(m->engine, &local);
+    MUST(m->book);
+    control_config = (struct control_config){
+        .engine = m->engine, .store = m->store, .policy = m->book, .log = &m->log};
+    m->control = control_create(&control_config);
+    MUST(m->control);
+    session_config = (struct session_config){
+        .engine = m->engine,
+        .store = m->store,
+        .log = &m->log,
+        .nr_workers = 1,
+        .control = &control_functions,
+        .control_arg = m->control,
+    };
+    MUST(sessions_create(&session_config, &m->sessions, &why));
+    m->base = event_base_new();
+    MUST(m->base);
+    m->sessions_event =
+        event_new(m->base, sessions_wait_fd(m->sessions), EV_READ | EV_PERSIST, on_sessions, m);
+    MUST(m->sessions_event && event_add(m->sessions_event, NULL) == 0);
+}
+
+static void manager_start(struct manager *m)
+{
+    const struct xen_config config = {
+        .base = m->base,
+        .sessions = m->sessions,
+        .log = &m->log,
+        .epoch = store_super(m->store)->incarnation,
+        .policy = &policy_ops,
+        .policy_arg = m,
+    };
+    const char *why;
+
+    m->transport = xen_transport_start_on(&m->fake->platform, &config, &why);
+    MUST(m->transport);
+}
+
+static void manager_take_down(struct manager *m)
+{
+    xen_transport_stop(m->transport);
+    event_free(m->sessions_event);
+    event_base_free(m->base);
+    sessions_destroy(m->sessions);
+    control_destroy(m->control);
+    policy_destroy(m->book);
+    engine_destroy(m->engine);
+}
+
+static struct manager *manager_new(void)
+{
+    struct manager *m = calloc(1, sizeof(*m));
+    const struct store_config config = {.nr_frames = 1024, .nr_filled = 64};
+    const char *why;
+
+    MUST(m);
+    m->fake = fake_platform_new(MANAGER);
+    log_init(&m->log, STDERR_FILENO, LOG_LEVEL_ERROR);
+    MUST(store_create(&config, &m->store, &why));
+    manager_build(m);
+    manager_start(m);
+    return m;
+}
+
+/* Everything was given back. */
+static void manager_end(struct manager *m)
+{
+    manager_take_down(m);
+    store_close(m->store);
+    CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
+    CU_ASSERT_EQUAL(m->fake->nr_bound, 0);
+    CU_ASSERT_EQUAL(m->fake->nr_grants, 0);
+    fake_platform_free(m->fake);
+    free(m);
+}
+
+/* As a kill would: what is in the segments stays, the next one takes it up. */
+static void manager_restart(struct manager *m, void (*meanwhile)(struct manager *m))
+{
+    int fds[STORE_NR_SEGMENTS];
+    struct store_damage damage;
+    const char *why;
+
+    manager_take_down(m);
+    for (unsigned i = 0; i < STORE_NR_SEGMENTS; i++)
+        fds[i] = dup(store_fd(m->store, i));
+    store_close(m->store);
+    if (meanwhile)
+        meanwhile(m);
+    m->nr_said = 0;
+    MUST(store_open(fds, &m->store, &damage, &why));
+    manager_build(m);
+    manager_start(m);
+}
+
+/* Turn the loop until nothing moves. */
+static void settle(struct manager *m)
+{
+    for (unsigned quiet = 0; quiet < 3;) {
+        unsigned before = m->fake->nr_events;
+
+        event_base_loop(m->base, EVLOOP_NONBLOCK);
+        if (before == 0 && m->fake->nr_events == 0) {
+            quiet++;
+            poll(NULL, 0, 1);
+        } else {
+            quiet = 0;
+        }
+    }
+}
+
+static bool wait_value(struct manager *m, const char *path, const char *value)
+{
+    for (unsigned i = 0; i < 2000; i++) {
+        settle(m);
+        if (strcmp(fake_value(m->fake, path), value) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* ---- dom0 ---- */
+
+static const char *at(unsigned domid, const char *folder, const char *key)
+{
+    static char paths[8][SCHEMA_PATH_LEN];
+    static unsigned next;
+    char *path = paths[next++ % 8];
+
+    snprintf(path, SCHEMA_PATH_LEN, "/local/domain/%u/%s/%s", domid, folder, key);
+    return path;
+}
+#define BACK(key)  at(MANAGER, "backend/tmem/7/0", key)
+#define FRONT(key) at(GUEST, "device/tmem/0", key)
+
+static void dom0_policy(struct fake_platform *f, const char *uuid, const char *quota)
+{
+    fake_write(f, at(MANAGER, "xentmem/guest/7/0", "uuid"), uuid);
+    fake_write(f, at(MANAGER, "xentmem/guest/7/0", "quota-pages"), quota);
+}
+
+static void dom0_nodes(struct fake_platform *f)
+{
+    fake_write(f, FRONT("backend"), at(MANAGER, "backend/tmem/7", "0"));
+    fake_write(f, FRONT("backend-id"), "5");
+    fake_write(f, FRONT("state"), "1");
+    fake_write(f, BACK("frontend"), at(GUEST, "device/tmem", "0"));
+    fake_write(f, BACK("frontend-id"), "7");
+    fake_write(f, BACK("online"), "1");
+    fake_write(f, BACK("state"), "1");
+}
+
+static void dom0_attach(struct fake_platform *f)
+{
+    dom0_policy(f, UUID, "100");
+    dom0_nodes(f);
+}
+
+static void dom0_allow(struct fake_platform *f, const char *right)
+{
+    fake_write(f, at(MANAGER, "xentmem/shared/" POOL, "quota-pages"), "50");
+    fake_write(f, at(MANAGER, "xentmem/shared/" POOL, "allow/7"), right);
+}
+
+/* ---- the guest: one ring in page 10, its directory in page 11, its data in pages 12 to 19 ---- */
+
+#define RING_PAGE 10u
+#define DIR_PAGE  11u
+#define DATA_PAGE 12u
+#define NR_DATA   8u
+#define PORT      3u
+
+struct guest {
+    struct manager *manager;
+    struct ring_front ring;
+    uint8_t *data;
+};
+
+static uint8_t *page_of(struct manager *m, uint32_t page)
+{
+    return m->fake->memory + (size_t)page * TMEMIF_PAGE_SIZE;
+}
+
+static void guest_share(struct guest *g, struct manager *m, uint64_t session)
+{
+    uint32_t *directory = (uint32_t *)(void *)page_of(m, DIR_PAGE);
+
+    *g = (struct guest){.manager = m, .data = page_of(m, DATA_PAGE)};
+    ring_front_init(&g->ring, page_of(m, RING_PAGE), 0, session);
+    for (uint32_t i = 0; i < NR_DATA; i++)
+        directory[i] = DATA_PAGE + i;
+    fake_write(m->fake, FRONT("version"), "1");
+    fake_write(m->fake, FRONT("num-rings"), "1");
+    fake_write(m->fake, FRONT("ring-ref0"), "10");
+    fake_write(m->fake, FRONT("event-channel-0"), "3");
+    fake_write(m->fake, FRONT("data-pages"), "8");
+    fake_write(m->fake, FRONT("data-ref0"), "11");
+    fake_write(m->fake, FRONT("state"), "3");
+}
+
+static void guest_notify(struct guest *g)
+{
+    const uint64_t one = 1;
+
+    MUST(write(g->manager->fake->channels[PORT].to_backend, &one, sizeof(one)) == sizeof(one));
+}
+
+static int guest_reap(struct guest *g, struct tmemif_response *rsp_out)
+{
+    bool bad;
+
+    for (unsigned i = 0; i < 5000; i++) {
+        if (ring_front_ready(&g->ring, &bad) > 0) {
+            *rsp_out = ring_front_take(&g->ring);
+            return rsp_out->status;
+        }
+        event_base_loop(g->manager->base, EVLOOP_NONBLOCK);
+        poll(NULL, 0, 1);
+    }
+    return -1;
+}
+
+static int guest_call(struct guest *g, const struct tmemif_request *request,
+                      struct tmemif_response *rsp_out)
+{
+    ring_front_put(&g->ring, request);
+    if (ring_front_publish(&g->ring))
+        guest_notify(g);
+    return guest_reap(g, rsp_out);
+}
+
+static int guest_nop(struct guest *g)
+{
+    const struct tmemif_request nop = {.op = TMEMIF_OP_NOP};
+    struct tmemif_response rsp;
+
+    return guest_call(g, &nop, &rsp);
+}
+
+static int guest_create(struct guest *g, uint32_t flags, uint32_t *pool_out)
+{
+    struct tmemif_request create = {.op = TMEMIF_OP_POOL_CREATE};
+    struct tmemif_response rsp = {0};
+    int status;
+
+    create.u.pool.flags = flags;
+    status = guest_call(g, &create, &rsp);
+    *pool_out = (uint32_t)rsp.value;
+    return status;
+}
+
+static int guest_join(struct guest *g, uint32_t flags)
+{
+    struct tmemif_request join = {.op = TMEMIF_OP_POOL_JOIN};
+    struct tmemif_response rsp = {0};
+
+    MUST(schema_scan_uuid(POOL, 36, join.u.pool.uuid));
+    join.u.pool.flags = flags | TMEMIF_POOL_SHARED;
+    return guest_call(g, &join, &rsp);
+}
+
+static int guest_page(struct guest *g, enum tmemif_op op, uint32_t pool, uint32_t index,
+                      const struct tmemif_data *data)
+{
+    struct tmemif_request page = {.op = (uint16_t)op, .pool = pool};
+    struct tmemif_response rsp;
+
+    page.u.page.object[0] = 42;
+    page.u.page.index = index;
+    page.u.page.data = *data;
+    return guest_call(g, &page, &rsp);
+}
+
+static const struct tmemif_data first_page = {.length = TMEMIF_PAGE_SIZE};
+
+static int guest_put(struct guest *g, uint32_t pool, uint32_t index, int fill)
+{
+    memset(g->data, fill, TMEMIF_PAGE_SIZE);
+    g->data[1]++; /* not same-filled */
+    return guest_page(g, TMEMIF_OP_PAGE_PUT, pool, index, &first_page);
+}
+
+static int guest_get(struct guest *g, uint32_t pool, uint32_t index, int fill)
+{
+    int status;
+
+    memset(g->data, 0, TMEMIF_PAGE_SIZE);
+    status = guest_page(g, TMEMIF_OP_PAGE_GET, pool, index, &first_page);
+    if (status == TMEMIF_OK && (g->data[0] != fill || g->data[TMEMIF_PAGE_SIZE - 1] != fill))
+        return -2;
+    return status;
+}
+
+static struct manager *attached(struct guest *g)
+{
+    struct manager *m = manager_new();
+
+    dom0_attach(m->fake);
+    MUST(wait_value(m, BACK("state"), "2"));
+    guest_share(g, m, 1);
+    MUST(wait_value(m, BACK("state"), "4"));
+    fake_write(m->fake, FRONT("state"), "4");
+    settle(m);
+    return m;
+}
+
+/* ---- attach and detach ---- */
+
+static void features_come_before_the_state_that_says_so(void)
+{
+    struct manager *m = manager_new();
+
+    dom0_attach(m->fake);
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("versions")), "1");
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("max-rings")), "16");
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("max-ring-page-order")), "3");
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("max-data-pages")), "16384");
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("feature-grant-copy")), "1");
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("fence-ms-min")), "200");
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("epoch")), "1");
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, at(MANAGER, "data/xentmem", "ready")), "1");
+    CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
+    manager_end(m);
+}
+
+static void a_guest_attaches_and_is_served(void)
+{
+    struct guest g;
+    struct manager *m = attached(&g);
+    uint32_t pool;
+
+    CU_ASSERT_EQUAL(m->fake->nr_mapped, 1 + NR_DATA);
+    CU_ASSERT_EQUAL(guest_nop(&g), TMEMIF_OK);
+    CU_ASSERT_EQUAL(guest_create(&g, TMEMIF_POOL_PERSISTENT, &pool), TMEMIF_OK);
+    CU_ASSERT_EQUAL(guest_put(&g, pool, 1, 0x5a), TMEMIF_OK);
+    CU_ASSERT_EQUAL(guest_get(&g, pool, 1, 0x5a), TMEMIF_OK);
+    CU_ASSERT_EQUAL(guest_get(&g, pool, 2, 0x5a), TMEMIF_MISS);
+    manager_end(m);
+}
+
+static void pages_go_by_grant_as_well(void)
+{
+    const struct tmemif_data from = {.kind = TMEMIF_DATA_GRANT, .ref = 50, .length = 4096};
+    const struct tmemif_data to = {.kind = TMEMIF_DATA_GRANT, .ref = 51, .length = 4096};
+    const struct tmemif_data bad = {.kind = TMEMIF_DATA_GRANT, .ref = 99999, .length = 4096};
+    struct guest g;
+    struct manager *m = attached(&g);
+    uint32_t pool;
+
+    CU_ASSERT_EQUAL(guest_create(&g, TMEMIF_POOL_PERSISTENT, &pool), TMEMIF_OK);
+    for (unsigned i = 0; i < TMEMIF_PAGE_SIZE; i++)
+        page_of(m, 50)[i] = (uint8_t)(i * 7);
+    CU_ASSERT_EQUAL(guest_page(&g, TMEMIF_OP_PAGE_PUT, pool, 1, &from), TMEMIF_OK);
+    CU_ASSERT_EQUAL(guest_page(&g, TMEMIF_OP_PAGE_GET, pool, 1, &to), TMEMIF_OK);
+    CU_ASSERT(memcmp(page_of(m, 50), page_of(m, 51), TMEMIF_PAGE_SIZE) == 0);
+    CU_ASSERT_EQUAL(guest_page(&g, TMEMIF_OP_PAGE_GET, pool, 1, &bad), TMEMIF_BAD_GRANT);
+    CU_ASSERT_EQUAL(guest_page(&g, TMEMIF_OP_PAGE_PUT, pool, 2, &bad), TMEMIF_BAD_GRANT);
+    CU_ASSERT_EQUAL(guest_page(&g, TMEMIF_OP_PAGE_GET, pool, 2, &to), TMEMIF_MISS);
+    manager_end(m);
+}
+
+static void everything_is_unmapped_before_closed_is_said_and_pools_stay(void)
+{
+    struct guest g;
+    struct manager *m = attached(&g);
+    uint32_t pool;
+
+    CU_ASSERT_EQUAL(guest_create(&g, TMEMIF_POOL_PERSISTENT, &pool), TMEMIF_OK);
+    CU_ASSERT_EQUAL(guest_put(&g, pool, 1, 0x5a), TMEMIF_OK);
+    g.ring.view.shared->front_alive = 0;
+    fake_write(m->fake, FRONT("state"), "5");
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
+    CU_ASSERT_EQUAL(m->fake->nr_bound, 0);
+    fake_write(m->fake, FRONT("state"), "6");
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+
+    fake_write(m->fake, FRONT("state"), "1");
+    settle(m);
+    guest_share(&g, m, 2);
+    CU_ASSERT(wait_value(m, BACK("state"), "4"));
+    CU_ASSERT_EQUAL(guest_get(&g, pool, 1, 0x5a), TMEMIF_OK);
+    manager_end(m);
+}
+
+static void the_end_of_a_process_is_noticed_by_its_channel(void)
+{
+    struct guest g;
+    struct manager *m = attached(&g);
+
+    /* as gntalloc's unmap notice: the octet is cleared, an event is sent, xenstore says nothing */
+    g.ring.view.shared->front_alive = 0;
+    guest_notify(&g);
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
+
+    fake_write(m->fake, FRONT("state"), "1"); /* the next process */
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    guest_share(&g, m, 2);
+    CU_ASSERT(wait_value(m, BACK("state"), "4"));
+    CU_ASSERT_EQUAL(guest_nop(&g), TMEMIF_OK);
+    manager_end(m);
+}
+
+static void the_operator_detaches_and_the_pools_are_gone(void)
+{
+    struct guest g;
+    struct manager *m = attached(&g);
+    uint32_t pool;
+
+    CU_ASSERT_EQUAL(guest_create(&g, TMEMIF_POOL_PERSISTENT, &pool), TMEMIF_OK);
+    CU_ASSERT_EQUAL(guest_put(&g, pool, 1, 0x5a), TMEMIF_OK);
+    fake_write(m->fake, BACK("online"), "0");
+    fake_write(m->fake, BACK("state"), "5");
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
+    fake_remove(m->fake, at(MANAGER, "backend/tmem", "7"));
+    fake_remove(m->fake, at(GUEST, "device/tmem", "0"));
+    settle(m);
+    CU_ASSERT_EQUAL(m->said[m->nr_said - 1].what, 'f');
+
+    fake_remove(m->fake, at(MANAGER, "xentmem/guest", "7"));
+    dom0_attach(m->fake);
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    guest_share(&g, m, 2);
+    CU_ASSERT(wait_value(m, BACK("state"), "4"));
+    CU_ASSERT_EQUAL(guest_get(&g, pool, 1, 0x5a), TMEMIF_NO_POOL);
+    manager_end(m);
+}
+
+static void a_guest_that_dies_is_unmapped_at_once_and_its_folder_removed(void)
+{
+    struct guest g;
+    struct manager *m = attached(&g);
+
+    CU_ASSERT(fake_exists(m->fake, at(MANAGER, "backend/tmem/7", "0")));
+    /* xenstored: its nodes go, then the special watch fires */
+    fake_remove(m->fake, "/local/domain/7");
+    fake_fire(m->fake, "@releaseDomain");
+    settle(m);
+    CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
+    CU_ASSERT_EQUAL(m->fake->nr_bound, 0);
+    CU_ASSERT_FALSE(fake_exists(m->fake, at(MANAGER, "backend/tmem/7", "0")));
+    CU_ASSERT_EQUAL(m->said[m->nr_said - 1].what, 'f');
+    manager_end(m);
+}
+
+static void another_domains_death_changes_nothing(void)
+{
+    struct guest g;
+    struct manager *m = attached(&g);
+
+    fake_fire(m->fake, "@releaseDomain");
+    settle(m);
+    CU_ASSERT_EQUAL(guest_nop(&g), TMEMIF_OK);
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("state")), "4");
+    manager_end(m);
+}
+
+static void nodes_written_anew_are_a_new_attachment_with_the_old_pools(void)
+{
+    struct guest g;
+    struct manager *m = attached(&g);
+    uint32_t pool;
+
+    CU_ASSERT_EQUAL(guest_create(&g, TMEMIF_POOL_PERSISTENT, &pool), TMEMIF_OK);
+    CU_ASSERT_EQUAL(guest_put(&g, pool, 1, 0x5a), TMEMIF_OK);
+    fake_remove(m->fake, at(MANAGER, "backend/tmem/7", "0"));
+    fake_remove(m->fake, at(GUEST, "device/tmem", "0"));
+    dom0_nodes(m->fake); /* one transaction: nobody sees the state between */
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
+    guest_share(&g, m, 2);
+    CU_ASSERT(wait_value(m, BACK("state"), "4"));
+    CU_ASSERT_EQUAL(guest_get(&g, pool, 1, 0x5a), TMEMIF_OK);
+    manager_end(m);
+}
+
+static void another_guest_under_the_same_domid_inherits_nothing(void)
+{
+    struct guest g;
+    struct manager *m = attached(&g);
+    uint32_t pool;
+
+    CU_ASSERT_EQUAL(guest_create(&g, TMEMIF_POOL_PERSISTENT, &pool), TMEMIF_OK);
+    CU_ASSERT_EQUAL(guest_put(&g, pool, 1, 0x5a), TMEMIF_OK);
+    fake_remove(m->fake, at(MANAGER, "backend/tmem/7", "0"));
+    fake_remove(m->fake, at(GUEST, "device/tmem", "0"));
+    dom0_policy(m->fake, OTHER, "100");
+    dom0_nodes(m->fake);
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    guest_share(&g, m, 2);
+    CU_ASSERT(wait_value(m, BACK("state"), "4"));
+    CU_ASSERT_EQUAL(guest_get(&g, pool, 1, 0x5a), TMEMIF_NO_POOL);
+    manager_end(m);
+}
+
+/* ---- the manager restarts ---- */
+
+static void a_restarted_manager_serves_again_without_the_guests_help(void)
+{
+    struct guest g;
+    struct manager *m = attached(&g);
+    uint32_t pool;
+
+    CU_ASSERT_EQUAL(guest_create(&g, TMEMIF_POOL_PERSISTENT, &pool), TMEMIF_OK);
+    CU_ASSERT_EQUAL(guest_put(&g, pool, 1, 0x5a), TMEMIF_OK);
+    manager_restart(m, NULL);
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("state")), "4");
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("epoch")), "2");
+    CU_ASSERT_EQUAL(g.ring.view.shared->back_epoch, 2);
+    CU_ASSERT_EQUAL(m->fake->nr_mapped, 1 + NR_DATA);
+    CU_ASSERT_EQUAL(guest_get(&g, pool, 1, 0x5a), TMEMIF_OK);
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, FRONT("state")), "4");
+    manager_end(m);
+}
+
+static void guest_asks(struct manager *m)
+{
+    const struct tmemif_request nop = {.op = TMEMIF_OP_NOP};
+
+    ring_front_put(m->ring, &nop);
+    ring_front_publish(m->ring);
+}
+
+static void requests_put_while_no_manager_is_there_are_answered_by_the_next(void)
+{
+    struct tmemif_response rsp;
+    struct guest g;
+    struct manager *m = attached(&g);
+
+    CU_ASSERT_EQUAL(guest_nop(&g), TMEMIF_OK);
+    m->ring = &g.ring;
+    manager_restart(m, guest_asks);
+    CU_ASSERT_EQUAL(guest_reap(&g, &rsp), TMEMIF_OK);
+    CU_ASSERT_EQUAL(rsp.number, 1);
+    manager_end(m);
+}
+
+static void guest_dies(struct manager *m)
+{
+    fake_remove(m->fake, "/local/domain/7");
+}
+
+static void a_guest_that_died_meanwhile_is_forgotten(void)
+{
+    struct guest g;
+    struct manager *m = attached(&g);
+    struct account_key key;
+    uint32_t cursor = 0, pool;
+
+    CU_ASSERT_EQUAL(guest_create(&g, TMEMIF_POOL_PERSISTENT, &pool), TMEMIF_OK);
+    manager_restart(m, guest_dies);
+    CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
+    CU_ASSERT_FALSE(sessions_account_next(m->sessions, &cursor, &key));
+    manager_end(m);
+}
+
+static void operator_detaches(struct manager *m)
+{
+    fake_remove(m->fake, at(MANAGER, "backend/tmem", "7"));
+    fake_remove(m->fake, at(GUEST, "device/tmem", "0"));
+    fake_remove(m->fake, at(MANAGER, "xentmem/guest", "7"));
+}
+
+static void a_guest_that_was_detached_meanwhile_is_forgotten(void)
+{
+    struct guest g;
+    struct manager *m = attached(&g);
+    struct account_key key;
+    uint32_t cursor = 0, pool;
+
+    CU_ASSERT_EQUAL(guest_create(&g, TMEMIF_POOL_PERSISTENT, &pool), TMEMIF_OK);
+    CU_ASSERT(sessions_account_next(m->sessions, &cursor, &key));
+    manager_restart(m, operator_detaches);
+    cursor = 0;
+    CU_ASSERT_FALSE(sessions_account_next(m->sessions, &cursor, &key));
+    manager_end(m);
+}
+
+static void process_dies(struct manager *m)
+{
+    page_of(m, RING_PAGE)[12] = 0; /* front_alive; the event went to nobody */
+}
+
+static void a_process_that_died_meanwhile_is_noticed(void)
+{
+    struct guest g;
+    struct manager *m = attached(&g);
+
+    manager_restart(m, process_dies);
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
+    manager_end(m);
+}
+
+static void rings_are_made_anew(struct manager *m)
+{
+    ((struct tmemif_ring *)(void *)page_of(m, RING_PAGE))->front_session = 99;
+}
+
+static void rings_of_which_there_is_no_record_are_refused_with_the_reason(void)
+{
+    struct guest g;
+    struct manager *m = attached(&g);
+
+    manager_restart(m, rings_are_made_anew);
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("error")),
+                           "the record is of other rings: make new ones");
+    CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
+    manager_end(m);
+}
+
+/* ---- policy ---- */
+
+static void policy_is_there_before_the_first_request(void)
+{
+    struct guest g;
+    struct manager *m = manager_new();
+    struct policy policy;
+
+    dom0_allow(m->fake, "fill");
+    dom0_attach(m->fake);
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    CU_ASSERT_FATAL(m->nr_said >= 3);
+    CU_ASSERT_EQUAL(m->said[0].what, 's');
+    CU_ASSERT_EQUAL(m->said[0].policy.quota_pages, 50);
+    policy = policy_of_guest(m->book, &m->said[1].key);
+    CU_ASSERT_EQUAL(policy.quota_pages, 100);
+    CU_ASSERT_EQUAL(policy.max_pages, PAGES_UNLIMITED);
+    CU_ASSERT_EQUAL(policy.weight, 256);
+
+    guest_share(&g, m, 1);
+    CU_ASSERT(wait_value(m, BACK("state"), "4"));
+    CU_ASSERT_EQUAL(guest_join(&g, 0), TMEMIF_OK);
+    manager_end(m);
+}
+
+static void a_changed_node_is_passed_on_once(void)
+{
+    struct guest g;
+    struct manager *m = attached(&g);
+    unsigned before = m->nr_said;
+
+    fake_write(m->fake, at(MANAGER, "xentmem/guest/7/0", "quota-pages"), "4294967295");
+    settle(m);
+    CU_ASSERT_EQUAL(m->nr_said, before + 1);
+    CU_ASSERT_EQUAL(m->said[before].what, 'g');
+    CU_ASSERT_EQUAL(m->said[before].policy.quota_pages, PAGES_UNLIMITED);
+    fake_write(m->fake, at(MANAGER, "xentmem/guest/7/0", "quota-pages"), "4294967295");
+    fake_write(m->fake, at(MANAGER, "xentmem/guest/7/0", "weight"), "256");
+    settle(m);
+    CU_ASSERT_EQUAL(m->nr_said, before + 1);
+    manager_end(m);
+}
+
+static void membership_follows_the_nodes(void)
+{
+    struct guest g;
+    struct manager *m = attached(&g);
+
+    CU_ASSERT_EQUAL(guest_join(&g, 0), TMEMIF_NOT_ALLOWED);
+    dom0_allow(m->fake, "fill");
+    settle(m);
+    CU_ASSERT_EQUAL(guest_join(&g, 0), TMEMIF_OK);
+    fake_write(m->fake, at(MANAGER, "xentmem/shared/" POOL, "allow/7"), "read");
+    settle(m);
+    CU_ASSERT_EQUAL(m->said[m->nr_said - 1].right, RIGHT_READ);
+    fake_write(m->fake, at(MANAGER, "xentmem/shared/" POOL, "allow/7"), "anything");
+    settle(m);
+    CU_ASSERT_EQUAL(m->said[m->nr_said - 1].right, RIGHT_NONE);
+    fake_write(m->fake, at(MANAGER, "xentmem/shared/" POOL, "allow/7"), "fill");
+    settle(m);
+    fake_remove(m->fake, at(MANAGER, "xentmem/shared", POOL));
+    settle(m);
+    CU_ASSERT_EQUAL(m->said[m->nr_said - 1].right, RIGHT_NONE);
+    CU_ASSERT_EQUAL(guest_join(&g, 0), TMEMIF_NOT_ALLOWED);
+    manager_end(m);
+}
+
+static void a_restarted_manager_is_told_all_policy_again(void)
+{
+    struct guest g;
+    struct manager *m = attached(&g);
+
+    dom0_allow(m->fake, "fill");
+    settle(m);
+    CU_ASSERT_EQUAL(guest_join(&g, 0), TMEMIF_OK);
+    manager_restart(m, NULL);
+    CU_ASSERT_EQUAL(m->nr_said, 3);
+    CU_ASSERT_EQUAL(guest_join(&g, 0), TMEMIF_OK);
+    manager_end(m);
+}
+
+static void a_guest_without_policy_is_not_served(void)
+{
+    struct guest g;
+    struct manager *m = manager_new();
+
+    dom0_nodes(m->fake);
+    settle(m);
+    guest_share(&g, m, 1);
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    CU_ASSERT(strstr(fake_value(m->fake, BACK("error")), "no policy") != NULL);
+    CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
+
+    dom0_policy(m->fake, UUID, "5");
+    fake_write(m->fake, FRONT("state"), "1");
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    guest_share(&g, m, 2);
+    CU_ASSERT(wait_value(m, BACK("state"), "4"));
+    CU_ASSERT_FALSE(fake_exists(m->fake, BACK("error")));
+    manager_end(m);
+}
+
+/* ---- hostile guests ---- */
+
+/* The guest shares all, then @spoil changes something, and it says Initialised. */
+static void expect_refusal(void (*spoil)(struct manager *m), const char *reason)
+{
+    struct guest g;
+    struct manager *m = manager_new();
+
+    dom0_attach(m->fake);
+    MUST(wait_value(m, BACK("state"), "2"));
+    fake_write(m->fake, FRONT("state"), "2");
+    settle(m);
+    guest_share(&g, m, 1);
+    spoil(m);
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("error")), reason);
+    CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
+    CU_ASSERT_EQUAL(m->fake->nr_bound, 0);
+    CU_ASSERT_EQUAL(m->fake->nr_grants, 0);
+    manager_end(m);
+}
+
+#define SPOIL(name, statement)                                                                     \
+    static void name(struct manager *m)                                                            \
+    {                                                                                              \
+        statement;                                                                                 \
+    }
+SPOIL(remove_ring, fake_remove(m->fake, FRONT("ring-ref0")))
+SPOIL(hide_ring, fake_hide(m->fake, FRONT("ring-ref0"), true))
+SPOIL(binary_ring, fake_write_bytes(m->fake, FRONT("ring-ref0"), "1\0\xff\n", 4))
+SPOIL(wild_ring, fake_write(m->fake, FRONT("ring-ref0"), "123456"))
+SPOIL(many_rings, fake_write(m->fake, FRONT("num-rings"), "17"))
+SPOIL(other_version, fake_write(m->fake, FRONT("version"), "2"))
+SPOIL(much_data, fake_write(m->fake, FRONT("data-pages"), "16385"))
+SPOIL(wild_directory, fake_write(m->fake, FRONT("data-ref0"), "123456"))
+SPOIL(wild_data, ((uint32_t *)(void *)page_of(m, DIR_PAGE))[5] = 123456)
+SPOIL(wild_port, fake_write(m->fake, FRONT("event-channel-0"), "131071"))
+SPOIL(no_maptrack, m->fake->max_mapped = 5)
+SPOIL(silo_grants, m->fake->denied_from = DATA_PAGE)
+SPOIL(silo_channels, m->fake->bind_errno = EPERM)
+SPOIL(no_channels, m->fake->bind_errno = ENOSPC)
+SPOIL(jumped, ((struct tmemif_ring *)(void *)page_of(m, RING_PAGE))->req_prod = 33)
+
+static void nodes_that_are_missing_hidden_huge_or_binary_are_refused_by_name(void)
+{
+    expect_refusal(remove_ring, "node ring-ref0 is missing or may not be read by the manager");
+    expect_refusal(hide_ring, "node ring-ref0 is missing or may not be read by the manager");
+    expect_refusal(
+        binary_ring,
+        "node ring-ref0 is not a list of as many grant references as the ring has pages");
+    expect_refusal(many_rings, "node num-rings is more than the manager offers");
+    expect_refusal(other_version, "node version is out of range");
+    expect_refusal(much_data, "node data-pages is more than the manager offers");
+}
+
+static void bad_grants_are_refused_by_name(void)
+{
+    expect_refusal(wild_ring,
+                   "ring-ref0: page 0: not a valid grant reference to the manager's domain");
+    expect_refusal(wild_directory,
+                   "data-ref0: not a valid grant reference to the manager's domain");
+    expect_refusal(wild_data,
+                   "data area: page 5: not a valid grant reference to the manager's domain");
+    expect_refusal(wild_port,
+                   "event-channel-0: not an unbound channel that is made for the manager's domain");
+}
+
+static void limits_are_named_with_their_knob(void)
+{
+    expect_refusal(no_maptrack, "data area: 8 pages cannot be mapped: they are not granted "
+                                "writable, or the manager has no maptrack frames left "
+                                "(max_maptrack_frames in its configuration)");
+    expect_refusal(silo_grants,
+                   "data area: page 0: permission denied: not granted to the manager's domain, or "
+                   "XSM SILO forbids grants between two guests (run the daemon in dom0)");
+    expect_refusal(silo_channels,
+                   "event-channel-0: permission denied: not made for the manager's domain, or XSM "
+                   "SILO forbids grants between two guests (run the daemon in dom0)");
+    expect_refusal(no_channels, "event-channel-0: the manager has no event channels left "
+                                "(max_event_channels in its configuration)");
+}
+
+static void a_ring_that_is_out_of_range_from_the_start_is_refused(void)
+{
+    expect_refusal(jumped, "ring index out of range");
+}
+
+static void an_index_that_jumps_closes_the_session_with_the_reason(void)
+{
+    struct guest g;
+    struct manager *m = attached(&g);
+
+    g.ring.view.shared->req_prod = 1000;
+    guest_notify(&g);
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    CU_ASSERT(strlen(fake_value(m->fake, BACK("error"))) > 0);
+    CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
+    manager_end(m);
+}
+
+static void states_without_meaning_close_the_session(void)
+{
+    static const char *const odd[] = {"7", "8", "9", "-1", "", "99999999999", "four"};
+
+    for (unsigned i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+        struct guest g;
+        struct manager *m = attached(&g);
+
+        fake_write(m->fake, FRONT("state"), odd[i]);
+        CU_ASSERT(wait_value(m, BACK("state"), "6"));
+        CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("error")),
+                               "node state of the frontend has no meaning here");
+        CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
+        manager_end(m);
+    }
+}
+
+static void skipped_and_repeated_states_are_tolerated(void)
+{
+    struct guest g;
+    struct manager *m = manager_new();
+
+    dom0_attach(m->fake);
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    guest_share(&g, m, 1);
+    fake_write(m->fake, FRONT("state"), "4"); /* 3 was never seen */
+    CU_ASSERT(wait_value(m, BACK("state"), "4"));
+    for (unsigned i = 0; i < 5; i++) {
+        fake_write(m->fake, FRONT("state"), i % 2 ? "3" : "4");
+        settle(m);
+    }
+    CU_ASSERT_EQUAL(m->fake->nr_maps, 2);
+    CU_ASSERT_EQUAL(guest_nop(&g), TMEMIF_OK);
+    manager_end(m);
+}
+
+static void a_state_that_vanishes_ends_the_session_and_keeps_the_attachment(void)
+{
+    struct guest g;
+    struct manager *m = attached(&g);
+
+    fake_remove(m->fake, FRONT("state"));
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
+    guest_share(&g, m, 2);
+    CU_ASSERT(wait_value(m, BACK("state"), "4"));
+    manager_end(m);
+}
+
+static void a_guest_that_hides_its_folder_is_gone(void)
+{
+    struct guest g;
+    struct manager *m = attached(&g);
+
+    fake_hide(m->fake, FRONT("backend"), true);
+    fake_hide(m->fake, FRONT("state"), true);
+    settle(m);
+    CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
+    CU_ASSERT_FALSE(fake_exists(m->fake, at(MANAGER, "backend/tmem/7", "0")));
+    manager_end(m);
+}
+
+static void a_guest_that_attaches_all_the_time_has_to_wait(void)
+{
+    struct guest g;
+    struct manager *m = attached(&g);
+    unsigned before = m->fake->nr_maps;
+
+    for (unsigned i = 0; i < 100; i++) {
+        fake_write(m->fake, FRONT("state"), "1");
+        settle(m);
+        guest_share(&g, m, i + 2);
+        settle(m);
+    }
+    /* two maps an attach; eight at once, and one a second */
+    CU_ASSERT(m->fake->nr_maps - before >= 2 * 7);
+    CU_ASSERT(m->fake->nr_maps - before <= 2 * 12);
+    CU_ASSERT(wait_value(m, BACK("state"), "4"));
+    CU_ASSERT_EQUAL(guest_nop(&g), TMEMIF_OK);
+    manager_end(m);
+}
+
+static void a_flood_of_events_is_taken_in_turns(void)
+{
+    struct guest g;
+    struct manager *m = attached(&g);
+
+    for (unsigned i = 0; i < 5000; i++)
+        fake_write(m->fake, FRONT("state"), "4");
+    xen_transport_turn(m->transport);
+    CU_ASSERT(m->fake->nr_events > 0);
+    CU_ASSERT(m->fake->nr_events < 5000);
+    settle(m);
+    CU_ASSERT_EQUAL(m->fake->nr_events, 0);
+    CU_ASSERT_EQUAL(guest_nop(&g), TMEMIF_OK);
+    manager_end(m);
+}
+
+static void guests_are_served_on_when_xenstore_is_lost(void)
+{
+    struct guest g;
+    struct manager *m = attached(&g);
+
+    m->log.level = 0; /* it says so */
+    m->fake->deaf = true;
+    fake_write(m->fake, FRONT("state"), "4");
+    event_base_loop(m->base, EVLOOP_NONBLOCK);
+    event_base_loop(m->base, EVLOOP_NONBLOCK);
+    CU_ASSERT_EQUAL(guest_nop(&g), TMEMIF_OK);
+    m->fake->deaf = false;
+    manager_end(m);
+}
+
+#define TESTS(T)                                                                                   \
+    T(features_come_before_the_state_that_says_so)                                                 \
+    T(a_guest_attaches_and_is_served)                                                              \
+    T(pages_go_by_grant_as_well)                                                                   \
+    T(everything_is_unmapped_before_closed_is_said_and_pools_stay)                                 \
+    T(the_end_of_a_process_is_noticed_by_its_channel)                                              \
+    T(the_operator_detaches_and_the_pools_are_gone)                                                \
+    T(a_guest_that_dies_is_unmapped_at_once_and_its_folder_removed)                                \
+    T(another_domains_death_changes_nothing)                                                       \
+    T(nodes_written_anew_are_a_new_attachment_with_the_old_pools)                                  \
+    T(another_guest_under_the_same_domid_inherits_nothing)                                         \
+    T(a_restarted_manager_serves_again_without_the_guests_help)                                    \
+    T(requests_put_while_no_manager_is_there_are_answered_by_the_next)                             \
+    T(a_guest_that_died_meanwhile_is_forgotten)                                                    \
+    T(a_guest_that_was_detached_meanwhile_is_forgotten)                                            \
+    T(a_process_that_died_meanwhile_is_noticed)                                                    \
+    T(rings_of_which_there_is_no_record_are_refused_with_the_reason)                               \
+    T(policy_is_there_before_the_first_request)                                                    \
+    T(a_changed_node_is_passed_on_once)                                                            \
+    T(membership_follows_the_nodes)                                                                \
+    T(a_restarted_manager_is_told_all_policy_again)                                                \
+    T(a_guest_without_policy_is_not_served)                                                        \
+    T(nodes_that_are_missing_hidden_huge_or_binary_are_refused_by_name)                            \
+    T(bad_grants_are_refused_by_name)                                                              \
+    T(limits_are_named_with_their_knob)                                                            \
+    T(a_ring_that_is_out_of_range_from_the_start_is_refused)                                       \
+    T(an_index_that_jumps_closes_the_session_with_the_reason)                                      \
+    T(states_without_meaning_close_the_session)                                                    \
+    T(skipped_and_repeated_states_are_tolerated)                                                   \
+    T(a_state_that_vanishes_ends_the_session_and_keeps_the_attachment)                             \
+    T(a_guest_that_hides_its_folder_is_gone)                                                       \
+    T(a_guest_that_attaches_all_the_time_has_to_wait)                                              \
+    T(a_flood_of_events_is_taken_in_turns)                                                         \
+    T(guests_are_served_on_when_xenstore_is_lost)
+RUN_TESTS(TESTS)
