@@ -57,8 +57,9 @@ int tool_usage(const struct command *command, const char *format, ...)
  * *@code_out is what to exit with.
  */
 struct xentmem *tool_open(struct tool *tool, unsigned flags, int *code_out);
-/* The same with options.poll_us. */
-struct xentmem *tool_open_polling(struct tool *tool, int poll_us, int *code_out);
+/* The same with @options, whose log is the tool's. */
+struct xentmem *tool_open_with(struct tool *tool, const struct xentmem_options *options,
+                               int *code_out);
 
 /*
  * What a call of the library returned (-1 with errno, or a status) as an exit

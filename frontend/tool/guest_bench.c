@@ -22,17 +22,18 @@ struct bench {
     unsigned depth;
     uint32_t nr_pages;
     uint64_t seconds;
-    int poll_us; /* -1: chosen by the library */
+    struct xentmem_options options; /* log aside */
     bool own_pool;
     uint32_t pool;
     struct xentmem_op *ops; /* depth of them; op.user says when it was started */
     uint8_t *pages;
 };
 
-/* What one phase saw. */
+/* What one phase saw, over the first @nr_pages of the set. */
 struct run {
     const char *name;
     uint32_t kind;
+    uint32_t nr_pages;
     uint64_t done, missed, refused;
     uint64_t started_ns, until_ns, ended_ns;
     struct latency latency;
@@ -46,23 +47,22 @@ static uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* The pages of the set in a fixed scattered order, each once in nr_pages steps if that is odd. */
-static uint32_t page_number(const struct bench *b, uint64_t step, uint32_t kind)
+/* Puts go through the set in turn, gets in a scattered order. */
+static uint32_t page_number(const struct run *run, uint64_t step)
 {
-    return kind == XENTMEM_PUT ? (uint32_t)(step % b->nr_pages)
-                               : (uint32_t)(step * 2654435761u % b->nr_pages);
+    return (uint32_t)((run->kind == XENTMEM_PUT ? step : step * 2654435761u) % run->nr_pages);
 }
 
-static void aim(const struct bench *b, struct xentmem_op *op, uint32_t kind, uint64_t step)
+static void aim(const struct bench *b, struct xentmem_op *op, const struct run *run, uint64_t step)
 {
-    uint32_t number = page_number(b, step, kind);
+    uint32_t number = page_number(run, step);
 
-    op->kind = kind;
+    op->kind = run->kind;
     op->pool = b->pool;
     /* 256 pages an object, so that rings and the manager's shards share the work */
     op->object = (struct xentmem_object){{number / 256 + 1, 0x62656e6368, 0}};
     op->index = number % 256;
-    if (kind == XENTMEM_PUT)
+    if (run->kind == XENTMEM_PUT)
         memcpy(op->page, &number, sizeof(number));
 }
 
@@ -96,7 +96,7 @@ static int run_one_at_a_time(struct bench *b, struct run *run)
         uint64_t began = now;
         int code;
 
-        aim(b, op, run->kind, step);
+        aim(b, op, run, step);
         if (run->kind == XENTMEM_PUT)
             op->status = xentmem_put(b->t, op->pool, &op->object, op->index, op->page);
         else
@@ -121,7 +121,7 @@ static int start(struct bench *b, struct run *run, struct xentmem_op **idle, uns
     for (; started < *nr; started++) {
         struct xentmem_op *op = idle[started];
 
-        aim(b, op, run->kind, *step);
+        aim(b, op, run, *step);
         op->user = (void *)(uintptr_t)now;
         if (xentmem_submit(b->t, op, 1) != 1) {
             if (errno != EAGAIN)
@@ -219,11 +219,16 @@ static int print(const struct bench *b, const struct run *runs, unsigned nr)
 
 static int parse(struct bench *b, int argc, char **argv)
 {
-    enum { POLL_US = 256 };
+    enum { POLL_US = 256, RINGS, RING_ORDER };
     static const struct option options[] = {
-        {"depth", required_argument, NULL, 'd'},       {"pages", required_argument, NULL, 'p'},
-        {"seconds", required_argument, NULL, 's'},     {"pool", required_argument, NULL, 'P'},
-        {"poll-us", required_argument, NULL, POLL_US}, {0},
+        {"depth", required_argument, NULL, 'd'},
+        {"pages", required_argument, NULL, 'p'},
+        {"seconds", required_argument, NULL, 's'},
+        {"pool", required_argument, NULL, 'P'},
+        {"poll-us", required_argument, NULL, POLL_US},
+        {"rings", required_argument, NULL, RINGS},
+        {"ring-order", required_argument, NULL, RING_ORDER},
+        {0},
     };
     const struct command *self = guest_command("bench");
     int option;
@@ -252,7 +257,15 @@ static int parse(struct bench *b, int argc, char **argv)
             break;
         case POLL_US:
             ok = text_to_number(optarg, 1000000, &n);
-            b->poll_us = (int)n;
+            b->options.poll_us = (int)n;
+            break;
+        case RINGS:
+            ok = text_to_number(optarg, 64, &n) && n > 0;
+            b->options.nr_rings = (unsigned)n;
+            break;
+        case RING_ORDER:
+            ok = text_to_number(optarg, 3, &n);
+            b->options.ring_page_order = (int)n;
             break;
         default:
             return tool_usage(self, "no such option");
@@ -272,8 +285,13 @@ static int run_all(struct bench *b, struct run *runs)
                            xentmem_pool_create(b->t, XENTMEM_INCLUSIVE, &b->pool));
     if (code)
         return code;
-    for (unsigned i = 0; i < 2 && code == TOOL_DONE; i++)
-        code = run_phase(b, &runs[i]);
+    runs[0].nr_pages = runs[1].nr_pages = b->nr_pages;
+    code = run_phase(b, &runs[0]);
+    /* get what there has been time to put */
+    if (runs[0].done < b->nr_pages)
+        runs[1].nr_pages = (uint32_t)runs[0].done;
+    if (code == TOOL_DONE)
+        code = run_phase(b, &runs[1]);
     if (b->own_pool && xentmem_pool_destroy(b->t, b->pool) != XENTMEM_OK && code == TOOL_DONE)
         code = tool_fail(TOOL_SYSTEM, "bench: its pool could not be destroyed");
     return code;
@@ -286,7 +304,7 @@ int guest_bench(struct tool *tool, int argc, char **argv)
                       .depth = 1,
                       .nr_pages = 4096,
                       .seconds = 3,
-                      .poll_us = -1,
+                      .options = XENTMEM_OPTIONS_INIT,
                       .own_pool = true};
     struct run *runs;
     int code = parse(&b, argc, argv);
@@ -309,7 +327,7 @@ int guest_bench(struct tool *tool, int argc, char **argv)
     runs[0].kind = XENTMEM_PUT;
     runs[1].name = "get";
     runs[1].kind = XENTMEM_GET;
-    b.t = tool_open_polling(tool, b.poll_us, &code);
+    b.t = tool_open_with(tool, &b.options, &code);
     if (b.t)
         code = run_all(&b, runs);
     if (code == TOOL_DONE)

@@ -52,31 +52,32 @@ static int code_of_errno(int error)
     return error == ENODEV ? TOOL_NO_MANAGER : error == ECONNREFUSED ? TOOL_REFUSED : TOOL_SYSTEM;
 }
 
-static struct xentmem *open_with(struct tool *tool, unsigned flags, int poll_us, int *code_out)
+static struct xentmem *open_with(struct tool *tool, unsigned flags, struct xentmem_options options,
+                                 int *code_out)
 {
-    struct xentmem_options options = XENTMEM_OPTIONS_INIT;
     struct xentmem *t;
 
-    options.poll_us = poll_us;
     options.log = keep_reason;
     options.log_arg = tool;
     tool->reason[0] = '\0';
     t = xentmem_open(tool->attach, flags, &options);
-    if (t)
-        return t;
-    *code_out =
-        tool_fail(code_of_errno(errno), "%s", tool->reason[0] ? tool->reason : strerror(errno));
-    return NULL;
+    if (!t)
+        *code_out =
+            tool_fail(code_of_errno(errno), "%s", tool->reason[0] ? tool->reason : strerror(errno));
+    return t;
 }
 
 struct xentmem *tool_open(struct tool *tool, unsigned flags, int *code_out)
 {
-    return open_with(tool, flags, -1, code_out);
+    struct xentmem_options options = XENTMEM_OPTIONS_INIT;
+
+    return open_with(tool, flags, options, code_out);
 }
 
-struct xentmem *tool_open_polling(struct tool *tool, int poll_us, int *code_out)
+struct xentmem *tool_open_with(struct tool *tool, const struct xentmem_options *options,
+                               int *code_out)
 {
-    return open_with(tool, 0, poll_us, code_out);
+    return open_with(tool, 0, *options, code_out);
 }
 
 int tool_result(struct tool *tool, const char *what, int status)
