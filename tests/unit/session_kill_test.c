@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Killed at any instruction: a process that serves a ring is stepped one
+ * instruction at a time. Whenever that has changed anything which outlives it,
+ * a copy of the segments and of the ring is taken up as the next daemon would,
+ * and served to the end: every request has been answered once, and has run once.
+ */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "daemon/session/open.h"
+#include "daemon/session/record.h"
+#include "daemon/session/serve.h"
+#include "tests/lib/runner.h"
+
+#define MAX_STEPS  20000000
+#define NR_FRAMES  32u
+#define DATA_PAGES 8u
+#define BUDGET     1000u
+
+enum {
+    REQUESTS_AT = 0,
+    RESPONSES_AT = 2048,
+    PAGE_A = 1,
+    PAGE_B = 2,
+    PAGE_FILLED = 3,
+    PAGE_OUT = 4
+};
+
+/* A ring and its data area, as a frontend made them. */
+struct memory {
+    uint8_t ring[TMEMIF_PAGE_SIZE];
+    uint8_t data[DATA_PAGES * TMEMIF_PAGE_SIZE];
+};
+
+/* ---- the ring's other end ---- */
+
+static struct tmemif_request page(enum tmemif_op op, uint64_t object, uint32_t index, uint32_t slot)
+{
+    struct tmemif_request r = {.op = (uint16_t)op};
+
+    r.u.page.object[0] = object;
+    r.u.page.index = index;
+    if (op != TMEMIF_OP_PAGE_FLUSH)
+        r.u.page.data =
+            (struct tmemif_data){.offset = slot * TMEMIF_PAGE_SIZE, .length = TMEMIF_PAGE_SIZE};
+    return r;
+}
+
+static struct tmemif_request pool_create(void)
+{
+    struct tmemif_request r = {.op = TMEMIF_OP_POOL_CREATE};
+
+    r.u.pool.flags = TMEMIF_POOL_PERSISTENT;
+    return r;
+}
+
+static struct tmemif_request batch(struct memory *m)
+{
+    struct tmemif_request r = {.op = TMEMIF_OP_BATCH};
+    struct tmemif_request elements[] = {
+        page(TMEMIF_OP_PAGE_PUT, 3, 1, PAGE_A),      page(TMEMIF_OP_PAGE_FLUSH, 2, 2, 0),
+        page(TMEMIF_OP_PAGE_PUT, 3, 2, PAGE_B),      page(TMEMIF_OP_PAGE_GET, 3, 1, PAGE_OUT),
+        page(TMEMIF_OP_PAGE_PUT, 5, 1, PAGE_FILLED),
+    };
+
+    memcpy(m->data + REQUESTS_AT, elements, sizeof(elements));
+    r.u.batch.count = sizeof(elements) / sizeof(elements[0]);
+    r.u.batch.requests =
+        (struct tmemif_data){.offset = REQUESTS_AT, .length = r.u.batch.count * 64};
+    r.u.batch.responses =
+        (struct tmemif_data){.offset = RESPONSES_AT, .length = r.u.batch.count * 32};
+    return r;
+}
+
+static uint32_t put_requests(struct memory *m)
+{
+    struct tmemif_request destroy = {.op = TMEMIF_OP_POOL_DESTROY, .pool = 1};
+    struct tmemif_request flush = {.op = TMEMIF_OP_RANGE_FLUSH};
+    struct tmemif_request nop = {.op = TMEMIF_OP_NOP};
+    struct tmemif_request bad = {.op = 1};
+    const struct tmemif_request requests[] = {
+        pool_create(),
+        pool_create(),
+        page(TMEMIF_OP_PAGE_PUT, 1, 1, PAGE_A),
+        page(TMEMIF_OP_PAGE_PUT, 1, 1, PAGE_B),
+        page(TMEMIF_OP_PAGE_FLUSH, 1, 1, 0),
+        page(TMEMIF_OP_PAGE_PUT, 2, 2, PAGE_FILLED),
+        batch(m),
+        destroy,
+        page(TMEMIF_OP_PAGE_GET, 3, 2, PAGE_OUT),
+        nop,
+        pool_create(),
+        (flush.u.range.object[0] = 3, flush.u.range.first = 2, flush.u.range.last = 2, flush),
+        bad,
+        page(TMEMIF_OP_PAGE_PUT, 4, 1, PAGE_B),
+    };
+    struct ring_front front;
+
+    ring_front_init(&front, m->ring, 0, 0x5e55);
+    memset(m->data + PAGE_A * TMEMIF_PAGE_SIZE, 'a', TMEMIF_PAGE_SIZE - 8);
+    memset(m->data + PAGE_B * TMEMIF_PAGE_SIZE, 'b', TMEMIF_PAGE_SIZE - 8);
+    memset(m->data + PAGE_FILLED * TMEMIF_PAGE_SIZE, 'f', TMEMIF_PAGE_SIZE);
+    for (unsigned i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
+        ring_front_put(&front, &requests[i]);
+    ring_front_publish(&front);
+    return front.req_prod;
+}
+
+/* ---- a daemon around it ---- */
+
+static void ignore_ring(struct link *link, unsigned ring)
+{
+    (void)link;
+    (void)ring;
+}
+
+static void ignore_fail(struct link *link, const char *reason)
+{
+    (void)link;
+    (void)reason;
+}
+
+static void ignore_close(struct link *link)
+{
+    (void)link;
+}
+
+static const struct link_ops link_ops = {
+    .notify = ignore_ring, .consume = ignore_ring, .fail = ignore_fail, .close = ignore_close};
+
+static enum tmemif_status refuse_message(void *arg, const struct account_key *caller,
+                                         const void *message, uint32_t length, void *reply,
+                                         uint32_t reply_cap, uint32_t *length_out)
+{
+    (void)arg, (void)caller, (void)message, (void)length, (void)reply, (void)reply_cap;
+    *length_out = 0;
+    return TMEMIF_BAD_OP;
+}
+
+static void grant_quota(void *arg, account_nr account, const struct account_key *key)
+{
+    const struct policy policy = {.quota_pages = 100, .max_pages = 100, .weight = 1};
+
+    (void)key;
+    engine_account_set_policy(arg, account, &policy);
+}
+
+static const struct control_ops control = {.handle = refuse_message, .account_opened = grant_quota};
+
+struct world {
+    struct store *store;
+    struct engine *engine;
+    struct link link;
+    struct attention attention;
+    struct session *session;
+};
+
+static bool world_open(struct world *w, struct store *store, struct memory *m, bool resume)
+{
+    const struct engine_config engine_config = {.nr_workers = 1, .nr_shards = 1, .hash_seed = 7};
+    struct session_config config = {.store = store, .nr_workers = 1, .control = &control};
+    const char *why;
+
+    memset(w, 0, sizeof(*w));
+    w->store = store;
+    w->engine = engine_create(store, &engine_config);
+    if (!w->engine)
+        return false;
+    config.engine = config.control_arg = w->engine;
+    w->link = (struct link){.ops = &link_ops,
+                            .peer = {.kind = ACCOUNT_LOCAL, .id = 1},
+                            .resume = resume,
+                            .nr_rings = 1,
+                            .data = m->data,
+                            .data_bytes = sizeof(m->data)};
+    w->link.rings[0] = (struct link_ring){.pages = m->ring, .wait_fd = -1};
+    return session_open(&config, &w->attention, &w->link, &w->session, &why) == TMEMIF_OK;
+}
+
+static void world_close(struct world *w)
+{
+    if (w->session)
+        session_free(w->session);
+    if (w->engine)
+        engine_destroy(w->engine);
+    store_close(w->store);
+}
+
+static int copy_fd(int fd)
+{
+    int copy = memfd_create("copy", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    struct stat st;
+    void *from, *to;
+
+    if (fstat(fd, &st) < 0 || ftruncate(copy, st.st_size) < 0)
+        return -1;
+    from = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+    to = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, copy, 0);
+    memcpy(to, from, (size_t)st.st_size);
+    munmap(from, (size_t)st.st_size);
+    munmap(to, (size_t)st.st_size);
+    return copy;
+}
+
+static struct store *copy_store(struct store *s)
+{
+    struct store_damage damage;
+    struct store *copy;
+    const char *why;
+    int fds[STORE_NR_SEGMENTS];
+
+    for (unsigned i = 0; i < STORE_NR_SEGMENTS; i++)
+        fds[i] = copy_fd(store_fd(s, i));
+    return store_open(fds, &copy, &damage, &why) ? copy : NULL;
+}
+
+/* ---- what has to be true ---- */
+
+static bool is_there(struct world *w, uint64_t object, uint32_t index)
+{
+    const struct page_op op = {
+        .pool_id = 0, .object = {object}, .index = index, .account = w->session->account};
+    struct engine_get get;
+    const void *frame;
+    uint32_t word;
+    bool leased;
+
+    if (engine_get_begin(w->engine, &op, &get, &frame, &word, NULL, &leased) != TMEMIF_OK)
+        return false;
+    engine_get_end(w->engine, &get, true);
+    return true;
+}
+
+static void flush(struct world *w, uint64_t object, uint32_t index)
+{
+    const struct page_op op = {
+        .pool_id = 0, .object = {object}, .index = index, .account = w->session->account};
+
+    engine_flush_page(w->engine, &op);
+}
+
+/* Pages that are put once and never flushed by the ring. */
+static const struct {
+    uint64_t object;
+    uint32_t index;
+} lasting[] = {{3, 1}, {5, 1}, {4, 1}};
+#define NR_LASTING 3u
+
+static const char *check_answers(struct memory *m, uint32_t nr)
+{
+    const struct ring_view view = ring_view_at(m->ring, 0);
+    const struct tmemif_response *elements = (const void *)(m->data + RESPONSES_AT);
+
+    if (view.shared->rsp_prod != nr)
+        return "not every request was answered";
+    for (uint32_t i = 0; i < nr; i++) {
+        const struct tmemif_response *rsp = &view.responses[i];
+        bool may_miss = i == 8;
+        unsigned want = i == 12 ? TMEMIF_BAD_OP : TMEMIF_OK;
+
+        if (rsp->number != i)
+            return "an answer has another request's number";
+        if (rsp->status != want && !(may_miss && rsp->status == TMEMIF_MISS))
+            return "an answer is wrong";
+        if (rsp->value != (i == 1 || i == 10))
+            return "a pool has another id than it would have had";
+    }
+    if (view.responses[6].count != 5)
+        return "a batch was not answered whole";
+    for (uint32_t i = 0; i < 5; i++) {
+        if (elements[i].number != i ||
+            (elements[i].status != TMEMIF_OK && !(i == 3 && elements[i].status == TMEMIF_MISS)))
+            return "an element's answer is wrong";
+    }
+    return NULL;
+}
+
+/*
+ * Take up a copy of what is there. @interfere: first let somebody else flush the
+ * pages that are found, which no request may bring back.
+ */
+static const char *take_up(struct store *s, const struct memory *shared, uint32_t nr_requests,
+                           bool interfere)
+{
+    struct memory *m = aligned_alloc(TMEMIF_PAGE_SIZE, sizeof(*m));
+    bool flushed[NR_LASTING] = {false};
+    struct store *copy = copy_store(s);
+    const char *wrong = NULL;
+    struct world w;
+
+    if (!copy) {
+        free(m);
+        return "the segments were refused";
+    }
+    memcpy(m, shared, sizeof(*m));
+    if (!world_open(&w, copy, m, true))
+        wrong = "the ring was not taken up";
+    for (unsigned i = 0; !wrong && interfere && i < NR_LASTING; i++) {
+        flushed[i] = is_there(&w, lasting[i].object, lasting[i].index);
+        if (flushed[i])
+            flush(&w, lasting[i].object, lasting[i].index);
+    }
+    if (!wrong && serve_ring(&w.session->rings[0], 0, BUDGET) != SERVE_EMPTY)
+        wrong = "the ring was not served to its end";
+    if (!wrong)
+        wrong = check_answers(m, nr_requests);
+    if (!wrong && record_pools_now(w.engine, w.session->account) != 3)
+        wrong = "a pool is missing, or there is one too many";
+    for (unsigned i = 0; !wrong && i < NR_LASTING; i++) {
+        bool there = is_there(&w, lasting[i].object, lasting[i].index);
+
+        if (there && flushed[i])
+            wrong = "a put ran again and undid another's flush";
+        if (!there && !flushed[i])
+            wrong = "a put did not run";
+    }
+    if (!wrong && (is_there(&w, 1, 1) || is_there(&w, 2, 2) || is_there(&w, 3, 2)))
+        wrong = "a flush did not run";
+    if (!wrong)
+        wrong = engine_check(w.engine);
+    world_close(&w);
+    free(m);
+    return wrong;
+}
+
+/* ---- stepping ---- */
+
+/* Changes with everything that outlives the process and matters here. */
+static uint64_t fingerprint(struct store *s, const struct memory *m)
+{
+    const uint64_t *record = (const uint64_t *)store_rings(s);
+    const struct layout_super *super = store_super(s);
+    uint64_t x = ((const struct tmemif_ring *)(const void *)m->ring)->rsp_prod;
+
+    for (unsigned i = 0; i < sizeof(struct ring_rec) / 8; i++)
+        x = x * 0x9e3779b97f4a7c15ull + record[i];
+    for (uint32_t i = 0; i < super->nr_descs; i++)
+        x = x * 0x9e3779b97f4a7c15ull + store_desc(s, i)->live;
+    for (unsigned i = 0; i < 4; i++)
+        x = x * 0x9e3779b97f4a7c15ull + store_pools(s)[i].live + store_pools(s)[i].floor +
+            store_accounts(s)[0].pools[i] + store_tombstones(s)[i].live;
+    return x;
+}
+
+static void every_request_runs_once_whenever_it_is_killed(void)
+{
+    const struct store_config config = {.nr_frames = NR_FRAMES, .nr_filled = 8};
+    struct memory *m =
+        mmap(NULL, sizeof(*m), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    uint32_t nr_requests = put_requests(m);
+    unsigned nr_states = 0, nr_wrong = 0;
+    uint64_t last = 0;
+    struct store *s;
+    const char *why;
+    bool done = false;
+    pid_t child;
+    int status;
+
+    CU_ASSERT_TRUE_FATAL(store_create(&config, &s, &why));
+    child = fork();
+    if (child == 0) {
+        struct world w;
+
+        if (!world_open(&w, s, m, false))
+            _exit(1);
+        (void)ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+        (void)raise(SIGSTOP);
+        (void)serve_ring(&w.session->rings[0], 0, BUDGET);
+        (void)raise(SIGSTOP);
+        _exit(0);
+    }
+    CU_ASSERT_FATAL(child > 0 && waitpid(child, &status, 0) == child && WIFSTOPPED(status));
+
+    for (long step = 0; step < MAX_STEPS && nr_wrong == 0; step++) {
+        uint64_t now;
+
+        if (ptrace(PTRACE_SINGLESTEP, child, NULL, NULL) != 0 ||
+            waitpid(child, &status, 0) != child || !WIFSTOPPED(status))
+            break;
+        done = WSTOPSIG(status) == SIGSTOP;
+        if (done || WSTOPSIG(status) != SIGTRAP)
+            break;
+        now = fingerprint(s, m);
+        if (now == last)
+            continue;
+        last = now;
+        nr_states++;
+        for (unsigned interfere = 0; interfere < 2; interfere++) {
+            const char *wrong = take_up(s, m, nr_requests, interfere);
+
+            if (!wrong)
+                continue;
+            nr_wrong++;
+            fprintf(stderr, "step %ld, rsp_prod %u, record %u.%u phase %u op %u%s: %s\n", step,
+                    ((struct tmemif_ring *)(void *)m->ring)->rsp_prod, store_rings(s)->number,
+                    store_rings(s)->element, store_rings(s)->phase, store_rings(s)->op,
+                    interfere ? ", flushed by another" : "", wrong);
+        }
+    }
+    (void)kill(child, SIGKILL);
+    (void)waitpid(child, &status, 0);
+    CU_ASSERT_TRUE(done);
+    CU_ASSERT_EQUAL(nr_wrong, 0);
+    CU_ASSERT_TRUE(nr_states > 150); /* it was stepped, not run */
+    CU_ASSERT_PTR_NULL(check_answers(m, nr_requests));
+    store_close(s);
+    munmap(m, sizeof(*m));
+}
+
+#define TESTS(T) T(every_request_runs_once_whenever_it_is_killed)
+RUN_TESTS(TESTS)
