@@ -190,6 +190,16 @@ static const char *check_tombstones(struct engine *e)
 
     for (uint32_t i = 0; i < e->nr_shards; i++)
         nr += e->shards[i].nr_tombs;
+    for (uint32_t i = 0; i < e->nr_shards; i++) {
+        const struct shard *s = &e->shards[i];
+
+        for (uint32_t t = 0; t < s->nr_tombs; t++) {
+            CHECK(pool_state(&e->pools[s->tombs[t].handle.key.pool]) != POOL_FREE,
+                  "a tombstone is of a pool that is not there");
+            CHECK(s->tombs[t].generation <= s->barrier,
+                  "a page may be put under a tombstone that is there already");
+        }
+    }
     for (uint32_t i = 0; i < store_super(e->store)->nr_tombstones; i++)
         nr_live += store_tombstones(e->store)[i].live != LIVE_DEAD;
     CHECK(nr == nr_live, "a tombstone has no record, or a record no tombstone");

@@ -260,7 +260,7 @@ static void c08_short_look_at_an_object_does_not_lose_a_long_flush_its_place(voi
 {
     struct world w = world_make(2048, 0, 1, 1);
     account_nr a = guest(&w, 1, 2000, 0);
-    uint32_t p = pool(&w, a, PERSISTENT), back = 0;
+    uint32_t p = pool(&w, a, PERSISTENT), back = 0, kept = 0;
 
     for (uint32_t extent = 0; extent < 60; extent++) {
         for (uint32_t i = 0; i < 10; i++)
@@ -269,11 +269,37 @@ static void c08_short_look_at_an_object_does_not_lose_a_long_flush_its_place(voi
     CU_ASSERT_EQUAL(flush_object(&w, a, p, 1, 0, UINT32_MAX), TMEMIF_OK);
     engine_reclaim(w.e, 0, 110);
     CU_ASSERT_EQUAL(frames_used(&w), 500);
+    /* where the walk has been there are extents again, at the end of the list */
+    for (uint32_t extent = 0; extent < 60; extent++)
+        CU_ASSERT_EQUAL(put(&w, a, p, 1, extent * 6400 + 20, 20), TMEMIF_OK);
     CU_ASSERT_EQUAL(flush_object(&w, a, p, 1, 40 * 6400, 60 * 6400), TMEMIF_OK);
     reclaim_all(&w);
-    for (uint32_t extent = 0; extent < 60; extent++)
+    for (uint32_t extent = 0; extent < 60; extent++) {
         back += get(&w, a, p, 1, extent * 6400, 0) != TMEMIF_MISS;
+        kept += get(&w, a, p, 1, extent * 6400 + 20, 20) == TMEMIF_OK;
+    }
     CU_ASSERT_EQUAL(back, 0);
+    CU_ASSERT_EQUAL(kept, 40);
+    CU_ASSERT_EQUAL(frames_used(&w), 40);
+    world_end(&w);
+}
+
+static void destroyed_pool_takes_its_tombstones_with_it(void)
+{
+    struct world w = world_make(1024, 0, 1, 2);
+    account_nr a = guest(&w, 1, 1000, 0);
+    uint32_t p = pool(&w, a, PERSISTENT);
+
+    put_many(&w, a, p, 1, 300, 1);
+    put_many(&w, a, p, 2, 300, 1);
+    CU_ASSERT_EQUAL(flush_object(&w, a, p, 1, 0, UINT32_MAX), TMEMIF_OK);
+    CU_ASSERT_EQUAL(flush_object(&w, a, p, 2, 0, UINT32_MAX), TMEMIF_OK);
+    CU_ASSERT(is_sound(&w));
+    CU_ASSERT_EQUAL(engine_pool_destroy(w.e, a, p), TMEMIF_OK);
+    /* page by page: at no time is there a tombstone without its pool */
+    while (engine_reclaim(w.e, 0, 1))
+        CU_ASSERT(is_sound(&w));
+    CU_ASSERT_EQUAL(nr_tombstones(&w), 0);
     CU_ASSERT_EQUAL(frames_used(&w), 0);
     world_end(&w);
 }
@@ -315,6 +341,7 @@ static void destroyed_pool_drains_in_slices(void)
     T(more_long_flushes_than_tombstones_wait_for_each_other)                                       \
     T(several_long_flushes_of_one_object_overlap)                                                  \
     T(c08_short_look_at_an_object_does_not_lose_a_long_flush_its_place)                            \
+    T(destroyed_pool_takes_its_tombstones_with_it)                                                 \
     T(destroyed_pool_drains_in_slices)
 
 RUN_TESTS(TESTS)
