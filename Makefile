@@ -83,17 +83,17 @@ INIT_SRC :=
 
 # tests/unit/NAME.c each; every one links the layers it needs from one archive
 UNIT_TESTS := ring_test codec_test control_message_test log_test notify_test store_desc_test store_test store_open_test store_kill_test \
-              frontend_answer_test frontend_local_test frontend_ring_test frontend_room_test frontend_text_test frontend_where_test \
-              local_transport_test local_hostile_test local_restart_test \
-              frontend_tool_test heartbeat_test daemon_options_test local_fence_test \
-              session_kill_test
+              frontend_answer_test frontend_local_test frontend_ring_test frontend_room_test frontend_text_test frontend_tool_test frontend_where_test \
+              local_transport_test local_hostile_test local_restart_test heartbeat_test \
+              daemon_options_test local_fence_test session_kill_test
 UNIT_TESTS += engine_page_test engine_shared_test engine_flush_test engine_table_test engine_evict_test
 UNIT_TESTS += engine_recover_test engine_stress_test
 UNIT_TESTS += schema_nodes_test schema_value_test schema_states_test xen_transport_test
 UNIT_TESTS += control_policy_test control_handle_test control_grant_test control_book_test control_command_test
 UNIT_TESTS += policy_test
 # tests/model/NAME.c, tests/conformance/NAME.c: longer native programs of the same kind
-LONG_TESTS :=
+LONG_TESTS := conformance/conformance_engine conformance/conformance_broken \
+              conformance/conformance_local
 LONG_TESTS += model/engine_model
 # tests/fuzz/NAME.c with tests/fuzz/corpus/NAME/
 FUZZERS := request_fuzz control_fuzz segment_fuzz nodes_fuzz
@@ -278,10 +278,20 @@ $(BUILD)/tests/unit/control_book_test: $(call obj,frontend/tool/operator_book.c 
 $(BUILD)/tests/unit/control_book_test: DAEMON_LIBS += -ljson-c
 $(BUILD)/tests/unit/frontend_text_test: $(call obj,frontend/tool/text.c)
 $(BUILD)/tests/unit/xen_transport_test: $(call obj,tests/lib/fake_platform.c)
-$(BUILD)/tests/unit/frontend_ring_test: $(call obj,tests/unit/frontend_fake.c)
 $(BUILD)/tests/unit/frontend_tool_test: DAEMON_LIBS += -ljson-c
 $(BUILD)/tests/unit/frontend_tool_test: | $(BUILD)/bin/xentmem $(BUILD)/bin/xentmemd
 $(BUILD)/tests/unit/frontend_local_test: | $(BUILD)/bin/xentmemd
+$(BUILD)/tests/unit/frontend_ring_test: $(call obj,tests/unit/frontend_fake.c)
+
+# The conformance suite: one set of rules, several programs that run it
+CONFORMANCE_SRC := $(addprefix tests/conformance/,harness.c guest.c rules_pages.c rules_limits.c \
+                     rules_shared.c engine_harness.c lib_port.c operator.c)
+
+$(BUILD)/tests/conformance/%: $(BUILD)/obj/tests/conformance/%.o $(call obj,$(CONFORMANCE_SRC)) \
+                              $(BUILD)/lib/layers.a $(BUILD)/lib/libxentmem.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
 
 .PHONY: tests
 tests: $(TEST_BIN) $(if $(DAEMON_MAIN),$(BUILD)/bin/xentmemd)
@@ -360,6 +370,8 @@ POLICY_SRC       := tests/bench/policies/lru.c tests/bench/policies/clock.c \
 EVICT_SRC        := tests/bench/evict.c tests/bench/trace.c tests/bench/policies/ours.c $(POLICY_SRC)
 GENERATE_SRC     := tests/bench/traces/generate.c
 BENCHES          := engine_bench evict generate
+# starts the daemon as tests do, from the place where it is built
+LOCAL_BENCH      := $(BUILD)/tests/bench/local_bench
 
 BENCH_MIB    ?= 4096
 BENCH_ROUNDS ?= 5
@@ -367,6 +379,7 @@ BENCH_ROUNDS ?= 5
 $(BUILD)/bench/engine_bench: $(call obj,$(ENGINE_BENCH_SRC))
 $(BUILD)/bench/evict: $(call obj,$(EVICT_SRC))
 $(BUILD)/bench/generate: $(call obj,$(GENERATE_SRC))
+$(LOCAL_BENCH): $(call obj,tests/bench/memcached.c tests/bench/figures.c) | $(BUILD)/bin/xentmemd
 $(BENCHES:%=$(BUILD)/bench/%): $(call obj,$(BENCH_SRC)) $(BUILD)/lib/layers.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
@@ -374,9 +387,10 @@ $(BENCHES:%=$(BUILD)/bench/%): $(call obj,$(BENCH_SRC)) $(BUILD)/lib/layers.a
 $(BUILD)/tests/unit/policy_test: $(call obj,$(POLICY_SRC) tests/bench/trace.c)
 
 .PHONY: bench
-bench: $(BENCHES:%=$(BUILD)/bench/%)
+bench: $(BENCHES:%=$(BUILD)/bench/%) $(LOCAL_BENCH)
 	$(BUILD)/bench/engine_bench --mib $(BENCH_MIB) --rounds $(BENCH_ROUNDS) > $(BUILD)/bench/engine.figures
-	tests/bench/report $(BUILD)/bench.json $(BUILD)/bench/engine.figures
+	$(LOCAL_BENCH) --rounds $(BENCH_ROUNDS) > $(BUILD)/bench/local.figures
+	tests/bench/report $(BUILD)/bench.json $(BUILD)/bench/engine.figures $(BUILD)/bench/local.figures
 
 # Hit ratios of block traces: made ones, and those of TRACES=dir, *.csv.
 MADE_TRACES := $(patsubst %,$(BUILD)/bench/traces/%.csv,zipf scan loop shift)
