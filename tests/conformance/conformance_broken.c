@@ -199,6 +199,11 @@ static int broken_flush_range(struct port *p, uint32_t pool, const uint64_t *obj
     return GOOD(p)->ops->flush_range(GOOD(p), pool, object, first, last, whole_object);
 }
 
+static int broken_copies(struct port *p, uint32_t pool, const uint64_t *object)
+{
+    return GOOD(p)->ops->copies(GOOD(p), pool, object);
+}
+
 static struct port *broken_sibling(struct port *p)
 {
     return GOOD(p)->ops->sibling(GOOD(p));
@@ -215,6 +220,7 @@ static const struct port_ops broken_ops = {
     .get = broken_get,
     .flush = broken_flush,
     .flush_range = broken_flush_range,
+    .copies = broken_copies,
     .sibling = broken_sibling,
 };
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/engine/engine.h"
+#include "daemon/session/dispatch.h"
 #include "tests/conformance/page.h"
 
 #define ENGINE_FRAMES 512u
@@ -139,6 +140,74 @@ static int port_flush_range(struct port *p, uint32_t pool, const uint64_t *objec
     return (int)rc;
 }
 
+/* ---- the session's code between a guest and the engine, with a link that counts ---- */
+
+struct counting_link {
+    struct link link;
+    unsigned nr_in, nr_out;
+    uint32_t guest_page[PAGE_WORDS];
+};
+
+static bool count_in(struct link *link, const struct tmemif_data *from, void *local)
+{
+    struct counting_link *c = (struct counting_link *)link;
+
+    memcpy(local, (uint8_t *)c->guest_page + from->offset, from->length);
+    page_make(c->guest_page, 999); /* who reads twice reads something else */
+    c->nr_in++;
+    return true;
+}
+
+static bool count_out(struct link *link, const struct tmemif_data *to, const void *local)
+{
+    struct counting_link *c = (struct counting_link *)link;
+
+    memcpy((uint8_t *)c->guest_page + to->offset, local, to->length);
+    c->nr_out++;
+    return true;
+}
+
+static enum tmemif_status dispatch(struct port *p, struct counting_link *c, enum tmemif_op op,
+                                   uint32_t pool, const uint64_t *object)
+{
+    struct lock pools_lock = LOCK_INIT;
+    struct sender sender = {.engine = port_of(p)->engine,
+                            .worker = port_of(p)->worker,
+                            .link = &c->link,
+                            .account = port_of(p)->account,
+                            .pools_lock = &pools_lock};
+    struct tmemif_request request = {.op = (uint16_t)op, .pool = pool};
+    struct tmemif_response rsp = {.status = TMEMIF_BUSY};
+
+    memcpy(request.u.page.object, object, sizeof(request.u.page.object));
+    request.u.page.data =
+        (struct tmemif_data){.kind = TMEMIF_DATA_GRANT, .ref = 1, .length = TMEMIF_PAGE_SIZE};
+    c->nr_in = c->nr_out = 0;
+    while (!dispatch_request(&sender, &request, &rsp))
+        engine_reclaim(sender.engine, sender.worker, 64);
+    return rsp.status;
+}
+
+static int port_copies(struct port *p, uint32_t pool, const uint64_t *object)
+{
+    static const struct link_ops counting = {.copy_from_grant = count_in,
+                                             .copy_to_grant = count_out};
+    struct counting_link c = {.link.ops = &counting};
+    int nr_wrong = 0;
+
+    for (uint32_t tag = 40; tag < 44; tag++) { /* each shape of page: the same-filled one too */
+        page_make(c.guest_page, tag);
+        nr_wrong += dispatch(p, &c, TMEMIF_OP_PAGE_PUT, pool, object) != TMEMIF_OK;
+        nr_wrong += c.nr_in != 1 || c.nr_out != 0;
+        nr_wrong += dispatch(p, &c, TMEMIF_OP_PAGE_GET, pool, object) != TMEMIF_OK;
+        nr_wrong += c.nr_in != 0 || c.nr_out != 1 || page_tag(c.guest_page) != tag;
+        nr_wrong += dispatch(p, &c, TMEMIF_OP_PAGE_FLUSH, pool, object) != TMEMIF_OK;
+        nr_wrong += dispatch(p, &c, TMEMIF_OP_PAGE_GET, pool, object) != TMEMIF_MISS;
+        nr_wrong += c.nr_in != 0 || c.nr_out != 0; /* a miss writes nothing */
+    }
+    return nr_wrong;
+}
+
 static struct port *port_sibling(struct port *p)
 {
     return port_of(p)->sibling;
@@ -155,6 +224,7 @@ static const struct port_ops port_ops = {
     .get = port_get,
     .flush = port_flush,
     .flush_range = port_flush_range,
+    .copies = port_copies,
     .sibling = port_sibling,
 };
 
@@ -307,6 +377,7 @@ bool engine_harness_open(struct harness *h, struct port *(*wrap)(struct port *po
     *h = (struct harness){.name = "in process",
                           .ops = &ops,
                           .can_fail_copy = true,
+                          .counts_copies = true,
                           .nr_frames = ENGINE_FRAMES,
                           .state = w};
     for (unsigned g = 0; g < NR_GUESTS; g++) {

@@ -133,6 +133,64 @@ static void do_storm(struct port *p, struct call *c)
     }
 }
 
+/* A second thread of the guest writes one of two words over all that is shared. */
+struct scribbler {
+    uint64_t *words;
+    size_t nr_words;
+    bool stop;
+};
+#define SCRIBBLE_A 0xa1a1a1a1a1a1a1a1ull
+#define SCRIBBLE_B 0xb2b2b2b2b2b2b2b2ull
+
+static void *scribble(void *arg)
+{
+    struct scribbler *s = arg;
+
+    for (uint64_t word = SCRIBBLE_A; !__atomic_load_n(&s->stop, __ATOMIC_RELAXED);
+         word ^= SCRIBBLE_A ^ SCRIBBLE_B) {
+        for (size_t i = 0; i < s->nr_words; i++)
+            __atomic_store_n(&s->words[i], word, __ATOMIC_RELAXED);
+    }
+    return NULL;
+}
+
+/* What is stored is made of words that were there, and is the same each time. */
+static void look_at_scribbled(struct port *p, struct call *c, uint32_t index, uint32_t tag)
+{
+    uint64_t own[PAGE_WORDS / 2], first[PAGE_WORDS / 2], second[PAGE_WORDS / 2];
+    bool leased;
+
+    page_make((uint32_t *)own, tag);
+    if (p->ops->get(p, c->pool, c->object, index, first, NULL, &leased, false) != TMEMIF_OK ||
+        p->ops->get(p, c->pool, c->object, index, second, NULL, &leased, false) != TMEMIF_OK ||
+        memcmp(first, second, sizeof(first)) != 0) {
+        c->nr_wrong++;
+        return;
+    }
+    for (unsigned i = 0; i < PAGE_WORDS / 2; i++)
+        c->nr_wrong += first[i] != own[i] && first[i] != SCRIBBLE_A && first[i] != SCRIBBLE_B;
+    c->nr_ok += memcmp(first, own, sizeof(own)) != 0; /* the scribbler was there in time */
+}
+
+static void do_scribble(struct port *p, struct call *c)
+{
+    struct scribbler s = {.stop = false};
+    size_t bytes = 0;
+    pthread_t thread;
+
+    s.words = p->ops->shared(p, &bytes);
+    s.nr_words = bytes / sizeof(*s.words);
+    c->status = -1;
+    if (!s.words || pthread_create(&thread, NULL, scribble, &s) != 0)
+        return;
+    for (uint32_t i = c->index; i <= c->last; i++)
+        c->status = put_tag(p, c, i, c->tag + i);
+    __atomic_store_n(&s.stop, true, __ATOMIC_RELAXED);
+    pthread_join(thread, NULL);
+    for (uint32_t i = c->index; i <= c->last; i++)
+        look_at_scribbled(p, c, i, c->tag + i);
+}
+
 void guest_do(struct port *p, struct call *c)
 {
     c->nr_ok = c->nr_missed = c->nr_refused = c->nr_wrong = c->changed = 0;
@@ -181,6 +239,13 @@ void guest_do(struct port *p, struct call *c)
         break;
     case ACT_STORM:
         do_storm(p, c);
+        break;
+    case ACT_COPIES:
+        c->nr_wrong = (uint32_t)p->ops->copies(p, c->pool, c->object);
+        c->status = TMEMIF_OK;
+        break;
+    case ACT_SCRIBBLE:
+        do_scribble(p, c);
         break;
     case ACT_ORDER:
         c->nr_wrong = (uint32_t)p->ops->order(p, c->pool, c->object, c->index);

@@ -38,6 +38,9 @@ enum act {
     ACT_SCAN,        /* get the same -> nr_ok, nr_missed, nr_wrong */
     ACT_RACE,        /* two threads get index to last at once -> nr_ok, nr_wrong */
     ACT_STORM,       /* @rounds puts, gets and flushes of one handle, by @role -> nr_ok, nr_wrong */
+    ACT_COPIES,      /* a put and a get through the session's code, copies counted -> nr_wrong */
+    ACT_SCRIBBLE,    /* put index to last while another thread writes over the shared memory, then
+                        get each twice -> nr_ok, nr_wrong */
     ACT_ORDER,       /* put, put, get, flush, get, put in flight at once -> nr_wrong */
 };
 
@@ -97,6 +100,7 @@ struct harness {
     const char *name;
     const struct harness_ops *ops;
     bool can_fail_copy;
+    bool counts_copies;
     bool in_flight; /* a guest can have several requests under way, which go through a ring */
     uint32_t nr_frames;
     void *state;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* A guest that stands on libxentmem, over whichever transport. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -169,6 +170,35 @@ static int lib_order(struct port *p, uint32_t pool, const uint64_t *object, uint
     return nr_wrong;
 }
 
+/*
+ * The last pages of the largest mapping that the library shares with a manager:
+ * its data area, which follows the rings or is a mapping of its own.
+ */
+#define SCRIBBLED_PAGES 128u
+
+static void *lib_shared(struct port *p, size_t *bytes_out)
+{
+    FILE *maps = fopen("/proc/self/maps", "re");
+    unsigned long largest = 0, end = 0;
+    char line[512];
+
+    (void)p;
+    while (maps && fgets(line, sizeof(line), maps)) {
+        unsigned long from, to;
+
+        if (!strstr(line, "xentmem-attachment") && !strstr(line, "gntalloc"))
+            continue;
+        if (sscanf(line, "%lx-%lx", &from, &to) == 2 && to - from > largest) {
+            largest = to - from;
+            end = to;
+        }
+    }
+    if (maps)
+        fclose(maps);
+    *bytes_out = SCRIBBLED_PAGES * TMEMIF_PAGE_SIZE;
+    return largest > *bytes_out ? (void *)(end - *bytes_out) : NULL;
+}
+
 static struct port *lib_sibling(struct port *p)
 {
     return p;
@@ -186,6 +216,7 @@ static const struct port_ops lib_ops = {
     .flush = lib_flush,
     .flush_range = lib_flush_range,
     .order = lib_order,
+    .shared = lib_shared,
     .sibling = lib_sibling,
 };
 

@@ -7,6 +7,8 @@
 #ifndef CONFORMANCE_PORT_H
 #define CONFORMANCE_PORT_H
 
+#include <stddef.h>
+
 #include "tests/conformance/harness.h"
 
 struct port;
@@ -30,6 +32,11 @@ struct port_ops {
     /* Put, put, get, flush, get, put of one handle, all in flight at once; returns the number of
      * outcomes that ring order does not explain. NULL: nothing is ever in flight. */
     int (*order)(struct port *p, uint32_t pool, const uint64_t *object, uint32_t index);
+    /* A put and a get whose copies of the guest's page are counted; returns how many things were
+     * not as they must be. NULL: copies cannot be counted here. */
+    int (*copies)(struct port *p, uint32_t pool, const uint64_t *object);
+    /* The data area shared with the manager. NULL: nothing is shared. */
+    void *(*shared)(struct port *p, size_t *bytes_out);
     /* The same guest for a second thread. */
     struct port *(*sibling)(struct port *p);
 };

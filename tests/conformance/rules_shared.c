@@ -303,6 +303,42 @@ static void its_memory_comes_back(struct harness *h)
     EXPECT(fill(h, 1, other, 1, h->nr_frames / 2, 1).nr_refused == 0);
 }
 
+static bool copies_are_counted(const struct harness *h)
+{
+    return h->counts_copies;
+}
+
+static void a_page_is_read_once_by_a_put_and_written_once_by_a_hit(struct harness *h)
+{
+    FOR_KINDS(k)
+    {
+        struct call c = {.act = ACT_COPIES, .object = {1, 2, 3}};
+
+        EXPECT_IS(create(h, 0, kinds[k], &c.pool), OK);
+        EXPECT_IS(call_run(h, 0, &c), OK);
+        EXPECT(c.nr_wrong == 0);
+    }
+}
+
+static bool memory_is_shared(const struct harness *h)
+{
+    return h->in_flight;
+}
+
+static void a_page_that_changes_while_it_is_put_is_stored_once(struct harness *h)
+{
+    struct call c = {.act = ACT_SCRIBBLE, .object = {1, 2, 3}, .last = 79, .tag = 0x40000};
+    uint32_t nr_scribbled = 0;
+
+    EXPECT_IS(create(h, 0, PERSISTENT, &c.pool), OK);
+    for (unsigned i = 0; i < 5; i++) {
+        EXPECT_IS(call_run(h, 0, &c), OK);
+        EXPECT(c.nr_wrong == 0);
+        nr_scribbled += c.nr_ok;
+    }
+    EXPECT(nr_scribbled > 0); /* or this has shown nothing */
+}
+
 static void a_lease_fills_what_was_missed(struct harness *h)
 {
     FOR_KINDS(k)
@@ -447,6 +483,10 @@ const struct rule_test rules_shared[] = {
     {"c27_nothing_of_a_dead_guest_is_left_to_the_next", nothing_of_a_dead_guest_is_left_to_the_next,
      guests_can_die},
     {"c27_its_memory_comes_back", its_memory_comes_back, guests_can_die},
+    {"c28_a_page_is_read_once_by_a_put_and_written_once_by_a_hit",
+     a_page_is_read_once_by_a_put_and_written_once_by_a_hit, copies_are_counted},
+    {"c28_a_page_that_changes_while_it_is_put_is_stored_once",
+     a_page_that_changes_while_it_is_put_is_stored_once, memory_is_shared},
     {"c31_a_lease_fills_what_was_missed", a_lease_fills_what_was_missed, NULL},
     {"c31_a_lease_is_stale_after_any_put_or_flush", a_lease_is_stale_after_any_put_or_flush, NULL},
     {"c31_of_two_fills_the_first_wins", of_two_fills_the_first_wins, NULL},
