@@ -171,10 +171,10 @@ static int lib_order(struct port *p, uint32_t pool, const uint64_t *object, uint
 }
 
 /*
- * The last pages of the largest mapping that the library shares with a manager:
- * its data area, which follows the rings or is a mapping of its own.
+ * The largest mapping that the library shares with a manager, without its first
+ * pages: the data area, before which the rings may lie.
  */
-#define SCRIBBLED_PAGES 128u
+#define RING_PAGES 16u /* more than the library makes unless it is told to */
 
 static void *lib_shared(struct port *p, size_t *bytes_out)
 {
@@ -195,8 +195,10 @@ static void *lib_shared(struct port *p, size_t *bytes_out)
     }
     if (maps)
         fclose(maps);
-    *bytes_out = SCRIBBLED_PAGES * TMEMIF_PAGE_SIZE;
-    return largest > *bytes_out ? (void *)(end - *bytes_out) : NULL;
+    if (largest <= RING_PAGES * TMEMIF_PAGE_SIZE)
+        return NULL;
+    *bytes_out = largest - RING_PAGES * TMEMIF_PAGE_SIZE;
+    return (void *)(end - *bytes_out);
 }
 
 static struct port *lib_sibling(struct port *p)
