@@ -138,6 +138,26 @@ static bool asks_for_help(int argc, char **argv)
     return false;
 }
 
+/* --json is understood behind the command, too. Returns how many arguments are left. */
+static int take_json(struct tool *tool, int argc, char **argv)
+{
+    int nr = 0;
+
+    for (int i = 0; i < argc; i++) {
+        if (i > 0 && strcmp(argv[i], "--") == 0) {
+            while (i < argc)
+                argv[nr++] = argv[i++];
+        } else if (i > 0 && strcmp(argv[i], "--json") == 0) {
+            tool->json = true;
+            tool->no_progress = true;
+        } else {
+            argv[nr++] = argv[i];
+        }
+    }
+    argv[nr] = NULL;
+    return nr;
+}
+
 static int run_command(struct tool *tool, int argc, char **argv)
 {
     const struct command *c = find_command(argv[0]);
@@ -149,7 +169,8 @@ static int run_command(struct tool *tool, int argc, char **argv)
                c->help ? c->help : "");
         return TOOL_DONE;
     }
-    optind = 1;
+    argc = take_json(tool, argc, argv);
+    optind = 0; /* not 1: getopt must forget the '+' of the global options (getopt(3), Notes) */
     return c->run(tool, argc, argv);
 }
 

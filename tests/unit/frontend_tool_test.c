@@ -187,6 +187,22 @@ static void tables_are_for_people_and_json_for_machines(void)
     end(&w);
 }
 
+static void options_may_follow_what_they_speak_of(void)
+{
+    struct json_object *value, *member = NULL;
+    struct world w;
+
+    begin(&w);
+    CU_ASSERT_EQUAL(run(&w, "pool join " UUID " --persistent"), 4);
+    CU_ASSERT_PTR_NOT_NULL(strstr(w.output, "not allowed by the operator"));
+    CU_ASSERT_EQUAL(run(&w, "pool create --persistent --json"), 0);
+    value = must_be_json(&w, json_type_object);
+    CU_ASSERT(json_object_object_get_ex(value, "pool", &member));
+    json_object_put(value);
+    CU_ASSERT_EQUAL(run(&w, "pool list -- --json"), 1);
+    end(&w);
+}
+
 static void what_the_operator_did_not_allow_is_refused(void)
 {
     struct world w;
@@ -311,6 +327,7 @@ static void the_bench_measures_and_cleans_up(void)
     T(standard_input_is_read_and_filled_up_with_zeros)                                             \
     T(a_quota_stops_a_put_and_names_the_page)                                                      \
     T(tables_are_for_people_and_json_for_machines)                                                 \
+    T(options_may_follow_what_they_speak_of)                                                       \
     T(what_the_operator_did_not_allow_is_refused)                                                  \
     T(wrong_command_lines_show_the_usage)                                                          \
     T(every_command_explains_itself)                                                               \
