@@ -345,7 +345,7 @@ RUN_TESTS = BUILD=$(BUILD) tests/run -l $(TEST_LOGS) -a 'tests/conformance/table
 .PHONY: check check-native
 check-native: check-build
 	$(RUN_TESTS) $(NATIVE_ITEMS)
-check: check-build $(XEN_IMAGES)
+check: check-build testbed-images
 	$(RUN_TESTS) $(NATIVE_ITEMS) $(XEN_ITEMS)
 
 # Fuzz targets are built whole by clang, with the sanitizers, in a place of their own.

@@ -115,7 +115,7 @@ struct xentmem_options {
     int poll_us;            /* longest time to look for an answer before sleeping; 0: sleep at
                                once; -1: chosen (50, or 0 on one CPU) */
     int timeout_ms;         /* how long a request may wait for its answer, and
-                               xentmem_open() for the manager; 0: 10000; -1: for ever */
+                               xentmem_open() for the manager; 0: 30000; -1: for ever */
     unsigned fence_ms;      /* fence time to ask for; 0: none. See xentmem(3), FENCING */
     unsigned reserved;
     void (*log)(void *log_arg, const char *sentence); /* why something failed; NULL: nowhere.

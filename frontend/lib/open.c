@@ -13,7 +13,8 @@
 #include "protocol/ring.h"
 
 #define DEFAULT_POLL_US    50
-#define DEFAULT_TIMEOUT_MS 10000
+/* As long as xentmem attach waits; a manager that restarts under load takes some of it. */
+#define DEFAULT_TIMEOUT_MS 30000
 /* An operator's attachment: one ring, one message and its reply at a time. */
 #define CONTROL_DATA_PAGES (8 + TMEMCTL_MAX_REPLY / TMEMIF_PAGE_SIZE)
 
