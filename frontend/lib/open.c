@@ -12,7 +12,7 @@
 #include "protocol/local.h"
 #include "protocol/ring.h"
 
-#define DEFAULT_POLL_US    50
+#define DEFAULT_POLL_US 50
 /* As long as xentmem attach waits; a manager that restarts under load takes some of it. */
 #define DEFAULT_TIMEOUT_MS 30000
 /* An operator's attachment: one ring, one message and its reply at a time. */
