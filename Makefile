@@ -79,7 +79,7 @@ OPERATOR_SRC := frontend/tool/operator.c frontend/tool/operator_agent.c \
                 frontend/tool/operator_options.c frontend/tool/operator_policy.c \
                 frontend/tool/operator_stats.c frontend/tool/operator_subject.c \
                 frontend/tool/operator_talk.c frontend/tool/operator_xen.c
-INIT_SRC :=
+INIT_SRC := stubdom/boot.c stubdom/cmdline.c stubdom/init.c stubdom/keeper.c
 
 # tests/unit/NAME.c each; every one links the layers it needs from one archive
 UNIT_TESTS := ring_test codec_test control_message_test log_test notify_test store_desc_test store_test store_open_test store_kill_test \
@@ -88,7 +88,7 @@ UNIT_TESTS := ring_test codec_test control_message_test log_test notify_test sto
               daemon_options_test local_fence_test session_kill_test
 UNIT_TESTS += engine_page_test engine_shared_test engine_flush_test engine_table_test engine_evict_test
 UNIT_TESTS += engine_recover_test engine_stress_test
-UNIT_TESTS += schema_nodes_test schema_value_test schema_states_test xen_transport_test
+UNIT_TESTS += schema_nodes_test schema_value_test schema_states_test xen_transport_test keeper_test
 UNIT_TESTS += control_policy_test control_handle_test control_grant_test control_book_test control_command_test
 UNIT_TESTS += policy_test
 # tests/model/NAME.c, tests/conformance/NAME.c: longer native programs of the same kind
@@ -278,6 +278,7 @@ $(BUILD)/tests/unit/control_book_test: $(call obj,frontend/tool/operator_book.c 
 $(BUILD)/tests/unit/control_book_test: DAEMON_LIBS += -ljson-c
 $(BUILD)/tests/unit/frontend_text_test: $(call obj,frontend/tool/text.c)
 $(BUILD)/tests/unit/xen_transport_test: $(call obj,tests/lib/fake_platform.c)
+$(BUILD)/tests/unit/keeper_test: $(call obj,stubdom/keeper.c stubdom/cmdline.c)
 $(BUILD)/tests/unit/frontend_tool_test: DAEMON_LIBS += -ljson-c
 $(BUILD)/tests/unit/frontend_tool_test: | $(BUILD)/bin/xentmem $(BUILD)/bin/xentmemd
 $(BUILD)/tests/unit/frontend_local_test: | $(BUILD)/bin/xentmemd
