@@ -90,7 +90,8 @@ static const struct model_pool plan[NR_POOLS] = {
      .quota = 500},
 };
 
-static _Noreturn void fail(const struct model *m, const char *format, ...)
+static _Noreturn __attribute__((format(printf, 2, 3))) void fail(const struct model *m,
+                                                                 const char *format, ...)
 {
     va_list args;
 
