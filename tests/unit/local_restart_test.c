@@ -229,7 +229,7 @@ static void requests_run_exactly_once_over_many_kills(void)
             pools = 0;
             nr_pools = 0;
         } else if (rsp.status == TMEMIF_OK && rsp.value < 64) {
-            nr_bad += pools >> rsp.value & 1; /* an id that somebody has */
+            nr_bad += (pools >> rsp.value & 1) != 0; /* an id that somebody has */
             pools |= 1ull << rsp.value;
             nr_pools++;
         }
