@@ -88,6 +88,9 @@ static int attach(const char *text, const struct xentmem_options *o,
         if (config->control)
             want.device = TMEMIF_LOCAL_OPERATOR;
         error = attach_local_open(&want, attach_out);
+        if (error == ENODEV && !text)
+            log_say(&want.log, "no manager: no device/tmem/0 of a Xen guest, and nobody on %s",
+                    where->path);
     }
 out:
     free(where);
