@@ -41,10 +41,38 @@ static const char *name_of(const struct names *names, const struct tmemctl_who *
     return text;
 }
 
+/* A guest that the manager told of. */
+struct seen {
+    uint32_t domid, device;
+};
+
 struct list {
     struct names names;
     struct output *o;
+    struct seen *seen;
+    size_t nr_seen;
+    bool failed; /* no memory for all of them */
 };
+
+static void see(struct list *list, const struct tmemctl_who *who)
+{
+    struct seen *seen = reallocarray(list->seen, list->nr_seen + 1, sizeof(*seen));
+
+    list->failed = list->failed || !seen;
+    if (!seen || who->kind != TMEMCTL_XEN)
+        return;
+    list->seen = seen;
+    seen[list->nr_seen++] = (struct seen){who->id, who->device};
+}
+
+static bool is_seen(const struct list *list, uint32_t domid, uint32_t device)
+{
+    for (size_t i = 0; i < list->nr_seen; i++) {
+        if (list->seen[i].domid == domid && list->seen[i].device == device)
+            return true;
+    }
+    return false;
+}
 
 static void put_uuid(struct output *o, const uint8_t uuid[16])
 {
@@ -92,10 +120,12 @@ static const char *state_of(const struct tmemctl_guest *g)
 
 static void put_guest(void *arg, const void *record)
 {
-    const struct list *list = arg;
+    struct list *list = arg;
     const struct tmemctl_guest *g = record;
     struct output *o = list->o;
     char who[WHO_LEN];
+
+    see(list, &g->guest);
 
     output_text(o, name_of(&list->names, &g->guest, who));
     output_number(o, g->guest.id);
@@ -110,6 +140,88 @@ static void put_guest(void *arg, const void *record)
     output_number(o, g->policy.weight);
     output_number(o, g->requests);
     put_uuid(o, g->guest.uuid);
+}
+
+/* Pages that a node of the policy speaks of. */
+static uint64_t node_pages(struct xs_handle *xs, const struct schema_place *place,
+                           enum schema_node node)
+{
+    char path[SCHEMA_PATH_LEN];
+
+    schema_path(path, place, node, 0);
+    return node_read_number(xs, path, schema_rule(node)->absent);
+}
+
+/* A guest that was attached and has not yet asked for anything: the manager has no account for it.
+ */
+static void put_unused(struct list *list, struct xs_handle *xs, const struct schema_place *place)
+{
+    struct tmemctl_who who = {.kind = TMEMCTL_XEN, .id = place->guest};
+    struct output *o = list->o;
+    struct domain guest;
+    char text[WHO_LEN];
+
+    if (!domain_read(xs, place->guest, &guest))
+        return;
+    output_text(o, name_of(&list->names, &who, text));
+    output_number(o, place->guest);
+    output_number(o, place->device);
+    output_text(o, "unused");
+    output_number(o, 0);
+    output_number(o, 0);
+    output_number(o, shown_pages(node_pages(xs, place, SCHEMA_GUEST_QUOTA)));
+    output_number(o, 0);
+    output_number(o, node_pages(xs, place, SCHEMA_GUEST_MIN));
+    output_number(o, shown_pages(node_pages(xs, place, SCHEMA_GUEST_MAX)));
+    output_number(o, node_pages(xs, place, SCHEMA_GUEST_WEIGHT));
+    output_number(o, 0);
+    put_uuid(o, guest.uuid);
+}
+
+static void put_unused_of_guest(struct list *list, struct xs_handle *xs, struct schema_place place,
+                                const char *folder)
+{
+    char path[SCHEMA_PATH_LEN + 16];
+    unsigned nr = 0;
+    char **devices;
+    uint64_t device;
+
+    snprintf(path, sizeof(path), "%s/%u", folder, place.guest);
+    devices = xs_directory(xs, XBT_NULL, path, &nr);
+    for (unsigned i = 0; devices && i < nr; i++) {
+        if (!text_to_number(devices[i], UINT32_MAX - 1, &device))
+            continue; /* the last number is dom0's own attachment */
+        place.device = (uint32_t)device;
+        if (!is_seen(list, place.guest, place.device))
+            put_unused(list, xs, &place);
+    }
+    free(devices);
+}
+
+/* Those in xenstore that the manager did not tell of. */
+static void put_all_unused(struct list *list, const char *manager_name)
+{
+    char folder[SCHEMA_PATH_LEN], why[XEN_WHY_LEN];
+    struct xs_handle *xs = xen_open(why);
+    struct domain manager;
+    unsigned nr = 0;
+    char **guests = NULL;
+    uint64_t domid;
+
+    if (xs && domain_find_manager(xs, manager_name, &manager, why)) {
+        schema_backends(folder, manager.domid);
+        guests = xs_directory(xs, XBT_NULL, folder, &nr);
+        for (unsigned i = 0; guests && i < nr; i++) {
+            if (text_to_number(guests[i], UINT16_MAX, &domid))
+                put_unused_of_guest(
+                    list, xs,
+                    (struct schema_place){.manager = manager.domid, .guest = (uint32_t)domid},
+                    folder);
+        }
+    }
+    free(guests);
+    if (xs)
+        xs_close(xs);
 }
 
 /* ---- pools ---- */
@@ -212,6 +324,7 @@ static int print_listing(struct tool *tool, const char *manager, const struct li
                          const union tmemctl_message *m)
 {
     struct list list = {.names = names_read(tool)};
+    bool by_xenstore = talk_by_xenstore(tool);
     int code;
 
     list.o = output_create(tool->json, OUTPUT_TABLE, listing->columns, listing->nr_columns);
@@ -219,11 +332,16 @@ static int print_listing(struct tool *tool, const char *manager, const struct li
         code = tool_fail(TOOL_SYSTEM, "no memory");
     } else {
         code = talk_once(tool, manager, m, listing->put, &list, "list");
+        if (code == TOOL_DONE && by_xenstore && listing->command == TMEMCTL_LIST_GUESTS)
+            put_all_unused(&list, manager);
+        if (code == TOOL_DONE && list.failed)
+            code = tool_fail(TOOL_SYSTEM, "no memory");
         if (code)
             output_discard(list.o);
         else
             code = output_finish(list.o);
     }
+    free(list.seen);
     free(list.names.domains);
     return code;
 }
