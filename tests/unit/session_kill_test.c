@@ -80,6 +80,16 @@ static struct tmemif_request batch(struct memory *m)
     return r;
 }
 
+/* Sanitizers make the way twenty times as long; what they are to see are its ends. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define NR_REQUESTS 3u
+#define MIN_STATES  20u
+#else
+#define NR_REQUESTS 14u
+#define MIN_STATES  130u
+#endif
+enum { BATCH_NR = 7, GET_NR = 9, LAST_CREATE_NR = 11, RANGE_NR = 12, BAD_NR = 13 };
+
 static uint32_t put_requests(struct memory *m)
 {
     struct tmemif_request destroy = {.op = TMEMIF_OP_POOL_DESTROY, .pool = 1};
@@ -89,6 +99,7 @@ static uint32_t put_requests(struct memory *m)
     const struct tmemif_request requests[] = {
         pool_create(),
         pool_create(),
+        page(TMEMIF_OP_PAGE_PUT, 4, 1, PAGE_B),
         page(TMEMIF_OP_PAGE_PUT, 1, 1, PAGE_A),
         page(TMEMIF_OP_PAGE_PUT, 1, 1, PAGE_B),
         page(TMEMIF_OP_PAGE_FLUSH, 1, 1, 0),
@@ -100,7 +111,6 @@ static uint32_t put_requests(struct memory *m)
         pool_create(),
         (flush.u.range.object[0] = 3, flush.u.range.first = 2, flush.u.range.last = 2, flush),
         bad,
-        page(TMEMIF_OP_PAGE_PUT, 4, 1, PAGE_B),
     };
     struct ring_front front;
 
@@ -108,7 +118,7 @@ static uint32_t put_requests(struct memory *m)
     memset(m->data + PAGE_A * TMEMIF_PAGE_SIZE, 'a', TMEMIF_PAGE_SIZE - 8);
     memset(m->data + PAGE_B * TMEMIF_PAGE_SIZE, 'b', TMEMIF_PAGE_SIZE - 8);
     memset(m->data + PAGE_FILLED * TMEMIF_PAGE_SIZE, 'f', TMEMIF_PAGE_SIZE);
-    for (unsigned i = 0; i < sizeof(requests) / sizeof(requests[0]); i++)
+    for (unsigned i = 0; i < NR_REQUESTS; i++)
         ring_front_put(&front, &requests[i]);
     ring_front_publish(&front);
     return front.req_prod;
@@ -247,11 +257,14 @@ static void flush(struct world *w, uint64_t object, uint32_t index)
     engine_flush_page(w->engine, &op);
 }
 
-/* Pages that are put once and never flushed by the ring. */
-static const struct {
+struct handle {
     uint64_t object;
     uint32_t index;
-} lasting[] = {{3, 1}, {5, 1}, {4, 1}};
+    uint32_t by; /* number of the request that puts or flushes it */
+};
+/* Pages that are put once and not flushed by the ring, and those that it flushes. */
+static const struct handle lasting[] = {{4, 1, 2}, {3, 1, BATCH_NR}, {5, 1, BATCH_NR}};
+static const struct handle flushed_last[] = {{1, 1, 5}, {2, 2, BATCH_NR}, {3, 2, RANGE_NR}};
 #define NR_LASTING 3u
 
 static const char *check_answers(struct memory *m, uint32_t nr)
@@ -263,17 +276,19 @@ static const char *check_answers(struct memory *m, uint32_t nr)
         return "not every request was answered";
     for (uint32_t i = 0; i < nr; i++) {
         const struct tmemif_response *rsp = &view.responses[i];
-        bool may_miss = i == 8;
-        unsigned want = i == 12 ? TMEMIF_BAD_OP : TMEMIF_OK;
+        bool may_miss = i == GET_NR;
+        unsigned want = i == BAD_NR ? TMEMIF_BAD_OP : TMEMIF_OK;
 
         if (rsp->number != i)
             return "an answer has another request's number";
         if (rsp->status != want && !(may_miss && rsp->status == TMEMIF_MISS))
             return "an answer is wrong";
-        if (rsp->value != (i == 1 || i == 10))
+        if (rsp->value != (i == 1 || i == LAST_CREATE_NR))
             return "a pool has another id than it would have had";
     }
-    if (view.responses[6].count != 5)
+    if (nr <= BATCH_NR)
+        return NULL;
+    if (view.responses[BATCH_NR].count != 5)
         return "a batch was not answered whole";
     for (uint32_t i = 0; i < 5; i++) {
         if (elements[i].number != i ||
@@ -319,11 +334,14 @@ static const char *take_up(struct store *s, const struct memory *shared, uint32_
 
         if (there && flushed[i])
             wrong = "a put ran again and undid another's flush";
-        if (!there && !flushed[i])
+        if (!there && !flushed[i] && lasting[i].by < nr_requests)
             wrong = "a put did not run";
     }
-    if (!wrong && (is_there(&w, 1, 1) || is_there(&w, 2, 2) || is_there(&w, 3, 2)))
-        wrong = "a flush did not run";
+    for (unsigned i = 0; !wrong && i < NR_LASTING; i++) {
+        if (flushed_last[i].by < nr_requests &&
+            is_there(&w, flushed_last[i].object, flushed_last[i].index))
+            wrong = "a flush did not run";
+    }
     if (!wrong)
         wrong = engine_check(w.engine);
     world_close(&w);
@@ -420,7 +438,7 @@ static void every_request_runs_once_whenever_it_is_killed(void)
     (void)waitpid(child, &status, 0);
     CU_ASSERT_TRUE(done);
     CU_ASSERT_EQUAL(nr_wrong, 0);
-    CU_ASSERT_TRUE(nr_states > 150); /* it was stepped, not run */
+    CU_ASSERT_TRUE(nr_states > MIN_STATES); /* it was stepped, not run */
     CU_ASSERT_PTR_NULL(check_answers(m, nr_requests));
     store_close(s);
     munmap(m, sizeof(*m));
