@@ -118,6 +118,7 @@ static void bench_wait(const struct options *o)
         .worst = {.name = "flush_million_worst_wait_us"},
         .flush = {.name = "wait_flush_us"},
         .destroy = {.name = "wait_destroy_us"},
+        .preempted = {.name = "wait_with_preemption_us"},
         .slice = {.name = "wait_reclaim_slice_us"},
         .undisturbed = {.name = "wait_undisturbed_us"},
         .reclaim_ms = {.name = "flush_million_reclaim_ms"},
@@ -133,6 +134,7 @@ static void bench_wait(const struct options *o)
     figure_print(&f.worst);
     figure_print(&f.flush);
     figure_print(&f.destroy);
+    figure_print(&f.preempted);
     figure_print(&f.slice);
     figure_print(&f.undisturbed);
     figure_print(&f.reclaim_ms);
