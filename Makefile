@@ -74,7 +74,7 @@ TOOL_SRC := frontend/tool/main.c frontend/tool/guest.c frontend/tool/guest_pool.
 # the operator's half of the command
 OPERATOR_SRC := frontend/tool/operator.c frontend/tool/operator_agent.c \
                 frontend/tool/operator_attach.c frontend/tool/operator_attaching.c \
-                frontend/tool/operator_book.c frontend/tool/operator_freeze.c \
+                frontend/tool/operator_book.c frontend/tool/operator_book_json.c frontend/tool/operator_freeze.c \
                 frontend/tool/operator_grant.c frontend/tool/operator_list.c \
                 frontend/tool/operator_options.c frontend/tool/operator_policy.c \
                 frontend/tool/operator_stats.c frontend/tool/operator_subject.c \
@@ -273,7 +273,7 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_LIB) $(BUILD)/lib/layers.a $(if 
 
 $(BUILD)/tests/unit/control_command_test: | $(BUILD)/bin/xentmemd $(BUILD)/bin/xentmem
 $(BUILD)/tests/unit/control_grant_test: $(call obj,frontend/tool/operator_grant.c frontend/tool/text.c)
-$(BUILD)/tests/unit/control_book_test: $(call obj,frontend/tool/operator_book.c \
+$(BUILD)/tests/unit/control_book_test: $(call obj,frontend/tool/operator_book.c frontend/tool/operator_book_json.c \
     frontend/tool/operator_grant.c frontend/tool/text.c)
 $(BUILD)/tests/unit/control_book_test: DAEMON_LIBS += -ljson-c
 $(BUILD)/tests/unit/frontend_text_test: $(call obj,frontend/tool/text.c)
