@@ -252,11 +252,14 @@ $(TESTBED)/root/kernel-version: tests/xen/testbed/fetch
 	BUILD=$(BUILD) tests/xen/testbed/fetch && touch $@
 
 .PHONY: testbed-images
-testbed-images: all man $(TESTBED)/root/kernel-version
+testbed-images: all man $(TESTBED)/root/kernel-version \
+                $(BUILD)/tests/conformance/conformance_guest $(BUILD)/tests/conformance/conformance_xen
 	rm -rf $(TESTBED)/stage
 	$(MAKE) install-guest DESTDIR=$(TESTBED)/stage/guest
 	$(MAKE) install DESTDIR=$(TESTBED)/stage/dom0 STUBDOM_KERNEL=$(KERNEL_OF_TESTBED) \
 	    STUBDOM_SYSROOT=$(TESTBED)/root STUBDOM=$(TESTBED)/stubdom
+	install -D $(BUILD)/tests/conformance/conformance_guest $(TESTBED)/stage/guest/usr/bin/conformance_guest
+	install -D $(BUILD)/tests/conformance/conformance_xen $(TESTBED)/stage/dom0/usr/bin/conformance_xen
 	BUILD=$(BUILD) tests/xen/testbed/image guest --tree $(TESTBED)/stage/guest
 	BUILD=$(BUILD) tests/xen/testbed/image dom0 --tree $(TESTBED)/stage/dom0
 	BUILD=$(BUILD) tests/xen/testbed/image manager $(TESTBED)/stubdom/initramfs
