@@ -56,11 +56,15 @@ struct list {
 
 static void see(struct list *list, const struct tmemctl_who *who)
 {
-    struct seen *seen = reallocarray(list->seen, list->nr_seen + 1, sizeof(*seen));
+    struct seen *seen;
 
-    list->failed = list->failed || !seen;
-    if (!seen || who->kind != TMEMCTL_XEN)
+    if (who->kind != TMEMCTL_XEN)
         return;
+    seen = reallocarray(list->seen, list->nr_seen + 1, sizeof(*seen));
+    if (!seen) {
+        list->failed = true;
+        return;
+    }
     list->seen = seen;
     seen[list->nr_seen++] = (struct seen){who->id, who->device};
 }
