@@ -129,6 +129,9 @@ obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 
 # ---- what is built ----
 
+# objects of test programs are intermediate files to make: keep them
+.SECONDARY:
+
 .PHONY: all
 all: $(if $(DAEMON_MAIN),$(BUILD)/bin/xentmemd) \
      $(if $(LIB_SRC),$(BUILD)/lib/libxentmem.so.$(ABI) $(BUILD)/lib/libxentmem.a) \
@@ -182,7 +185,8 @@ MAN := $(patsubst docs/%.pod,$(BUILD)/man/%,$(wildcard docs/*.[1358].pod))
 
 $(BUILD)/man/%: docs/%.pod Makefile
 	@mkdir -p $(@D)
-	pod2man --center xentmem --release $(VERSION) --name $(basename $*) \
+	$(call say,MAN,$@)
+	$(Q)pod2man --center xentmem --release $(VERSION) --name $(basename $*) \
 	    --section $(patsubst .%,%,$(suffix $*)) --errors die $< $@
 
 .PHONY: man
@@ -192,7 +196,7 @@ man: $(MAN)
 # or STUBDOM_KERNEL=version with STUBDOM_SYSROOT=dir.
 STUBDOM := $(BUILD)/stubdom
 $(STUBDOM)/initramfs: $(BUILD)/bin/xentmemd $(BUILD)/bin/xentmem-init stubdom/build stubdom/initramfs.sh stubdom/xentmem.cfg.in
-	BUILD=$(BUILD) stubdom/build --init $(BUILD)/bin/xentmem-init --daemon $(BUILD)/bin/xentmemd \
+	@BUILD=$(BUILD) stubdom/build --init $(BUILD)/bin/xentmem-init --daemon $(BUILD)/bin/xentmemd \
 	    --output $(STUBDOM) --install-dir $(DATADIR) \
 	    $(if $(STUBDOM_KERNEL),--kernel $(STUBDOM_KERNEL)) $(if $(STUBDOM_SYSROOT),--sysroot $(STUBDOM_SYSROOT))
 
@@ -204,30 +208,30 @@ stubdom: $(STUBDOM)/initramfs
 install: install-guest install-dom0 install-stubdom
 
 install-guest: all man
-	install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR) \
+	@install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR) \
 	    $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man3 $(DESTDIR)/usr/lib/modules-load.d
-	install $(BUILD)/bin/xentmem $(DESTDIR)$(BINDIR)
-	install -m 644 $(BUILD)/lib/libxentmem.so.$(ABI) $(BUILD)/lib/libxentmem.a $(DESTDIR)$(LIBDIR)
-	ln -sf libxentmem.so.$(ABI) $(DESTDIR)$(LIBDIR)/libxentmem.so
-	sed -e 's|@PREFIX@|$(PREFIX)|g; s|@LIBDIR@|$(LIBDIR)|g; s|@INCLUDEDIR@|$(INCLUDEDIR)|g; s|@VERSION@|$(VERSION)|g' \
+	@install $(BUILD)/bin/xentmem $(DESTDIR)$(BINDIR)
+	@install -m 644 $(BUILD)/lib/libxentmem.so.$(ABI) $(BUILD)/lib/libxentmem.a $(DESTDIR)$(LIBDIR)
+	@ln -sf libxentmem.so.$(ABI) $(DESTDIR)$(LIBDIR)/libxentmem.so
+	@sed -e 's|@PREFIX@|$(PREFIX)|g; s|@LIBDIR@|$(LIBDIR)|g; s|@INCLUDEDIR@|$(INCLUDEDIR)|g; s|@VERSION@|$(VERSION)|g' \
 	    frontend/lib/xentmem.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/xentmem.pc
-	install -m 644 frontend/include/xentmem.h protocol/tmemif.h $(DESTDIR)$(INCLUDEDIR)
-	install -m 644 $(BUILD)/man/xentmem.1 $(DESTDIR)$(MANDIR)/man1
-	install -m 644 $(BUILD)/man/xentmem.3 $(DESTDIR)$(MANDIR)/man3
-	install -m 644 dom0/modules-load.conf $(DESTDIR)/usr/lib/modules-load.d/xentmem.conf
+	@install -m 644 frontend/include/xentmem.h protocol/tmemif.h $(DESTDIR)$(INCLUDEDIR)
+	@install -m 644 $(BUILD)/man/xentmem.1 $(DESTDIR)$(MANDIR)/man1
+	@install -m 644 $(BUILD)/man/xentmem.3 $(DESTDIR)$(MANDIR)/man3
+	@install -m 644 dom0/modules-load.conf $(DESTDIR)/usr/lib/modules-load.d/xentmem.conf
 
 install-dom0: all man
-	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSCONFDIR)/xen \
+	@install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSCONFDIR)/xen \
 	    $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8
-	install $(BUILD)/bin/xentmemd $(DESTDIR)$(SBINDIR)
-	install -m 644 dom0/xentmemd.service dom0/xentmem-agent.service $(DESTDIR)$(UNITDIR)
-	install -m 644 $(filter %.5,$(MAN)) $(DESTDIR)$(MANDIR)/man5
-	install -m 644 $(filter %.8,$(MAN)) $(DESTDIR)$(MANDIR)/man8
+	@install $(BUILD)/bin/xentmemd $(DESTDIR)$(SBINDIR)
+	@install -m 644 dom0/xentmemd.service dom0/xentmem-agent.service $(DESTDIR)$(UNITDIR)
+	@install -m 644 $(filter %.5,$(MAN)) $(DESTDIR)$(MANDIR)/man5
+	@install -m 644 $(filter %.8,$(MAN)) $(DESTDIR)$(MANDIR)/man8
 
 install-stubdom: stubdom
-	install -d $(DESTDIR)$(DATADIR) $(DESTDIR)$(SYSCONFDIR)/xen
-	install -m 644 $(STUBDOM)/kernel $(STUBDOM)/initramfs $(DESTDIR)$(DATADIR)
-	test -e $(DESTDIR)$(SYSCONFDIR)/xen/xentmem.cfg || \
+	@install -d $(DESTDIR)$(DATADIR) $(DESTDIR)$(SYSCONFDIR)/xen
+	@install -m 644 $(STUBDOM)/kernel $(STUBDOM)/initramfs $(DESTDIR)$(DATADIR)
+	@test -e $(DESTDIR)$(SYSCONFDIR)/xen/xentmem.cfg || \
 	    install -m 644 $(STUBDOM)/xentmem.cfg $(DESTDIR)$(SYSCONFDIR)/xen
 
 # What install made; the operator's configuration and policy stay.
@@ -249,20 +253,20 @@ TESTBED := $(BUILD)/testbed
 KERNEL_OF_TESTBED = $(shell cat $(TESTBED)/root/kernel-version)
 
 $(TESTBED)/root/kernel-version: tests/xen/testbed/fetch
-	BUILD=$(BUILD) tests/xen/testbed/fetch && touch $@
+	@BUILD=$(BUILD) tests/xen/testbed/fetch && touch $@
 
 .PHONY: testbed-images
 testbed-images: all man $(TESTBED)/root/kernel-version \
                 $(BUILD)/tests/conformance/conformance_guest $(BUILD)/tests/conformance/conformance_xen
-	rm -rf $(TESTBED)/stage
-	$(MAKE) install-guest DESTDIR=$(TESTBED)/stage/guest
-	$(MAKE) install DESTDIR=$(TESTBED)/stage/dom0 STUBDOM_KERNEL=$(KERNEL_OF_TESTBED) \
+	@rm -rf $(TESTBED)/stage
+	@$(MAKE) --no-print-directory install-guest DESTDIR=$(TESTBED)/stage/guest
+	@$(MAKE) --no-print-directory install DESTDIR=$(TESTBED)/stage/dom0 STUBDOM_KERNEL=$(KERNEL_OF_TESTBED) \
 	    STUBDOM_SYSROOT=$(TESTBED)/root STUBDOM=$(TESTBED)/stubdom
 	install -D $(BUILD)/tests/conformance/conformance_guest $(TESTBED)/stage/guest/usr/bin/conformance_guest
 	install -D $(BUILD)/tests/conformance/conformance_xen $(TESTBED)/stage/dom0/usr/bin/conformance_xen
-	BUILD=$(BUILD) tests/xen/testbed/image guest --tree $(TESTBED)/stage/guest
-	BUILD=$(BUILD) tests/xen/testbed/image dom0 --tree $(TESTBED)/stage/dom0
-	BUILD=$(BUILD) tests/xen/testbed/image manager $(TESTBED)/stubdom/initramfs
+	@BUILD=$(BUILD) tests/xen/testbed/image guest --tree $(TESTBED)/stage/guest
+	@BUILD=$(BUILD) tests/xen/testbed/image dom0 --tree $(TESTBED)/stage/dom0
+	@BUILD=$(BUILD) tests/xen/testbed/image manager $(TESTBED)/stubdom/initramfs
 
 # ---- tests ----
 
