@@ -348,7 +348,7 @@ check-build: all tests fuzz $(call obj,$(PURE_SRC))
 	$(MAKE) BUILD=$(BUILD)/san-address SAN=address,undefined CC=$(CLANG) all tests
 	$(MAKE) BUILD=$(BUILD)/san-thread SAN=thread CC=$(CLANG) all tests
 
-RUN_TESTS = BUILD=$(BUILD) tests/run -l $(TEST_LOGS) -a 'tests/conformance/table $(TEST_LOGS)'
+RUN_TESTS = BUILD=$(BUILD) TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp tests/run -l $(TEST_LOGS) -a 'tests/conformance/table $(TEST_LOGS)'
 
 .PHONY: check check-native
 check-native: check-build

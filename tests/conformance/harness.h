@@ -102,6 +102,7 @@ struct harness {
     bool can_fail_copy;
     bool counts_copies;
     bool in_flight; /* a guest can have several requests under way, which go through a ring */
+    bool slow;      /* a call takes long: fewer rounds, the same cases */
     uint32_t nr_frames;
     void *state;
     /* of the test that runs */
