@@ -22,8 +22,8 @@
  * or the client could take pages away under the manager (SIGBUS); it is of
  * exactly the size that the hello says, and not of huge pages.
  *
- * A client that leaves of its own will clears front_alive of ring 0 before it
- * closes the socket; end-of-file without that is the loss of a member (rule
+ * A client that leaves of its own will stores TMEMIF_FRONT_LEFT in front_alive
+ * of ring 0 before it closes the socket; end-of-file without that is the loss of a member (rule
  * C25). After the manager was restarted the client sends the same memfd again,
  * untouched: back_epoch, not zero, tells that its rings were in use, and they
  * are taken up where they stood.

@@ -100,10 +100,16 @@ static inline void ring_front_init(struct ring_front *r, void *pages, unsigned o
     *r = (struct ring_front){.view = ring_view_at(pages, order)};
     *r->view.shared = (struct tmemif_ring){
         .rsp_event = 1,
-        .front_alive = 1,
+        .front_alive = TMEMIF_FRONT_ALIVE,
         .front_session = session,
         .req_event = 1,
     };
+}
+
+/* Say good-bye on ring 0, before anything else that the backend could see first. */
+static inline void ring_front_leave(struct tmemif_ring *shared)
+{
+    ring_publish(&shared->front_alive, TMEMIF_FRONT_LEFT);
 }
 
 /* Requests that may still be put before a response has to be taken. */
@@ -167,6 +173,18 @@ static inline bool ring_front_arm(struct ring_front *r)
 }
 
 /* ---- backend ---- */
+
+/* Is the frontend's process there, as ring 0 tells it? */
+static inline bool ring_back_is_alive(const struct tmemif_ring *shared)
+{
+    return ring_read_once(&shared->front_alive) & TMEMIF_FRONT_ALIVE;
+}
+
+/* Has it left of its own will? If not, and it is gone, then it was lost (rule C25). */
+static inline bool ring_back_has_left(const struct tmemif_ring *shared)
+{
+    return ring_read_once(&shared->front_alive) & TMEMIF_FRONT_LEFT;
+}
 
 /*
  * Take up a ring at request number @resume: 0 for a new one, after a restart

@@ -270,7 +270,7 @@ struct tmemif_ring {
     uint32_t req_prod;      /* requests put on the ring so far */
     uint32_t rsp_event;     /* notify me when rsp_prod passes this */
     uint32_t front_beat;    /* ring 0: heartbeat, any change says "alive" */
-    uint32_t front_alive;   /* ring 0: 1 while attached; cleared when the frontend leaves */
+    uint32_t front_alive;   /* ring 0: TMEMIF_FRONT_ALIVE while attached */
     uint64_t front_session; /* a random number, new whenever the rings are; the same in all */
     uint32_t front_reserved[10];
     /* B: stored by the backend */
@@ -280,6 +280,14 @@ struct tmemif_ring {
     uint32_t back_epoch; /* incarnation of the manager, not 0; changes when it restarts */
     uint32_t back_reserved[12];
 };
+
+/*
+ * front_alive. The end of a process clears its first octet by itself (an unmap
+ * notice of the grant device); a frontend that leaves of its own will stores
+ * TMEMIF_FRONT_LEFT before anything else, which outlives that.
+ */
+#define TMEMIF_FRONT_ALIVE 0x001u
+#define TMEMIF_FRONT_LEFT  0x100u
 
 #define TMEMIF_RING_HEADER_BYTES 128u
 #define TMEMIF_RING_SLOTS(order) (32u << (order))

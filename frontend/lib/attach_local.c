@@ -309,11 +309,8 @@ static void local_close(struct attach *a, bool forked)
 {
     struct attach_local *l = local_of(a);
 
-    if (l->memory && !forked) {
-        struct tmemif_ring *ring = a->rings[0];
-
-        __atomic_store_n(&ring->front_alive, 0, __ATOMIC_RELEASE);
-    }
+    if (l->memory && !forked)
+        ring_front_leave(a->rings[0]);
     close_all(&a->event_fd, 1);
     close_all(l->bells, TMEMIF_LOCAL_MAX_RINGS);
     close_all(a->wait_fds, TMEMIF_LOCAL_MAX_RINGS);

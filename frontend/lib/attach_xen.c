@@ -16,6 +16,7 @@
 #include "frontend/lib/clock.h"
 #include "frontend/lib/xen_nodes.h"
 #include "frontend/lib/xen_share.h"
+#include "protocol/ring.h"
 #include "xenstore-schema/states.h"
 
 #define LOCK_FOLDER "/run/xentmem"
@@ -117,10 +118,8 @@ static int share(struct attach_xen *x)
 
 static void leave(struct attach_xen *x)
 {
-    struct tmemif_ring *ring = x->share.rings[0];
-
-    if (ring)
-        __atomic_store_n(&ring->front_alive, 0, __ATOMIC_RELEASE);
+    if (x->share.rings[0])
+        ring_front_leave(x->share.rings[0]);
     xen_nodes_set_state(&x->nodes, XENBUS_CLOSING);
 }
 

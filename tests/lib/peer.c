@@ -153,7 +153,7 @@ void peer_drop(struct peer *p)
 
 void peer_leave(struct peer *p)
 {
-    ring_publish(&p->rings[0].view.shared->front_alive, 0);
+    ring_front_leave(p->rings[0].view.shared);
     peer_drop(p);
 }
 

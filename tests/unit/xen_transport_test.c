@@ -490,7 +490,7 @@ static void everything_is_unmapped_before_closed_is_said_and_pools_stay(void)
 
     CU_ASSERT_EQUAL(guest_create(&g, TMEMIF_POOL_PERSISTENT, &pool), TMEMIF_OK);
     CU_ASSERT_EQUAL(guest_put(&g, pool, 1, 0x5a), TMEMIF_OK);
-    g.ring.view.shared->front_alive = 0;
+    ring_front_leave(g.ring.view.shared);
     fake_write(m->fake, FRONT("state"), "5");
     CU_ASSERT(wait_value(m, BACK("state"), "6"));
     CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
@@ -523,6 +523,43 @@ static void the_end_of_a_process_is_noticed_by_its_channel(void)
     CU_ASSERT(wait_value(m, BACK("state"), "4"));
     CU_ASSERT_EQUAL(guest_nop(&g), TMEMIF_OK);
     manager_end(m);
+}
+
+/*
+ * A guest that fills a shared pool ends its process: the gntalloc device clears the first octet
+ * and sends an event, and that may be seen before the state node that says Closing.
+ */
+static int get_after_the_process_has_ended(bool with_a_good_bye)
+{
+    struct guest g;
+    struct manager *m = attached(&g);
+    int status;
+
+    dom0_allow(m->fake, "fill");
+    settle(m);
+    MUST(guest_join(&g, 0) == TMEMIF_OK && guest_put(&g, 0, 1, 0x5a) == TMEMIF_OK);
+    if (with_a_good_bye)
+        ring_front_leave(g.ring.view.shared);
+    page_of(m, RING_PAGE)[12] = 0;
+    guest_notify(&g);
+    MUST(wait_value(m, BACK("state"), "6"));
+    fake_write(m->fake, FRONT("state"), "1");
+    MUST(wait_value(m, BACK("state"), "2"));
+    guest_share(&g, m, 2);
+    MUST(wait_value(m, BACK("state"), "4"));
+    status = guest_get(&g, 0, 1, 0x5a);
+    manager_end(m);
+    return status;
+}
+
+static void c25_a_member_that_leaves_is_not_lost_whichever_news_come_first(void)
+{
+    CU_ASSERT_EQUAL(get_after_the_process_has_ended(true), TMEMIF_OK);
+}
+
+static void c25_a_member_whose_process_dies_is_lost(void)
+{
+    CU_ASSERT_EQUAL(get_after_the_process_has_ended(false), TMEMIF_MISS);
 }
 
 static void the_operator_detaches_and_the_pools_are_gone(void)
@@ -1056,6 +1093,8 @@ static void guests_are_served_on_when_xenstore_is_lost(void)
     T(pages_go_by_grant_as_well)                                                                   \
     T(everything_is_unmapped_before_closed_is_said_and_pools_stay)                                 \
     T(the_end_of_a_process_is_noticed_by_its_channel)                                              \
+    T(c25_a_member_that_leaves_is_not_lost_whichever_news_come_first)                              \
+    T(c25_a_member_whose_process_dies_is_lost)                                                     \
     T(the_operator_detaches_and_the_pools_are_gone)                                                \
     T(a_guest_that_dies_is_unmapped_at_once_and_its_folder_removed)                                \
     T(another_domains_death_changes_nothing)                                                       \

@@ -47,9 +47,7 @@ void client_consume(struct link *link, unsigned ring)
 
 bool client_has_left(const struct client *c)
 {
-    const struct tmemif_ring *shared = c->link.rings[0].pages;
-
-    return ring_read_once(&shared->front_alive) == 0;
+    return ring_back_has_left(c->link.rings[0].pages);
 }
 
 /* ---- the hello ---- */

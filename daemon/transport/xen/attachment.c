@@ -88,16 +88,16 @@ static const struct link_ops link_ops = {
     .close = link_close,
 };
 
-/* A frontend leaves of its own will if it clears front_alive and says Closing. */
-static void end_session(struct attachment *a, bool said_goodbye, const char *why)
+/*
+ * Whatever ended it, and whichever news came first: a frontend that has said good-bye in its
+ * ring has left of its own will.
+ */
+static void end_session(struct attachment *a, const char *why)
 {
-    enum session_end end = SESSION_LOST;
-
     if (!a->peer)
         return;
-    if (said_goodbye && xen_peer_has_left(a->peer))
-        end = SESSION_CLOSED;
-    sessions_detach(a->world->sessions, &a->peer->link, end, why);
+    sessions_detach(a->world->sessions, &a->peer->link,
+                    xen_peer_has_left(a->peer) ? SESSION_CLOSED : SESSION_LOST, why);
     BUG_UNLESS(!a->peer);
 }
 
@@ -178,14 +178,14 @@ static void attach(struct attachment *a)
     free(front);
     if (!a->peer)
         apply(a, SCHEMA_PEER_BROKEN, why);
-    else if (xen_peer_has_left(a->peer))
+    else if (xen_peer_is_gone(a->peer))
         apply(a, SCHEMA_PEER_LEFT, "its process is gone");
 }
 
 /* The attachment ends, and with it the pools. */
 static void end(struct attachment *a, const char *why)
 {
-    end_session(a, false, why);
+    end_session(a, why);
     if (!a->admitted)
         return;
     sessions_forget(a->world->sessions, &a->key);
@@ -199,16 +199,16 @@ static void offer(struct attachment *a, const char *why)
 {
     char reason[SCHEMA_REASON_LEN];
 
-    end_session(a, false, why);
+    end_session(a, why);
     if (!admit(a, reason))
         publish_error(a, reason);
     publish_offer(a);
     publish_state(a, XENBUS_INIT_WAIT);
 }
 
-static void close_down(struct attachment *a, bool said_goodbye, const char *why)
+static void close_down(struct attachment *a, const char *why)
 {
-    end_session(a, said_goodbye, why);
+    end_session(a, why);
     publish_state(a, XENBUS_CLOSING);
     publish_state(a, XENBUS_CLOSED);
 }
@@ -216,7 +216,6 @@ static void close_down(struct attachment *a, bool said_goodbye, const char *why)
 static void apply(struct attachment *a, enum schema_back_event event, const char *why)
 {
     struct schema_back_step step = schema_back_step(a->state, event);
-    bool said_goodbye = event == SCHEMA_FRONT_CLOSES || event == SCHEMA_FRONT_CLOSED;
 
     if (step.next == SCHEMA_BACK_REFUSED)
         return; /* such as the end of a process that is not attached */
@@ -237,11 +236,11 @@ static void apply(struct attachment *a, enum schema_back_event event, const char
         attach(a);
         break;
     case SCHEMA_BACK_CLOSE:
-        close_down(a, said_goodbye, why);
+        close_down(a, why);
         break;
     case SCHEMA_BACK_DISOWN:
         publish_error(a, why);
-        close_down(a, said_goodbye, "the manager has closed the session");
+        close_down(a, "the manager has closed the session");
         break;
     case SCHEMA_BACK_END:
         end(a, why);
@@ -264,7 +263,7 @@ static void forget_predecessor(struct attachment *a)
     a->admitted = policies_admit(a->world->policies, &a->place, &a->key, &why);
     if (a->admitted && memcmp(old.uuid, a->key.uuid, sizeof(old.uuid)) == 0)
         return;
-    end_session(a, false, "its domain is another one now");
+    end_session(a, "its domain is another one now");
     sessions_forget(a->world->sessions, &old);
     policies_dismiss(a->world->policies, &old);
 }
@@ -293,7 +292,7 @@ static bool observe_front(struct attachment *a, enum schema_back_event *event_ou
         *event_out = schema_back_event_of(state);
         *why_out = *event_out == SCHEMA_FRONT_ODD ? "node state of the frontend has no meaning here"
                                                   : "the frontend's state has changed";
-        if (*event_out == SCHEMA_FRONT_READY && a->peer && xen_peer_has_left(a->peer)) {
+        if (*event_out == SCHEMA_FRONT_READY && a->peer && xen_peer_is_gone(a->peer)) {
             *event_out = SCHEMA_PEER_LEFT;
             *why_out = "its process is gone";
         }

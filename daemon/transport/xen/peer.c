@@ -237,11 +237,14 @@ void xen_peer_notify(struct link *link, unsigned ring)
     p->platform->ops->channel_notify(p->channels[ring]);
 }
 
+bool xen_peer_is_gone(const struct xen_peer *p)
+{
+    return !ring_back_is_alive(p->link.rings[0].pages);
+}
+
 bool xen_peer_has_left(const struct xen_peer *p)
 {
-    const struct tmemif_ring *shared = p->link.rings[0].pages;
-
-    return ring_read_once(&shared->front_alive) == 0;
+    return ring_back_has_left(p->link.rings[0].pages);
 }
 
 /* The end of the peer's process clears front_alive and sends an event (gntalloc's unmap notice). */
@@ -250,7 +253,7 @@ static void look_whether_left(struct xen_peer *p)
     const uint64_t one = 1;
     ssize_t r;
 
-    if (p->left_fd < 0 || !xen_peer_has_left(p) || atomic_exchange(&p->left, true))
+    if (p->left_fd < 0 || !xen_peer_is_gone(p) || atomic_exchange(&p->left, true))
         return;
     r = write(p->left_fd, &one, sizeof(one));
     (void)r; /* a full counter wakes just as well */

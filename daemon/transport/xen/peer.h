@@ -43,7 +43,8 @@ void xen_peer_consume(struct link *link, unsigned ring);
 bool xen_peer_copy_from_grant(struct link *link, const struct tmemif_data *from, void *local);
 bool xen_peer_copy_to_grant(struct link *link, const struct tmemif_data *to, const void *local);
 
-/* Has the process at the other end gone, or said good-bye (front_alive)? */
+/* Is the process at the other end gone, and did it say good-bye (front_alive)? */
+bool xen_peer_is_gone(const struct xen_peer *p);
 bool xen_peer_has_left(const struct xen_peer *p);
 
 #endif /* XTM_TRANSPORT_XEN_PEER_H */

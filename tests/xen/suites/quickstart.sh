@@ -46,7 +46,7 @@ at alice "xentmem get $cache 7 0 /tmp/back && cmp /tmp/page /tmp/back"
 is "a get returns it" [ $rc -eq 0 ]
 at alice "xentmem get $cache 7 0 /tmp/back"
 is "and takes it out: the second get misses" [ $rc -eq 3 ]
-at alice "head -c 2M /dev/urandom | xentmem put $cache 8 0"
+at alice "head -c 2097152 /dev/urandom | xentmem put $cache 8 0"
 is "2 MiB are put into a pool of 1 MiB" [ $rc -eq 0 ]
 at alice "xentmem --json pool info $cache"
 evicted=$(echo "$out" | sed -n 's/.*"evictions": *\([0-9]*\).*/\1/p')
@@ -54,7 +54,7 @@ is "and ${evicted:-no} pages were evicted for them" [ "${evicted:-0}" -ge 256 ]
 
 step "a private persistent pool: what was accepted stays"
 at alice "xentmem pool create --persistent"; store=$out; is "a pool is made" [ $rc -eq 0 ]
-at alice "head -c 1M /dev/urandom >/tmp/file; xentmem put $store 1 0 /tmp/file"
+at alice "head -c 1048576 /dev/urandom >/tmp/file; xentmem put $store 1 0 /tmp/file"
 is "1 MiB is accepted, the whole quota" [ $rc -eq 0 ]
 at alice "head -c 4096 /dev/urandom | xentmem put $store 2 0"
 is "one page more is refused" [ $rc -eq 4 ]
