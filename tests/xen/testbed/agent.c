@@ -69,8 +69,7 @@ static void die(const char *what)
     exit(STATUS_LOST);
 }
 
-__attribute__((format(printf, 1, 2)))
-static char *format(const char *fmt, ...)
+__attribute__((format(printf, 1, 2))) static char *format(const char *fmt, ...)
 {
     va_list args;
     char *text;
@@ -153,7 +152,7 @@ static char *get_pieces(struct xs_handle *xs, const char *dir, const char *stem,
 /* Block until something watched changes; false when the deadline passed first. */
 static bool wait_change(struct xs_handle *xs, long long deadline)
 {
-    struct pollfd pfd = { .fd = xs_fileno(xs), .events = POLLIN };
+    struct pollfd pfd = {.fd = xs_fileno(xs), .events = POLLIN};
     long long left = deadline - now_ms();
     char **event;
 
@@ -170,7 +169,7 @@ static bool wait_change(struct xs_handle *xs, long long deadline)
  * What it left in the background lives on, unless it is killed. */
 static int reap(pid_t child, int output, long long deadline)
 {
-    const struct timespec tick = { .tv_nsec = 200 * 1000 * 1000 };
+    const struct timespec tick = {.tv_nsec = 200 * 1000 * 1000};
     int verdict = -1, status;
     sigset_t set;
     struct stat st;
@@ -238,7 +237,8 @@ static void run_job(const char *dir)
         execl("/bin/sh", "sh", "-c", command, (char *)NULL);
         _exit(127);
     }
-    report(xs, dir, output, child < 0 ? STATUS_LOST : reap(child, output, now_ms() + seconds * 1000));
+    report(xs, dir, output,
+           child < 0 ? STATUS_LOST : reap(child, output, now_ms() + seconds * 1000));
     exit(0);
 }
 
