@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -212,8 +213,11 @@ bool daemon_run_start(struct daemon_run *d, const char *const *args)
         d->pid = 0;
         return false;
     }
-    if (d->pid == 0)
+    if (d->pid == 0) {
+        /* a test that is killed takes its daemon along */
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         run_child(d, args);
+    }
     if (wait_until_ready(d))
         return true;
     if (d->pid)
