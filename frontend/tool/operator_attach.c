@@ -9,7 +9,7 @@
 #include "frontend/tool/progress.h"
 
 /* XenbusState, xen/io/xenbus.h */
-enum { STATE_INITIALISING = 1, STATE_INIT_WAIT = 2, STATE_CLOSING = 5, STATE_CLOSED = 6 };
+enum { STATE_INITIALISING = 1, STATE_INIT_WAIT = 2, STATE_CLOSING = 5 };
 #define STATE(n) (1u << (n))
 
 /* ---- looking ---- */
@@ -35,11 +35,11 @@ enum attach_state attach_look(struct xs_handle *xs, const struct schema_place *a
                               const uint8_t guest_uuid[16])
 {
     char backend[XEN_PATH_LEN], state[XEN_PATH_LEN], frontend[XEN_PATH_LEN], link[XEN_PATH_LEN];
-    char policy[XEN_PATH_LEN], uuid[XEN_PATH_LEN], text[TEXT_UUID_LEN];
-    uint64_t now;
+    char policy[XEN_PATH_LEN], uuid[XEN_PATH_LEN], online[XEN_PATH_LEN], text[TEXT_UUID_LEN];
 
     schema_folder(backend, a, SCHEMA_IN_BACKEND);
     schema_path(state, a, SCHEMA_BACKEND_STATE, 0);
+    schema_path(online, a, SCHEMA_BACKEND_ONLINE, 0);
     schema_folder(frontend, a, SCHEMA_IN_FRONTEND);
     schema_path(link, a, SCHEMA_FRONTEND_BACKEND, 0);
     schema_folder(policy, a, SCHEMA_IN_GUEST);
@@ -48,8 +48,9 @@ enum attach_state attach_look(struct xs_handle *xs, const struct schema_place *a
     if (!node_exists(xs, backend) && !node_exists(xs, frontend) && !node_exists(xs, policy))
         return ATTACH_NONE;
     text_of_uuid(text, guest_uuid);
-    now = node_read_number(xs, state, 0);
-    if (!node_is(xs, link, backend) || !node_is(xs, uuid, text) || now == 0 || now == STATE_CLOSED)
+    /* a backend that is closed for a moment, between two processes of the guest, is not stale */
+    if (!node_is(xs, link, backend) || !node_is(xs, uuid, text) ||
+        node_read_number(xs, state, 0) == 0 || node_read_number(xs, online, 1) == 0)
         return ATTACH_STALE;
     return ATTACH_THERE;
 }

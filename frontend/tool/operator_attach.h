@@ -18,7 +18,7 @@
 
 enum attach_state {
     ATTACH_NONE,  /* no nodes at all */
-    ATTACH_STALE, /* left over: of an earlier guest or manager, closed, or in part */
+    ATTACH_STALE, /* left over: of an earlier guest or manager, detached, or in part */
     ATTACH_THERE, /* whole, and of this guest */
 };
 enum attach_state attach_look(struct xs_handle *xs, const struct schema_place *a,
