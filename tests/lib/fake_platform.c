@@ -224,7 +224,7 @@ static void fake_unwatch(struct platform *p, const char *path)
             return;
         }
     }
-    MUST(!"a watch that was set");
+    must(false, "a watch that was set");
 }
 
 static bool fake_next_event(struct platform *p, char path_out[SCHEMA_PATH_LEN])
