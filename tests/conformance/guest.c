@@ -5,8 +5,6 @@
 #include "tests/conformance/page.h"
 #include "tests/conformance/port.h"
 
-#define SENTINEL 0xa5a5a5a1u /* what a guest's page holds before a get */
-
 static int put_tag(struct port *p, const struct call *c, uint32_t index, uint32_t tag)
 {
     uint32_t page[PAGE_WORDS];
@@ -26,7 +24,7 @@ static int get_tag(struct port *p, struct call *c, uint32_t index, uint32_t *tag
     bool leased = false;
     int status;
 
-    page_make(page, SENTINEL);
+    page_make(page, TAG_SENTINEL);
     memcpy(before, page, sizeof(page));
     status =
         p->ops->get(p, c->pool, c->object, index, page, c->flags & CALL_WANT_LEASE ? &lease : NULL,
@@ -38,29 +36,39 @@ static int get_tag(struct port *p, struct call *c, uint32_t index, uint32_t *tag
     return status;
 }
 
+void guest_count_put(struct call *c, int status)
+{
+    c->status = status;
+    if (status == TMEMIF_OK)
+        c->nr_ok++;
+    else
+        c->nr_refused++;
+}
+
+void guest_count_get(struct call *c, int status, uint32_t tag, uint32_t want)
+{
+    c->status = status;
+    if (status == TMEMIF_OK && tag == want)
+        c->nr_ok++;
+    else if (status == TMEMIF_MISS)
+        c->nr_missed++;
+    else
+        c->nr_wrong++;
+}
+
 static void do_fill(struct port *p, struct call *c)
 {
-    for (uint32_t i = 0; i <= c->last - c->index; i++) {
-        c->status = put_tag(p, c, c->index + i, c->tag + i);
-        if (c->status == TMEMIF_OK)
-            c->nr_ok++;
-        else
-            c->nr_refused++;
-    }
+    for (uint32_t i = 0; i <= c->last - c->index; i++)
+        guest_count_put(c, put_tag(p, c, c->index + i, c->tag + i));
 }
 
 static void do_scan(struct port *p, struct call *c)
 {
     for (uint32_t i = 0; i <= c->last - c->index; i++) {
         uint32_t tag;
+        int status = get_tag(p, c, c->index + i, &tag);
 
-        c->status = get_tag(p, c, c->index + i, &tag);
-        if (c->status == TMEMIF_OK && tag == c->tag + i)
-            c->nr_ok++;
-        else if (c->status == TMEMIF_MISS)
-            c->nr_missed++;
-        else
-            c->nr_wrong++;
+        guest_count_get(c, status, tag, c->tag + i);
     }
 }
 
@@ -229,10 +237,10 @@ void guest_do(struct port *p, struct call *c)
         c->status = p->ops->flush_range(p, c->pool, c->object, c->index, c->last, false);
         break;
     case ACT_FILL:
-        do_fill(p, c);
+        (p->ops->bulk ? p->ops->bulk : do_fill)(p, c);
         break;
     case ACT_SCAN:
-        do_scan(p, c);
+        (p->ops->bulk ? p->ops->bulk : do_scan)(p, c);
         break;
     case ACT_RACE:
         do_race(p, c);

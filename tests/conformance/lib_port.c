@@ -120,6 +120,39 @@ static int lib_flush_range(struct port *p, uint32_t pool, const uint64_t *object
                         : xentmem_flush_range(handle(p), pool, &o, first, last);
 }
 
+#define NR_BULK 64u
+
+static void lib_bulk(struct port *p, struct call *c)
+{
+    uint32_t pages[NR_BULK][PAGE_WORDS], sentinel[PAGE_WORDS];
+    struct xentmem_op ops[NR_BULK];
+    uint32_t nr = c->last - c->index + 1;
+
+    page_make(sentinel, TAG_SENTINEL);
+    for (uint32_t done = 0; done < nr; done += NR_BULK) {
+        unsigned n = nr - done < NR_BULK ? nr - done : NR_BULK;
+
+        for (unsigned i = 0; i < n; i++) {
+            page_make(pages[i], c->act == ACT_FILL ? c->tag + done + i : TAG_SENTINEL);
+            ops[i] = (struct xentmem_op){.kind = c->act == ACT_FILL ? XENTMEM_PUT : XENTMEM_GET,
+                                         .pool = c->pool,
+                                         .index = c->index + done + i,
+                                         .object = object_of(c->object),
+                                         .page = pages[i]};
+        }
+        xentmem_vector(handle(p), ops, n);
+        for (unsigned i = 0; i < n; i++) {
+            if (c->act == ACT_FILL) {
+                guest_count_put(c, ops[i].status);
+                continue;
+            }
+            guest_count_get(c, ops[i].status, page_tag(pages[i]), c->tag + done + i);
+            c->changed |=
+                ops[i].status != XENTMEM_OK && memcmp(pages[i], sentinel, sizeof(sentinel)) != 0;
+        }
+    }
+}
+
 #define NR_ORDER 6u
 
 static int run_all(struct xentmem *t, struct xentmem_op *ops, unsigned nr)
@@ -217,6 +250,7 @@ static const struct port_ops lib_ops = {
     .get = lib_get,
     .flush = lib_flush,
     .flush_range = lib_flush_range,
+    .bulk = lib_bulk,
     .order = lib_order,
     .shared = lib_shared,
     .sibling = lib_sibling,

@@ -11,6 +11,9 @@
 #define PAGE_WORDS (TMEMIF_PAGE_SIZE / 4u)
 #define TAG_WRONG  0xffffffffu /* of a page that no tag makes; no page's tag */
 
+/* Of what a guest's page holds before a get. */
+#define TAG_SENTINEL 0xa5a5a5a1u
+
 static inline void page_make(uint32_t words[PAGE_WORDS], uint32_t tag)
 {
     uint32_t x = tag * 2654435761u + 1;

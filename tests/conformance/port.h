@@ -32,6 +32,8 @@ struct port_ops {
     /* Put, put, get, flush, get, put of one handle, all in flight at once; returns the number of
      * outcomes that ring order does not explain. NULL: nothing is ever in flight. */
     int (*order)(struct port *p, uint32_t pool, const uint64_t *object, uint32_t index);
+    /* ACT_FILL and ACT_SCAN, many pages to a request. NULL: a page at a time. */
+    void (*bulk)(struct port *p, struct call *call);
     /* A put and a get whose copies of the guest's page are counted; returns how many things were
      * not as they must be. NULL: copies cannot be counted here. */
     int (*copies)(struct port *p, uint32_t pool, const uint64_t *object);
@@ -44,6 +46,10 @@ struct port_ops {
 struct port {
     const struct port_ops *ops;
 };
+
+/* The part of ACT_FILL and ACT_SCAN that is the same everywhere: one page's outcome. */
+void guest_count_put(struct call *call, int status);
+void guest_count_get(struct call *call, int status, uint32_t tag, uint32_t want);
 
 /* Do what @call says and fill in what comes out. */
 void guest_do(struct port *p, struct call *call);
