@@ -255,6 +255,7 @@ static void huge_pages_are_refused(void)
     CU_ASSERT_TRUE_FATAL(peer_init(&p, 0, 1, 0, 511));
     /* they need not be there: mapping is refused before any is touched */
     CU_ASSERT_EQUAL(greet_fd(&s, &p, new_memfd(MFD_HUGETLB, bytes, seals)), TMEMIF_BAD_REQUEST);
+    CU_ASSERT_PTR_NOT_NULL(strstr(p.welcome.reason, "ordinary pages"));
     peer_fini(&p);
     end(&s);
 }
