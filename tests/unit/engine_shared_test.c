@@ -339,6 +339,7 @@ static void c31_lease_lost_while_the_page_was_copied_changes_nothing(void)
     struct tmemif_lease lease = lease_for(&s.w, s.a, s.p, 1, 1);
     struct page_op op = op_of(s.a, s.p, 1, 1);
     struct engine_put half;
+    enum tmemif_status rc;
     void *frame;
 
     op.lease = &lease;
@@ -346,10 +347,9 @@ static void c31_lease_lost_while_the_page_was_copied_changes_nothing(void)
         CU_ASSERT_EQUAL(engine_put_begin(s.w.e, &op, &half, &frame), TMEMIF_OK);
         page_fill(frame, 1);
         CU_ASSERT_EQUAL(put(&s.w, s.b, s.q, 1, 1, 2), TMEMIF_OK);
-        if (aborted)
-            CU_ASSERT_EQUAL(engine_put_abort(s.w.e, &half, TMEMIF_BAD_GRANT), TMEMIF_STALE_LEASE)
-        else
-            CU_ASSERT_EQUAL(engine_put_commit(s.w.e, &half), TMEMIF_STALE_LEASE)
+        rc = aborted ? engine_put_abort(s.w.e, &half, TMEMIF_BAD_GRANT)
+                     : engine_put_commit(s.w.e, &half);
+        CU_ASSERT_EQUAL(rc, TMEMIF_STALE_LEASE);
         CU_ASSERT_EQUAL(get(&s.w, s.b, s.q, 1, 1, 2), TMEMIF_OK);
         CU_ASSERT_EQUAL(flush(&s.w, s.b, s.q, 1, 1), TMEMIF_OK);
         lease = lease_for(&s.w, s.a, s.p, 1, 1);
