@@ -85,11 +85,12 @@ is "attaching again changes the policy" [ "$(node "/local/domain/$m/xentmem/gues
 is "and keeps the rest" [ "$(node "/local/domain/$m/xentmem/guest/$a/0/quota-pages")" = 256 ]
 run xentmem attach b
 is "b is attached" [ $rc -eq 0 ]
-xenstore-write "/local/domain/$(domid b)/name" a
+b=$(domid b)
+xenstore-write "/local/domain/$b/name" a # xl itself does not allow it
 run xentmem attach a
 is "two guests with one name are refused" [ $rc -eq 4 ]
-is "and both domids are said" says "$a $(domid b)"
-xenstore-write "/local/domain/$(domid b)/name" b
+is "and both domids are said" says "$a $b"
+xenstore-write "/local/domain/$b/name" b
 
 step "list"
 in_guest a "xentmem pool create --persistent"
@@ -107,7 +108,7 @@ run xentmem stats --check
 is "every counter agrees with a full scan" [ $rc -eq 0 ]
 
 step "set"
-in_guest a "head -c 1M /dev/urandom | xentmem put 0 1 0"
+in_guest a "head -c 1048576 /dev/urandom | xentmem put 0 1 0"
 is "a uses its quota up" [ $rc -eq 0 ]
 in_guest a "head -c 4096 /dev/urandom | xentmem put 0 2 0"
 is "one page more is refused" [ $rc -eq 4 ]
