@@ -1,0 +1,754 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * hostile: a guest that does everything wrong, one thing a run; and one that does
+ * everything right, whom it must not disturb.
+ *
+ *   hostile ITEM    does it, and judges what came of it; exits 0 if it is as it should be
+ *   hostile list    names of all items
+ *   hostile friend FILE   attaches, puts and gets for ever; FILE has the number of rounds
+ */
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "protocol/codec.h"
+#include "tests/xen/hostile/front.h"
+#include "xenstore-schema/value.h"
+
+#define PATIENCE_MS 60000u
+
+/* ---- judging ---- */
+
+static bool is_closed_for(struct front *f, const char *item, const char *reason)
+{
+    unsigned state = front_wait(f, FRONT_STATE(XENBUS_CLOSED), PATIENCE_MS);
+    const char *error = front_error(f);
+
+    printf("%s: backend state %u, error \"%s\"\n", item, state, error);
+    return state == XENBUS_CLOSED && strstr(error, reason) != NULL;
+}
+
+/* The next session of the same guest is as good as any. */
+static bool is_served_again(struct front *f)
+{
+    bool ok = front_attach(f) && front_nop(f) == TMEMIF_OK;
+
+    if (!ok)
+        printf("is not served afterwards: \"%s\"\n", front_error(f));
+    front_leave(f);
+    return ok;
+}
+
+/* ---- nodes ---- */
+
+struct wrong_node {
+    enum schema_node node;
+    const char *value; /* NULL: removed */
+    unsigned len;      /* 0: a string */
+    const char *reason;
+};
+
+/* A whole frontend, but for one node. */
+static bool try_node(const struct wrong_node *w)
+{
+    char item[SCHEMA_PATH_LEN];
+    struct front f;
+    bool ok;
+
+    front_open(&f);
+    front_begin(&f);
+    front_share(&f, FRONT_DATA_PAGES);
+    front_publish(&f);
+    if (!w->value)
+        front_remove(&f, w->node);
+    else
+        front_write(&f, w->node, w->value, w->len ? w->len : (unsigned)strlen(w->value));
+    front_state(&f, XENBUS_INITIALISED);
+    schema_key(item, w->node, 0);
+    ok = is_closed_for(&f, item, w->reason);
+    front_leave(&f);
+    return ok;
+}
+
+static bool try_nodes(const struct wrong_node *wrong, unsigned nr)
+{
+    bool ok = true;
+
+    for (unsigned i = 0; i < nr; i++)
+        ok = try_node(&wrong[i]) && ok;
+    return ok;
+}
+#define TRY_NODES(wrong) try_nodes(wrong, sizeof(wrong) / sizeof(wrong[0]))
+
+static bool item_nodes_missing(void)
+{
+    static const struct wrong_node wrong[] = {
+        {SCHEMA_FRONTEND_VERSION, NULL, 0, "version is missing"},
+        {SCHEMA_FRONTEND_RING_REF, NULL, 0, "ring-ref0 is missing"},
+        {SCHEMA_FRONTEND_CHANNEL, NULL, 0, "event-channel-0 is missing"},
+        {SCHEMA_FRONTEND_DATA_PAGES, NULL, 0, "data-pages is missing"},
+        {SCHEMA_FRONTEND_DATA_REF, NULL, 0, "data-ref0 is missing"},
+    };
+
+    return TRY_NODES(wrong);
+}
+
+static bool item_nodes_huge(void)
+{
+    char huge[2000];
+    const struct wrong_node wrong[] = {
+        {SCHEMA_FRONTEND_RING_REF, huge, sizeof(huge), "not a list"},
+        {SCHEMA_FRONTEND_DATA_PAGES, huge, sizeof(huge), "not a decimal number"},
+    };
+
+    memset(huge, '1', sizeof(huge));
+    return TRY_NODES(wrong);
+}
+
+static bool item_nodes_binary(void)
+{
+    static const struct wrong_node wrong[] = {
+        {SCHEMA_FRONTEND_CHANNEL, "1\0\xff\x1b[2J\n", 8, "not a decimal number"},
+        {SCHEMA_FRONTEND_RING_REF, "\xff\xfe\0\0", 4, "not a list"},
+    };
+    struct front f;
+    bool ok = TRY_NODES(wrong);
+
+    /* and the state node by itself, which is what the manager watches */
+    front_open(&f);
+    front_begin(&f);
+    front_write(&f, SCHEMA_FRONTEND_STATE, "\xff\0\n", 3);
+    ok = is_closed_for(&f, "state", "no meaning") && ok;
+    front_leave(&f);
+    return ok;
+}
+
+static bool item_nodes_range(void)
+{
+    static const struct wrong_node wrong[] = {
+        {SCHEMA_FRONTEND_VERSION, "2", 0, "version is out of range"},
+        {SCHEMA_FRONTEND_NUM_RINGS, "0", 0, "num-rings is out of range"},
+        {SCHEMA_FRONTEND_NUM_RINGS, "64", 0, "num-rings is more than"},
+        {SCHEMA_FRONTEND_ORDER, "4", 0, "ring-page-order is out of range"},
+        {SCHEMA_FRONTEND_DATA_PAGES, "65536", 0, "data-pages is more than"},
+        {SCHEMA_FRONTEND_CHANNEL, "4294967296", 0, "event-channel-0 is out of range"},
+        {SCHEMA_FRONTEND_FENCE, "1", 0, "fence-ms is not offered"},
+    };
+
+    return TRY_NODES(wrong);
+}
+
+/* Nodes that change all the time while the manager reads them. */
+struct flipper {
+    struct front *front;
+    atomic_bool stop;
+};
+
+static void *flip(void *arg)
+{
+    static const char *const values[] = {"0", "1", "2", "77777", "-1", "1 2", "x"};
+    struct flipper *flipper = arg;
+    struct front other = *flipper->front;
+
+    other.xs = xs_open(0);
+    for (unsigned i = 0; other.xs && !atomic_load(&flipper->stop); i++) {
+        front_write_text(&other, SCHEMA_FRONTEND_RING_REF, values[i % 7]);
+        front_write_text(&other, SCHEMA_FRONTEND_NUM_RINGS, values[(i + 1) % 7]);
+        front_write_text(&other, SCHEMA_FRONTEND_DATA_PAGES, values[(i + 2) % 7]);
+        front_write_text(&other, SCHEMA_FRONTEND_DATA_REF, values[(i + 3) % 7]);
+    }
+    xs_close(other.xs);
+    return NULL;
+}
+
+static bool item_nodes_changing(void)
+{
+    struct flipper flipper;
+    struct front f;
+    pthread_t thread;
+
+    front_open(&f);
+    for (unsigned i = 0; i < 5; i++) {
+        unsigned state;
+
+        front_begin(&f);
+        front_share(&f, FRONT_DATA_PAGES);
+        front_publish(&f);
+        flipper.front = &f;
+        atomic_init(&flipper.stop, false);
+        if (pthread_create(&thread, NULL, flip, &flipper) != 0)
+            front_give_up("thread");
+        poll(NULL, 0, 50);
+        front_state(&f, XENBUS_INITIALISED);
+        state =
+            front_wait(&f, FRONT_STATE(XENBUS_CONNECTED) | FRONT_STATE(XENBUS_CLOSED), PATIENCE_MS);
+        atomic_store(&flipper.stop, true);
+        pthread_join(thread, NULL);
+        printf("backend state %u, error \"%s\"\n", state, front_error(&f));
+        front_leave(&f);
+        if (state != XENBUS_CONNECTED && state != XENBUS_CLOSED)
+            return false;
+    }
+    return is_served_again(&f);
+}
+
+/* What belongs to others is not this guest's to write, or to see. */
+static bool item_nodes_of_others(void)
+{
+    static const enum schema_node others[] = {
+        SCHEMA_BACKEND_STATE, SCHEMA_BACKEND_ERROR, SCHEMA_BACKEND_EPOCH,
+        SCHEMA_GUEST_QUOTA,   SCHEMA_GUEST_UUID,    SCHEMA_MANAGER_READY,
+    };
+    char path[SCHEMA_PATH_LEN];
+    struct front f;
+    bool ok = true;
+    unsigned len;
+
+    front_open(&f);
+    for (unsigned i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        schema_path(path, &f.place, others[i], 0);
+        if (xs_write(f.xs, XBT_NULL, path, "1", 1)) {
+            printf("%s can be written\n", path);
+            ok = false;
+        }
+    }
+    schema_path(path, &f.place, SCHEMA_GUEST_QUOTA, 0);
+    if (xs_read(f.xs, XBT_NULL, path, &len)) {
+        printf("%s can be read\n", path);
+        ok = false;
+    }
+    return is_served_again(&f) && ok;
+}
+
+/* ---- states ---- */
+
+static bool item_states_skipped(void)
+{
+    struct front f;
+    bool ok;
+
+    front_open(&f);
+    front_begin(&f);
+    front_share(&f, FRONT_DATA_PAGES);
+    front_publish(&f);
+    front_state(&f, XENBUS_CONNECTED); /* never Initialised */
+    ok = front_wait(&f, FRONT_STATE(XENBUS_CONNECTED), PATIENCE_MS) == XENBUS_CONNECTED;
+    ok = ok && front_nop(&f) == TMEMIF_OK;
+    for (unsigned i = 0; i < 20; i++)
+        front_state(&f, i % 2 ? XENBUS_INITIALISED : XENBUS_CONNECTED);
+    ok = ok && front_nop(&f) == TMEMIF_OK;
+    front_state(&f, XENBUS_CLOSED); /* never Closing */
+    ok = front_wait(&f, FRONT_STATE(XENBUS_INIT_WAIT), PATIENCE_MS) == XENBUS_INIT_WAIT && ok;
+    front_leave(&f);
+    return is_served_again(&f) && ok;
+}
+
+static bool item_states_odd(void)
+{
+    static const char *const odd[] = {"7", "8", "9", "-1", "", "four", "99999999999999999999"};
+    bool ok = true;
+
+    for (unsigned i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+        struct front f;
+
+        front_open(&f);
+        ok = front_attach(&f) && ok;
+        front_write_text(&f, SCHEMA_FRONTEND_STATE, odd[i]);
+        ok = is_closed_for(&f, odd[i], "no meaning") && ok;
+        front_leave(&f);
+    }
+    return ok;
+}
+
+/* Ready at once, although nothing is shared. */
+static bool item_states_ready_with_nothing(void)
+{
+    struct front f;
+    bool ok;
+
+    front_open(&f);
+    front_begin(&f);
+    front_share(&f, FRONT_DATA_PAGES);
+    front_publish(&f);
+    front_remove(&f, SCHEMA_FRONTEND_RING_REF);
+    front_state(&f, XENBUS_INITIALISED);
+    ok = is_closed_for(&f, "nothing", "ring-ref0 is missing");
+    front_publish(&f);
+    front_state(&f, XENBUS_INITIALISED); /* without having begun anew: it is not looked at */
+    poll(NULL, 0, 500);
+    ok = front_wait(&f, FRONT_STATE(XENBUS_CLOSED), 1000) == XENBUS_CLOSED && ok;
+    front_leave(&f);
+    return is_served_again(&f) && ok;
+}
+
+static bool item_attach_storm(void)
+{
+    struct front f;
+
+    front_open(&f);
+    for (unsigned i = 0; i < 30; i++) {
+        front_state(&f, XENBUS_INITIALISING);
+        if (!f.ring_page)
+            front_share(&f, FRONT_DATA_PAGES);
+        front_publish(&f);
+        front_state(&f, XENBUS_INITIALISED);
+        poll(NULL, 0, 10);
+    }
+    front_leave(&f);
+    return is_served_again(&f);
+}
+
+/* ---- grants and channels ---- */
+
+static bool try_wrong_share(void (*spoil)(struct front *f), const char *item, const char *reason)
+{
+    struct front f;
+    bool ok;
+
+    front_open(&f);
+    front_begin(&f);
+    front_share(&f, FRONT_DATA_PAGES);
+    front_publish(&f);
+    spoil(&f);
+    front_state(&f, XENBUS_INITIALISED);
+    ok = is_closed_for(&f, item, reason);
+    front_leave(&f);
+    return is_served_again(&f) && ok;
+}
+
+static void wild_ring(struct front *f)
+{
+    front_write_text(f, SCHEMA_FRONTEND_RING_REF, "30000");
+}
+
+static void wild_directory(struct front *f)
+{
+    front_write_text(f, SCHEMA_FRONTEND_DATA_REF, "4294967295");
+}
+
+static void wild_page(struct front *f)
+{
+    f->directory[3] = 31000;
+}
+
+static void read_only_ring(struct front *f)
+{
+    char text[SCHEMA_NUMBER_LEN];
+    uint32_t ref;
+
+    if (!xengntshr_share_pages(f->grants, f->place.manager, 1, &ref, 0))
+        front_give_up("read-only grant");
+    schema_format_number(text, ref);
+    front_write_text(f, SCHEMA_FRONTEND_RING_REF, text);
+}
+
+static void others_page(struct front *f)
+{
+    char text[SCHEMA_NUMBER_LEN];
+    uint32_t ref;
+
+    if (!xengntshr_share_pages(f->grants, 0, 1, &ref, 1))
+        front_give_up("grant to dom0");
+    schema_format_number(text, ref);
+    front_write_text(f, SCHEMA_FRONTEND_RING_REF, text);
+}
+
+static void no_port(struct front *f)
+{
+    front_write_text(f, SCHEMA_FRONTEND_CHANNEL, "1000");
+}
+
+static void others_port(struct front *f)
+{
+    char text[SCHEMA_NUMBER_LEN];
+    xenevtchn_port_or_error_t port = xenevtchn_bind_unbound_port(f->channels, 0);
+
+    if (port < 0)
+        front_give_up("channel to dom0");
+    schema_format_number(text, (uint64_t)port);
+    front_write_text(f, SCHEMA_FRONTEND_CHANNEL, text);
+}
+
+static bool item_bad_grants(void)
+{
+    bool ok = try_wrong_share(wild_ring, "wild ring", "ring-ref0: page 0: not a valid grant");
+
+    ok = try_wrong_share(wild_directory, "wild directory", "data-ref0: not a valid grant") && ok;
+    ok = try_wrong_share(wild_page, "wild page", "data area: page 3: not a valid grant") && ok;
+    ok = try_wrong_share(others_page, "page of another", "ring-ref0: page 0: not a valid") && ok;
+    return try_wrong_share(read_only_ring, "read-only ring", "granted writable") && ok;
+}
+
+static bool item_bad_channels(void)
+{
+    bool ok = try_wrong_share(no_port, "no port", "event-channel-0: not an unbound channel");
+
+    return try_wrong_share(others_port, "port of another", "event-channel-0:") && ok;
+}
+
+/* More pages than the manager can map; the suite gives it few maptrack frames. */
+static bool item_maptrack_full(void)
+{
+    struct front f;
+    bool ok;
+
+    front_open(&f);
+    front_begin(&f);
+    front_share(&f, 1000);
+    front_publish(&f);
+    front_state(&f, XENBUS_INITIALISED);
+    ok = is_closed_for(&f, "1000 pages", "max_maptrack_frames");
+    front_leave(&f);
+    return is_served_again(&f) && ok;
+}
+
+/* ---- rings ---- */
+
+static bool try_index(uint32_t (*wrong)(uint32_t req_prod), const char *item)
+{
+    struct front f;
+    bool ok;
+
+    front_open(&f);
+    ok = front_attach(&f) && front_nop(&f) == TMEMIF_OK && front_nop(&f) == TMEMIF_OK;
+    ring_publish(&f.ring.view.shared->req_prod, wrong(f.ring.req_prod));
+    front_notify(&f);
+    ok = is_closed_for(&f, item, "ring") && ok;
+    front_leave(&f);
+    return is_served_again(&f) && ok;
+}
+
+static uint32_t jump(uint32_t req_prod)
+{
+    return req_prod + 1000;
+}
+
+static uint32_t back(uint32_t req_prod)
+{
+    return req_prod - 1;
+}
+
+static uint32_t half_round(uint32_t req_prod)
+{
+    return req_prod + 0x80000000u;
+}
+
+static bool item_index_jumps(void)
+{
+    bool ok = try_index(jump, "1000 ahead");
+
+    ok = try_index(half_round, "half a round ahead") && ok;
+    return try_index(back, "backwards") && ok;
+}
+
+/* Requests that are wrong are answered, each by its status, and the session goes on. */
+static bool item_bad_requests(void)
+{
+    static const struct {
+        struct tmemif_request request;
+        int status;
+    } wrong[] = {
+        {{.op = 0}, TMEMIF_BAD_OP},
+        {{.op = 63}, TMEMIF_BAD_OP},
+        {{.op = 0xffff}, TMEMIF_BAD_OP},
+        {{.op = TMEMIF_OP_CONTROL}, TMEMIF_NOT_ALLOWED},
+        {{.op = TMEMIF_OP_NOP, .flags = 1}, TMEMIF_BAD_REQUEST},
+        {{.op = TMEMIF_OP_NOP, .u.none = {[6] = 1}}, TMEMIF_BAD_REQUEST},
+        {{.op = TMEMIF_OP_POOL_DESTROY, .pool = 64}, TMEMIF_NO_POOL},
+        {{.op = TMEMIF_OP_POOL_DESTROY, .pool = 63}, TMEMIF_NO_POOL},
+        {{.op = TMEMIF_OP_POOL_CREATE, .u.pool = {.flags = 0x80000000u}}, TMEMIF_BAD_REQUEST},
+        {{.op = TMEMIF_OP_POOL_JOIN, .u.pool = {.uuid = {1}, .flags = TMEMIF_POOL_SHARED}},
+         TMEMIF_NOT_ALLOWED},
+        {{.op = TMEMIF_OP_PAGE_PUT,
+          .u.page.data = {.offset = FRONT_DATA_PAGES * 4096u - 4095u, .length = 4096}},
+         TMEMIF_BAD_DATA},
+        {{.op = TMEMIF_OP_PAGE_PUT, .u.page.data = {.offset = 0xfffff001u, .length = 4096}},
+         TMEMIF_BAD_DATA},
+        {{.op = TMEMIF_OP_PAGE_GET, .u.page.data = {.length = 4095}}, TMEMIF_BAD_REQUEST},
+        {{.op = TMEMIF_OP_BATCH,
+          .u.batch = {.requests = {.length = 64 * 600},
+                      .responses = {.length = 32 * 600},
+                      .count = 600}},
+         TMEMIF_BAD_REQUEST},
+        {{.op = TMEMIF_OP_RANGE_FLUSH, .u.range = {.first = 2, .last = 1}}, TMEMIF_BAD_REQUEST},
+    };
+    struct front f;
+    bool ok = true;
+
+    front_open(&f);
+    if (!front_attach(&f))
+        front_give_up("attach");
+    for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        struct tmemif_response rsp;
+        int status = front_call(&f, &wrong[i].request, &rsp);
+
+        if (status != wrong[i].status) {
+            printf("%u: op %u is answered %s\n", i, wrong[i].request.op,
+                   status < 0 ? "not at all" : tmem_status_name((unsigned)status));
+            ok = false;
+        }
+    }
+    ok = front_nop(&f) == TMEMIF_OK && ok;
+    front_leave(&f);
+    return ok;
+}
+
+/* Slots full of noise, and slots that change while they are read. */
+static bool item_noise(void)
+{
+    uint64_t seed = 88172645463325252u;
+    struct front f;
+    bool ok = true;
+
+    front_open(&f);
+    if (!front_attach(&f))
+        front_give_up("attach");
+    for (unsigned i = 0; i < 3000 && ok; i++) {
+        struct tmemif_request request;
+        struct tmemif_response rsp;
+        uint64_t *words = (uint64_t *)(void *)&request;
+
+        for (unsigned k = 0; k < sizeof(request) / 8; k++) {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            words[k] = seed;
+        }
+        if (i % 2) /* a known operation, all else noise */
+            request.op = (uint16_t)(16 + request.op % 22);
+        ok = front_call(&f, &request, &rsp) >= 0;
+    }
+    ok = ok && front_nop(&f) == TMEMIF_OK;
+    front_leave(&f);
+    return ok;
+}
+
+/* Responses are never read: the backend stops at the size of the ring. */
+static bool item_never_reads(void)
+{
+    const struct tmemif_request nop = {.op = TMEMIF_OP_NOP};
+    struct front f;
+    bool ok, bad;
+
+    front_open(&f);
+    if (!front_attach(&f))
+        front_give_up("attach");
+    while (ring_front_free(&f.ring) > 0)
+        ring_front_put(&f.ring, &nop);
+    ring_front_publish(&f.ring);
+    for (unsigned i = 0; i < 500; i++)
+        front_notify(&f);
+    for (unsigned i = 0; i < 3000 && ring_front_ready(&f.ring, &bad) < f.ring.view.nr_slots; i++)
+        poll(NULL, 0, 10);
+    ok = ring_front_ready(&f.ring, &bad) == f.ring.view.nr_slots;
+    while (ring_front_ready(&f.ring, &bad) > 0)
+        ring_front_take(&f.ring);
+    ok = front_nop(&f) == TMEMIF_OK && ok;
+    front_leave(&f);
+    return ok;
+}
+
+/* Notifications and watch events as fast as they go. */
+static bool item_flood(void)
+{
+    struct front f;
+    bool ok;
+
+    front_open(&f);
+    if (!front_attach(&f))
+        front_give_up("attach");
+    for (unsigned i = 0; i < 20000; i++)
+        front_notify(&f);
+    for (unsigned i = 0; i < 2000; i++)
+        front_state(&f, XENBUS_CONNECTED);
+    ok = front_nop(&f) == TMEMIF_OK;
+    front_leave(&f);
+    return ok;
+}
+
+/* ---- leaving ---- */
+
+static void load_for_ever(struct front *f)
+{
+    struct tmemif_request put = {.op = TMEMIF_OP_PAGE_PUT,
+                                 .u.page.data = {.length = TMEMIF_PAGE_SIZE}};
+    struct tmemif_response rsp;
+
+    for (uint32_t i = 0;; i++) {
+        f->data[0] = (uint8_t)i;
+        put.u.page.index = i % 64;
+        front_call(f, &put, &rsp);
+    }
+}
+
+/* A process that is killed anywhere between its first step and full load. */
+static bool item_dies(void)
+{
+    static const unsigned ms[] = {1, 30, 80, 150, 300, 500, 900, 1500};
+    struct front f;
+
+    for (unsigned i = 0; i < sizeof(ms) / sizeof(ms[0]); i++) {
+        pid_t child = fork();
+
+        if (child < 0)
+            front_give_up("fork");
+        if (child == 0) {
+            front_open(&f);
+            if (front_attach(&f))
+                load_for_ever(&f);
+            _exit(0);
+        }
+        poll(NULL, 0, (int)ms[i]);
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+    }
+    front_open(&f);
+    return is_served_again(&f);
+}
+
+/* Attached and under load until the domain is destroyed. */
+static bool item_stays(void)
+{
+    struct tmemif_request create = {.op = TMEMIF_OP_POOL_CREATE};
+    struct tmemif_response rsp;
+    struct front f;
+
+    front_open(&f);
+    if (!front_attach(&f) || front_call(&f, &create, &rsp) != TMEMIF_OK)
+        front_give_up("attach");
+    printf("attached\n");
+    fflush(stdout);
+    load_for_ever(&f);
+    return false;
+}
+
+/* It takes its folder away: no more than a detach. */
+static bool item_removes_its_folder(void)
+{
+    char path[SCHEMA_PATH_LEN];
+    struct front f;
+    unsigned state;
+
+    front_open(&f);
+    if (!front_attach(&f))
+        front_give_up("attach");
+    schema_folder(path, &f.place, SCHEMA_IN_FRONTEND);
+    if (!xs_rm(f.xs, XBT_NULL, path))
+        front_give_up(path);
+    state = front_wait(&f, FRONT_STATE(XENBUS_UNKNOWN), PATIENCE_MS);
+    printf("backend state %u\n", state);
+    return state == XENBUS_UNKNOWN;
+}
+
+/* ---- the friend ---- */
+
+static int page_call(struct front *f, enum tmemif_op op, uint32_t pool, uint32_t index)
+{
+    struct tmemif_request request = {.op = (uint16_t)op, .pool = pool};
+    struct tmemif_response rsp;
+
+    request.u.page.index = index;
+    request.u.page.data.length = TMEMIF_PAGE_SIZE;
+    return front_call(f, &request, &rsp);
+}
+
+static bool friend_round(struct front *f, uint32_t pool, uint32_t round)
+{
+    uint32_t *words = (uint32_t *)(void *)f->data;
+
+    for (uint32_t i = 0; i < TMEMIF_PAGE_SIZE / 4; i++)
+        words[i] = round * 2654435761u + i;
+    if (page_call(f, TMEMIF_OP_PAGE_PUT, pool, round % 16) != TMEMIF_OK)
+        return false;
+    memset(f->data, 0, TMEMIF_PAGE_SIZE);
+    if (page_call(f, TMEMIF_OP_PAGE_GET, pool, round % 16) != TMEMIF_OK)
+        return false;
+    for (uint32_t i = 0; i < TMEMIF_PAGE_SIZE / 4; i++) {
+        if (words[i] != round * 2654435761u + i)
+            return false;
+    }
+    return true;
+}
+
+static void write_round(const char *path, uint32_t round, const char *how)
+{
+    FILE *file = fopen(path, "w");
+
+    if (!file)
+        front_give_up(path);
+    fprintf(file, "%u %s\n", round, how);
+    fclose(file);
+}
+
+static int be_friend(const char *path)
+{
+    struct tmemif_request create = {.op = TMEMIF_OP_POOL_CREATE,
+                                    .u.pool.flags = TMEMIF_POOL_PERSISTENT};
+    struct tmemif_response rsp;
+    struct front f;
+
+    front_open(&f);
+    if (!front_attach(&f) || front_call(&f, &create, &rsp) != TMEMIF_OK)
+        front_give_up("attach");
+    for (uint32_t round = 1;; round++) {
+        if (!friend_round(&f, (uint32_t)rsp.value, round)) {
+            write_round(path, round, "failed");
+            return 1;
+        }
+        write_round(path, round, "ok");
+        poll(NULL, 0, 50);
+    }
+}
+
+/* ---- all ---- */
+
+static const struct {
+    const char *name;
+    bool (*run)(void);
+} items[] = {
+    {"nodes-missing", item_nodes_missing},
+    {"nodes-huge", item_nodes_huge},
+    {"nodes-binary", item_nodes_binary},
+    {"nodes-range", item_nodes_range},
+    {"nodes-changing", item_nodes_changing},
+    {"nodes-of-others", item_nodes_of_others},
+    {"states-skipped", item_states_skipped},
+    {"states-odd", item_states_odd},
+    {"states-ready-with-nothing", item_states_ready_with_nothing},
+    {"attach-storm", item_attach_storm},
+    {"bad-grants", item_bad_grants},
+    {"bad-channels", item_bad_channels},
+    {"maptrack-full", item_maptrack_full},
+    {"index-jumps", item_index_jumps},
+    {"bad-requests", item_bad_requests},
+    {"noise", item_noise},
+    {"never-reads", item_never_reads},
+    {"flood", item_flood},
+    {"dies", item_dies},
+    {"stays", item_stays},
+    {"removes-its-folder", item_removes_its_folder},
+};
+#define NR_ITEMS (sizeof(items) / sizeof(items[0]))
+
+int main(int argc, char **argv)
+{
+    if (argc == 3 && strcmp(argv[1], "friend") == 0)
+        return be_friend(argv[2]);
+    for (unsigned i = 0; i < NR_ITEMS && argc == 2; i++) {
+        if (strcmp(argv[1], "list") == 0)
+            puts(items[i].name);
+        else if (strcmp(argv[1], items[i].name) == 0)
+            return items[i].run() ? 0 : 1;
+    }
+    if (argc == 2 && strcmp(argv[1], "list") == 0)
+        return 0;
+    fprintf(stderr, "usage: hostile list | ITEM | friend FILE\n");
+    return 2;
+}
