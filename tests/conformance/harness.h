@@ -107,6 +107,8 @@ struct harness {
     void *state;
     /* of the test that runs */
     uint8_t uuid[TMEMIF_UUID_LEN]; /* of its shared pool; new for each test */
+    bool has_shared;               /* that pool has a policy */
+    bool used[NR_GUESTS];          /* guests that have done something */
     char *why;                     /* it has failed */
 };
 
