@@ -681,10 +681,8 @@ static void write_round(const char *path, uint32_t round, const char *how)
 {
     FILE *file = fopen(path, "w");
 
-    if (!file)
+    if (!file || fprintf(file, "%u %s\n", round, how) < 0 || fclose(file) != 0)
         front_give_up(path);
-    fprintf(file, "%u %s\n", round, how);
-    fclose(file);
 }
 
 static int be_friend(const char *path)
