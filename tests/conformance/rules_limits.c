@@ -263,7 +263,7 @@ static void an_eviction_is_never_seen_between_look_up_and_copy(struct harness *h
     uint32_t other;
 
     if (h->in_flight)
-        reader.rounds = 300;
+        reader.rounds = h->slow ? 50 : 300;
     EXPECT_IS(create(h, 0, TMEMIF_POOL_INCLUSIVE, &reader.pool), OK);
     EXPECT_IS(create(h, 1, 0, &other), OK);
     h->ops->begin(h, 0, &reader);
