@@ -87,7 +87,6 @@ static bool receive(struct keeper *k, struct message *m)
                          .msg_controllen = sizeof(control.bytes)};
     ssize_t r = recvmsg(k->socket, &msg, MSG_CMSG_CLOEXEC);
 
-    m->nr_fds = 0;
     m->sender = -1;
     if (r < 0)
         return false;
@@ -151,7 +150,7 @@ static bool is_name(const char *name, int len)
 
 bool keeper_receive(struct keeper *k)
 {
-    struct message m;
+    struct message m = {.nr_fds = 0};
     const char *name = "";
     int len;
 
