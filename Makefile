@@ -350,7 +350,7 @@ NATIVE_ITEMS = selftest/runner=tests/selftest/runner_test \
     'fuzz=tests/fuzz/run $(BUILD)/fuzz $(FUZZ_SECONDS) $(FUZZERS)'
 
 # tests/xen/suites/NAME.sh each, on the real hypervisor. The limits are for an emulated
-# machine that shares its processors. XEN_MORE have passed there, but a request of a
+# machine that shares its processors. Most of XEN_MORE have passed, but a request of a
 # guest was seen to wait for its answer for half a minute; until that is understood they
 # are run by `make check-xen`, and `make check` runs XEN_SUITES.
 XEN_SUITES := testbed_smoke
