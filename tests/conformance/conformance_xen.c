@@ -25,6 +25,7 @@
 
 /* Everything is emulated, on few processors. */
 #define ANSWER_MS  240000
+#define LOOK_MS    3000 /* how often to look whether a silent guest is there at all */
 #define APPLIED_MS 30000u
 #define START_MS   120000u
 #define CONTROL    "xen:4294967295"
@@ -140,11 +141,16 @@ static bool receive(struct xen_world *w, struct xen_guest *g, unsigned number, u
 
     guest_node(g, WIRE_RESULT, path);
     while (!has_outcome(w, path, number, call_out)) {
+        int step_ms = timeout_ms < LOOK_MS ? (int)timeout_ms : LOOK_MS;
         unsigned nr;
 
-        if (poll(&event, 1, (int)timeout_ms) != 1)
-            return false;
-        free(xs_read_watch(w->xs, &nr));
+        if (poll(&event, 1, step_ms) == 1) {
+            free(xs_read_watch(w->xs, &nr));
+        } else {
+            timeout_ms -= (unsigned)step_ms;
+            if (timeout_ms == 0 || !xs_is_domain_introduced(w->xs, g->domid))
+                return false;
+        }
     }
     return true;
 }
@@ -353,6 +359,33 @@ static bool die(struct harness *h, unsigned guest)
            set_policy(h, guest, &policy);
 }
 
+/*
+ * One PVH guest in some dozens triple-faults under QEMU's emulation of SVM, with
+ * an address of Xen's in its instruction pointer. That is not the manager's.
+ */
+static bool was_lost_by_emulator(struct xen_world *w, const struct xen_guest *g)
+{
+    char command[PATH_LEN];
+
+    snprintf(command, sizeof(command), "xl dmesg | grep -q 'd%uv[0-9]* Triple fault'", g->domid);
+    return !xs_is_domain_introduced(w->xs, g->domid) && command_run(command) == 0;
+}
+
+static bool revive(struct harness *h)
+{
+    bool lost = false;
+
+    for (unsigned g = 0; g < NR_GUESTS; g++) {
+        struct xen_guest *guest = &world(h)->guests[g];
+
+        if (!was_lost_by_emulator(world(h), guest))
+            continue;
+        printf("%s triple-faulted in the emulator; the test is run again\n", guest->name);
+        lost = script_run(world(h), "die", guest->name) == 0 && find_guest(world(h), guest);
+    }
+    return lost;
+}
+
 static const struct harness_ops ops = {
     .begin = begin,
     .end = end,
@@ -365,6 +398,7 @@ static const struct harness_ops ops = {
     .check = check,
     .lose = lose,
     .die = die,
+    .revive = revive,
 };
 
 int main(int argc, char **argv)

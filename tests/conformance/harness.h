@@ -92,6 +92,11 @@ struct harness_ops {
 
     /* The guest's process is killed and started again. NULL: guests are no processes here. */
     bool (*lose)(struct harness *h, unsigned guest);
+    /*
+     * A test has failed: was it that the machine under it lost a guest? Then replace the guest,
+     * say so, and return true: the test is run again, once. NULL: that cannot be.
+     */
+    bool (*revive)(struct harness *h);
     /* The guest itself dies and another comes in its place; the manager is told. */
     bool (*die)(struct harness *h, unsigned guest);
 };
