@@ -43,7 +43,6 @@ struct daemon {
     struct event *tidy_event;     /* timer */
     struct event *stop_events[2]; /* SIGTERM, SIGINT */
     struct local_transport *local;
-    struct xen_policy xen_policy;
     struct xen_transport *xen; /* NULL: no guests are served */
 };
 
@@ -200,13 +199,12 @@ static bool build_xen(struct daemon *d)
         .log = &d->log,
         .epoch = store_super(d->store)->incarnation,
         .policy = &xen_policy_functions,
-        .policy_arg = &d->xen_policy,
+        .policy_arg = d->policy,
     };
     const char *why;
 
     if (d->options.xen == XEN_NEVER)
         return true;
-    d->xen_policy = (struct xen_policy){.book = d->policy, .engine = d->engine};
     d->xen = xen_transport_start(&config, &why);
     if (d->xen)
         return true;

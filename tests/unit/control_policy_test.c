@@ -2,6 +2,7 @@
 /* The book of policy: whoever says it and whenever, the engine has what holds. */
 #include "daemon/control/policy.h"
 
+#include "daemon/xen_policy.h"
 #include "tests/lib/runner.h"
 #include "tests/unit/engine_world.h"
 
@@ -291,6 +292,22 @@ static void a_forgotten_pool_admits_nobody(void)
     end();
 }
 
+static void a_forgotten_pool_admits_nobody_whom_xenstore_named_either(void)
+{
+    struct account_key key = device_key(7, 0);
+    account_nr account;
+    uint32_t id;
+
+    begin();
+    account = open_account(&key);
+    CU_ASSERT_EQUAL(xen_policy_functions.member(book, uuid, &key, RIGHT_FILL), TMEMIF_OK);
+    CU_ASSERT_EQUAL(join_pool(account, &id), TMEMIF_OK);
+    CU_ASSERT_TRUE(policy_forget_shared(book, uuid));
+    CU_ASSERT_EQUAL(engine_pool_leave(w.e, account, id), TMEMIF_OK);
+    CU_ASSERT_EQUAL(join_pool(account, &id), TMEMIF_NOT_ALLOWED);
+    end();
+}
+
 static void denying_what_nobody_knows_takes_no_room(void)
 {
     struct account_key key = device_key(7, 0);
@@ -321,5 +338,6 @@ static void denying_what_nobody_knows_takes_no_room(void)
     T(a_shared_pool_with_members_and_no_policy_has_the_default)                                    \
     T(members_are_listed_whether_they_attached_or_not)                                             \
     T(a_forgotten_pool_admits_nobody)                                                              \
+    T(a_forgotten_pool_admits_nobody_whom_xenstore_named_either)                                   \
     T(denying_what_nobody_knows_takes_no_room)
 RUN_TESTS(TESTS)
