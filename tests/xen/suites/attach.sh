@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # attach: the life of an attachment between the manager's domain and a guest: handshake, a process that
-# closes and one that dies, a daemon that is killed, a manager in PV, one in dom0, shutdown and death of
-# each side.
+# closes and one that dies, a daemon that is killed, both in PVH (in PV where that is what the others
+# run), a manager in dom0, shutdown and death of each side.
 . /testbed/lib.sh
 
-manager_is_ready() { xenstore-read "/local/domain/$(domid "${1:-xentmem}")/data/xentmem/ready"; }
 node() { xenstore-read "$1" 2>/dev/null; }
 back() { node "/local/domain/$m/backend/tmem/$g/0/$1"; }
 state_is() { [ "$(back state)" = "$1" ]; }
@@ -19,7 +18,7 @@ manager_start() { # TYPE
 epoch_is_past() { [ "$(back epoch)" -gt "$1" ]; }
 
 step "starting the manager and a guest"
-manager_start pvh || exit
+manager_start $guest_type || exit
 guest_create guest || exit
 check "the manager announces itself" wait_for 120 manager_is_ready || exit
 guest_ready guest && agent ready "$(domid xentmem)" 180 || exit
@@ -71,17 +70,18 @@ step "the manager is shut down by the toolstack"
 xl shutdown xentmem
 check "it powers off" wait_for 90 is_gone xentmem
 
-step "the manager in PV"
-manager_start pv || exit
-guest_create guest || exit
-check "it announces itself" wait_for 120 manager_is_ready || exit
-guest_ready guest && agent ready "$(domid xentmem)" 180 || exit
-m=$(domid xentmem) g=$(domid guest)
-check "attach" xentmem attach guest --quota 4M || exit
-check "a page goes there and comes back" guest_run guest 'xentmem pool create --persistent &&
-    echo there and back >/run/page && xentmem put 0 1 0 /run/page && xentmem get 0 1 0 | grep -q "there and back"'
+other=$([ $guest_type = pvh ] && echo pv || echo pvh)
+step "the manager and the guest in $other"
+there_and_back() {
+    guest_destroy xentmem && guest_destroy guest && manager_start $other && guest_create guest $other &&
+        wait_for 120 manager_is_ready && guest_ready guest && xentmem attach guest --quota 4M &&
+        guest_run guest 'xentmem pool create --persistent && echo there and back >/run/page &&
+            xentmem put 0 1 0 /run/page && xentmem get 0 1 0 | grep -q "there and back"'
+}
+check "a page goes there and comes back" despite_emulator there_and_back
 xl destroy xentmem
 check "the guest learns that its manager is gone" guest_run guest 'xentmem pool list; [ $? -eq 5 ]'
+guest_destroy guest
 
 step "the manager in dom0"
 modprobe xen-gntdev 2>/dev/null
@@ -90,10 +90,10 @@ xentmemd --xen --memory 16M --socket /run/xentmem.sock >/run/xentmemd.log 2>&1 &
 daemon=$!
 ready_in_dom0() { node /local/domain/0/data/xentmem/ready; }
 check "it announces itself" wait_for 60 ready_in_dom0 || tail /run/xentmemd.log
-m=0
+guest_start guest || exit
 check "attach" xentmem attach guest --quota 4M || exit
 check "a page goes there and comes back" guest_run guest 'xentmem pool create --persistent &&
-    xentmem put 0 1 0 /run/page && xentmem get 0 1 0 | grep -q "there and back"'
+    echo there and back >/run/page && xentmem put 0 1 0 /run/page && xentmem get 0 1 0 | grep -q "there and back"'
 guest_destroy guest
 check "the guest leaves no zombie" no_zombies 30
 kill $daemon

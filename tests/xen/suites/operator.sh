@@ -4,28 +4,6 @@
 
 pool=11112222-3333-4444-5555-666677778888
 
-manager_is_ready() { xenstore-read "/local/domain/$(domid xentmem)/data/xentmem/ready"; }
-
-# Run a command; its output is left in $out, its status in $rc.
-run() {
-    note "dom0# $*"
-    out=$("$@" 2>&1)
-    rc=$?
-}
-in_guest() { # GUEST COMMAND
-    note "$1# $2"
-    out=$(guest_run "$1" "$2" 2>&1)
-    rc=$?
-}
-is() { # NAME CONDITION...
-    local name=$1
-    shift
-    if "$@"; then ok "$name"; else not_ok "$name" "status $rc: $(echo "$out" | tail -n 3 | tr '\n' ' ')"; fi
-}
-says() { # TEXT: in the output of the last command
-    case $out in *"$1"*) return 0 ;; esac
-    return 1
-}
 node() { xenstore-read "$1" 2>/dev/null; }
 # Nothing of xentmem's below a domain's home: NAME of the domain, DOMID of the guest
 no_nodes() {
@@ -40,30 +18,30 @@ step "without a manager"
 guest_create a || exit
 guest_create b || exit
 guest_ready a && guest_ready b || exit
-run xentmem attach a
+at dom0 "xentmem attach a"
 is "attach says that there is no manager" [ $rc -eq 5 ]
 is "and how to start it" says "xl create /etc/xen/xentmem.cfg"
-run xentmem list
+at dom0 "xentmem list"
 is "so does list" [ $rc -eq 5 ]
 
 step "a manager that does not answer"
 guest_create silent || exit
-run xentmem attach a --manager silent --timeout 2
+at dom0 "xentmem attach a --manager silent --timeout 2"
 is "attach gives up in time" [ $rc -eq 5 ]
 is "it names what is missing" says "no daemon has announced itself in silent"
 is "its nodes are gone" no_nodes silent "$(domid a)"
-run xentmem attach silent --manager silent
+at dom0 "xentmem attach silent --manager silent"
 is "a manager is not its own guest" [ $rc -eq 4 ]
 guest_destroy silent
 
 step "wrong names"
-run xentmem attach nobody
+at dom0 "xentmem attach nobody"
 is "a name that no domain has" [ $rc -eq 4 ]
-run xentmem attach 4711
+at dom0 "xentmem attach 4711"
 is "a domid that no domain has" [ $rc -eq 4 ]
-run xentmem attach
+at dom0 "xentmem attach"
 is "no name at all" [ $rc -eq 1 ]
-run xentmem attach a --quota 5X
+at dom0 "xentmem attach a --quota 5X"
 is "a size that is none" [ $rc -eq 1 ]
 
 step "the manager"
@@ -74,88 +52,88 @@ m=$(domid xentmem)
 
 step "attach"
 a=$(domid a)
-run xentmem attach a --quota 1M --weight 300
+at dom0 "xentmem attach a --quota 1M --weight 300"
 is "a is attached" [ $rc -eq 0 ]
 is "the backend waits for it" state_is "$m" "$a" 2
 is "the quota is in a node of dom0" [ "$(node "/local/domain/$m/xentmem/guest/$a/0/quota-pages")" = 256 ]
-run xenstore-ls -p "/local/domain/$m/xentmem/guest/$a"
+at dom0 "xenstore-ls -p \"/local/domain/$m/xentmem/guest/$a\""
 is "which the manager may read and the guest may not" says "(n0,r$m)"
-run xentmem attach a --weight 400
+at dom0 "xentmem attach a --weight 400"
 is "attaching again changes the policy" [ "$(node "/local/domain/$m/xentmem/guest/$a/0/weight")" = 400 ]
 is "and keeps the rest" [ "$(node "/local/domain/$m/xentmem/guest/$a/0/quota-pages")" = 256 ]
-run xentmem attach b
+at dom0 "xentmem attach b"
 is "b is attached" [ $rc -eq 0 ]
 b=$(domid b)
 xenstore-write "/local/domain/$b/name" a # xl itself does not allow it
-run xentmem attach a
+at dom0 "xentmem attach a"
 is "two guests with one name are refused" [ $rc -eq 4 ]
 is "and both domids are said" says "$a $b"
 xenstore-write "/local/domain/$b/name" b
 
 step "list"
-in_guest a "xentmem pool create --persistent"
+at a "xentmem pool create --persistent"
 is "a makes a pool" [ $rc -eq 0 ]
-run xentmem list
+at dom0 "xentmem list"
 echo "$out" | sed 's/^/| /'
 is "the table has both guests" [ "$(echo "$out" | grep -c -E '^(a|b) ')" -eq 2 ]
-run xentmem --json list
+at dom0 "xentmem --json list"
 is "JSON has a's quota" says '"quota_pages": 256'
-run xentmem list pools
+at dom0 "xentmem list pools"
 is "and a's pool" says persistent
-run xentmem stats --metrics
+at dom0 "xentmem stats --metrics"
 is "metrics end as they should" [ "$(echo "$out" | tail -n 1)" = "# EOF" ]
-run xentmem stats --check
+at dom0 "xentmem stats --check"
 is "every counter agrees with a full scan" [ $rc -eq 0 ]
 
 step "set"
-in_guest a "head -c 1048576 /dev/urandom | xentmem put 0 1 0"
+at a "head -c 1048576 /dev/urandom | xentmem put 0 1 0"
 is "a uses its quota up" [ $rc -eq 0 ]
-in_guest a "head -c 4096 /dev/urandom | xentmem put 0 2 0"
+at a "head -c 4096 /dev/urandom | xentmem put 0 2 0"
 is "one page more is refused" [ $rc -eq 4 ]
-run xentmem set a quota=2M
+at dom0 "xentmem set a quota=2M"
 is "the operator gives more" [ $rc -eq 0 ]
 more() { guest_run a "head -c 4096 /dev/urandom | xentmem put 0 2 0"; }
 check "and it is taken" wait_for 20 more
 
 step "allow and deny"
-in_guest b "xentmem pool join $pool"
+at b "xentmem pool join $pool"
 is "b may not join" [ $rc -eq 4 ]
-run xentmem allow $pool b read
+at dom0 "xentmem allow $pool b read"
 is "b is allowed to read" [ $rc -eq 0 ]
-run xentmem allow $pool a
+at dom0 "xentmem allow $pool a"
 is "a is allowed to fill" [ $rc -eq 0 ]
 joins() { guest_run "$1" "xentmem pool join $pool"; }
 check "a joins" wait_for 20 joins a
 check "b joins" wait_for 20 joins b
-run xentmem list members $pool
+at dom0 "xentmem list members $pool"
 is "both are members" [ "$(echo "$out" | grep -c yes)" -eq 2 ]
-in_guest a "echo hello | xentmem put 1 name:x 0"
+at a "echo hello | xentmem put 1 name:x 0"
 is "a puts" [ $rc -eq 0 ]
-in_guest b "xentmem get 0 name:x 0 | head -n 1"
+at b "xentmem get 0 name:x 0 | head -n 1"
 is "b gets" [ "$out" = hello ]
-in_guest b "echo hello | xentmem put 0 name:x 0"
+at b "echo hello | xentmem put 0 name:x 0"
 is "b may not put" [ $rc -eq 4 ]
-run xentmem deny $pool b
+at dom0 "xentmem deny $pool b"
 denied() { guest_run b "xentmem get 0 name:x 0 /dev/null" >/dev/null; [ $? -eq 4 ]; }
 check "b is denied, joined as it is" wait_for 20 denied
 
 step "freeze and thaw"
-run xentmem freeze a
+at dom0 "xentmem freeze a"
 is "a is frozen" [ $rc -eq 0 ]
-in_guest a "head -c 4096 /dev/urandom | xentmem put 0 3 0"
+at a "head -c 4096 /dev/urandom | xentmem put 0 3 0"
 is "its puts are refused" [ $rc -eq 4 ]
-in_guest a "xentmem get 0 1 0 /dev/null"
+at a "xentmem get 0 1 0 /dev/null"
 is "its gets are served" [ $rc -eq 0 ]
-run xentmem thaw a
-in_guest a "head -c 4096 /dev/urandom | xentmem put 0 3 0"
+at dom0 "xentmem thaw a"
+at a "head -c 4096 /dev/urandom | xentmem put 0 3 0"
 is "thawed, it puts again" [ $rc -eq 0 ]
-run xentmem freeze $pool
-in_guest a "echo hello | xentmem put 1 name:y 0"
+at dom0 "xentmem freeze $pool"
+at a "echo hello | xentmem put 1 name:y 0"
 is "a frozen pool takes nothing" [ $rc -eq 4 ]
-run xentmem thaw $pool
-run xentmem remove $pool
+at dom0 "xentmem thaw $pool"
+at dom0 "xentmem remove $pool"
 is "the pool is removed" [ $rc -eq 0 ]
-in_guest a "xentmem get 1 name:x 0 /dev/null"
+at a "xentmem get 1 name:x 0 /dev/null"
 is "and gone for a" [ $rc -eq 4 ]
 
 step "the agent: a guest that starts again"
@@ -169,7 +147,7 @@ GUEST_CONFIG="uuid = \"$uuid\"" guest_start a || exit
 a=$(domid a)
 check "the same guest is attached again" wait_for 30 state_is "$m" "$a" 2
 is "with its policy" [ "$(node "/local/domain/$m/xentmem/guest/$a/0/quota-pages")" = 512 ]
-in_guest a "xentmem pool create"
+at a "xentmem pool create"
 is "and it can use it" [ $rc -eq 0 ]
 
 step "the agent: a manager that is made anew"
@@ -179,18 +157,18 @@ check "it announces itself" wait_for 120 manager_is_ready || exit
 m=$(domid xentmem)
 attached_to_new() { state_is "$m" "$a" 2 && state_is "$m" "$(domid b)" 2; }
 check "both guests are attached to the new one" wait_for 60 attached_to_new
-in_guest a "xentmem pool create"
+at a "xentmem pool create"
 is "a can use it" [ $rc -eq 0 ]
 
 step "detach"
-run xentmem detach a
+at dom0 "xentmem detach a"
 is "a is detached" [ $rc -eq 0 ]
 is "its nodes are gone" no_nodes xentmem "$a"
-in_guest a "xentmem pool create"
+at a "xentmem pool create"
 is "the guest finds no manager" [ $rc -eq 5 ]
 sleep 6
 is "and the agent leaves it so" no_nodes xentmem "$a"
-run xentmem detach a
+at dom0 "xentmem detach a"
 is "detaching again says that it is not attached" [ $rc -eq 4 ]
 kill $agent
 wait $agent

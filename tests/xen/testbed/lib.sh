@@ -8,9 +8,16 @@
 #   note TEXT                     a figure or remark for the reader
 #   ok NAME / not_ok NAME REASON  one check's outcome
 #   check NAME COMMAND...         ok when the command succeeds
+#   at dom0|GUEST COMMAND         run a command where it belongs, show it as it is typed;
+#                                 its output is left in $out, its status in $rc
+#   is NAME CONDITION...          a check of what `at` left
+#   says TEXT                     is it in $out?
+#   show                          $out for the reader
+#   despite_emulator COMMAND...   again, twice at most, if the emulator lost a guest meanwhile
 #   wait_for SECONDS COMMAND...   until the command succeeds; fails when time is over
 #
-#   guest_start NAME [pvh|pv] [VCPUS] [MEMORY]   create and wait until it serves
+#   guest_start NAME [pvh|pv] [VCPUS] [MEMORY]   create and wait until it serves; the
+#                                 type is what this machine runs well unless told: $guest_type
 #   guest_create NAME ...         the same without waiting, for several at a time,
 #   guest_ready NAME              and the wait
 #       environment: GUEST_CONFIG   more lines for its xl configuration
@@ -27,6 +34,7 @@
 #       the product's /etc/xen/xentmem.cfg with the memory (MiB, default 256) and lines
 #       given, and with the agent in its image; after `xl create FILE` guest_ready,
 #       guest_run and the others work on it by the name xentmem
+#   manager_is_ready [NAME]       has the daemon in that domain (xentmem) announced itself?
 #
 #   zombies                       domains that died and are held by somebody
 #   no_zombies [SECONDS]          true when there are none, after that time at most
@@ -38,6 +46,8 @@ lib_failed=0
 lib_ended=
 lib_guests=/run/guests
 mkdir -p $lib_guests
+guest_type=$(cat /testbed/guest-type)
+out= rc=               # of the last `at`
 xl dmesg -c >/dev/null # a report shows what the hypervisor says from here on
 
 lib_cmdline="console=hvc0 quiet mitigations=off nowatchdog rcupdate.rcu_cpu_stall_suppress=1"
@@ -75,6 +85,25 @@ check() {
     fi
 }
 
+at() {
+    note "$1# $2"
+    if [ "$1" = dom0 ]; then out=$(sh -c "$2" 2>&1); else out=$(guest_run -t 180 "$1" "$2" 2>&1); fi
+    rc=$?
+}
+
+is() {
+    local name=$1
+    shift
+    if "$@"; then ok "$name"; else not_ok "$name" "status $rc: $(echo "$out" | tail -n 3 | tr '\n' ' ')"; fi
+}
+
+says() {
+    case $out in *"$1"*) return 0 ;; esac
+    return 1
+}
+
+show() { echo "$out" | while IFS= read -r line; do note "    $line"; done; }
+
 # The suite's status is what its checks say, and not what its last command said.
 lib_end() {
     local status=$?
@@ -110,7 +139,7 @@ uptime_s() { cut -d . -f 1 /proc/uptime; } # date may jump when dom0 stands stil
 # ---- guests ------------------------------------------------------------------
 
 guest_create() {
-    local name=$1 type=${2:-pvh} vcpus=${3:-1} memory=${4:-160}
+    local name=$1 type=${2:-$guest_type} vcpus=${3:-1} memory=${4:-160}
     cat >$lib_guests/"$name".cfg <<CONFIG
 name = "$name"
 type = "$type"
@@ -131,8 +160,8 @@ lib_create() { # and keep its number, which xl forgets when it dies
     xl -f create -q $lib_guests/"$1".cfg && domid "$1" >$lib_guests/"$1".id
 }
 
-# One PVH guest in some dozens triple-faults while it boots under QEMU's emulation of
-# SVM, before it runs anything of ours. It is started again, twice at most, and the
+# A PVH guest may triple-fault while it boots under QEMU's emulation of SVM (boot says
+# why), before it runs anything of ours. It is started again, twice at most, and the
 # report says so. A guest that is merely late or crashes otherwise is a failure.
 guest_ready() {
     local id
@@ -145,6 +174,20 @@ guest_ready() {
         [ ! -f $lib_guests/"$1".id ] || lib_create "$1" || break # the manager's on_reboot does it
     done
     not_ok "$1 starts" "it does not answer"
+    return 1
+}
+
+# For what runs in PVH under emulation. A guest that was lost shows in its own console
+# or in the hypervisor's; any other failure is one.
+despite_emulator() {
+    for lib_round in 1 2 3; do
+        xl dmesg -c >/dev/null
+        for lib_name in /var/log/xen/console/guest-*.log; do : >"$lib_name"; done
+        "$@" && return
+        grep -q 'Kernel panic' /var/log/xen/console/guest-*.log ||
+            xl dmesg | grep -q 'Triple fault' || return 1
+        note "the emulator lost a guest: $* is run again"
+    done
     return 1
 }
 
@@ -184,10 +227,13 @@ manager_config() {
     sed -e 's|^kernel *=.*|kernel = "/testbed/vmlinux"|' \
         -e 's|^ramdisk *=.*|ramdisk = "/testbed/manager.cpio"|' \
         -e "s|^memory *=.*|memory = $memory|" \
+        -e "s|^type *=.*|type = \"$guest_type\"|" \
         -e "s|^cmdline *= *\"\(.*\)\"|cmdline = \"\1 mitigations=off $lib_cmdline_pvh rdinit=/testbed/init\"|" \
         /etc/xen/xentmem.cfg >"$file"
     [ $# -eq 0 ] || printf '%s\n' "$@" >>"$file"
 }
+
+manager_is_ready() { xenstore-read "/local/domain/$(domid "${1:-xentmem}")/data/xentmem/ready"; }
 
 domid() { xl domid "$1" 2>/dev/null; }
 
