@@ -105,6 +105,18 @@ static void give_up_all(struct engine *e, account_nr account)
         pool_give_up(e, account, id);
 }
 
+uint64_t engine_account_pools(const struct engine *e, account_nr account)
+{
+    uint64_t pools = 0;
+
+    for (uint32_t id = 0; id < TMEMIF_MAX_POOLS; id++) {
+        if (atomic_load_explicit(&e->accounts[account].seats[id], memory_order_relaxed) !=
+            SEAT_NONE)
+            pools |= 1ull << id;
+    }
+    return pools;
+}
+
 void engine_account_reset(struct engine *e, account_nr account)
 {
     lock_take(&e->lock);

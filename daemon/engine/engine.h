@@ -112,6 +112,8 @@ enum tmemif_status engine_pool_join(struct engine *e, account_nr account,
 enum tmemif_status engine_pool_leave(struct engine *e, account_nr account, uint32_t pool_id);
 /* Destroy a private pool, leave a shared one. */
 enum tmemif_status engine_pool_destroy(struct engine *e, account_nr account, uint32_t pool_id);
+/* The ids of those that @account has, whatever its rights, as a bit map. Any thread, no lock. */
+uint64_t engine_account_pools(const struct engine *e, account_nr account);
 /* Destroy or leave all of them. */
 void engine_account_reset(struct engine *e, account_nr account);
 enum tmemif_status engine_pool_info(struct engine *e, account_nr account, uint32_t pool_id,

@@ -6,8 +6,12 @@
 #include "daemon/engine/reclaim.h"
 #include "daemon/engine/shard.h"
 
-/* How far a new epoch's floor is ahead of what puts under way have taken. */
-#define FLOOR_AHEAD (1u << 20)
+/*
+ * How far a new epoch's floor is ahead of the generations that puts have taken, to begin with; it
+ * doubles while puts overtake it. Generations end at 2^48, and members can make epochs as fast as
+ * they can attach, so it is not large.
+ */
+#define FLOOR_AHEAD 64u
 
 static enum tmemif_status slot_find_free(const struct engine *e, uint16_t *slot_out)
 {
@@ -151,18 +155,37 @@ static bool raise_floor(struct engine *e, uint16_t slot, uint64_t floor)
     return true;
 }
 
+/* Has it no page? A put that is under way enters the new epoch, as if it had come later. */
+static bool is_empty(struct engine *e, uint16_t slot)
+{
+    for (uint32_t i = 0; i < e->nr_shards; i++) {
+        struct shard *s = &e->shards[i];
+        uint32_t nr;
+
+        lock_take(&s->lock);
+        nr = queue_nr(&pool_part_of(e, &e->pools[slot], s)->queue);
+        lock_drop(&s->lock);
+        if (nr != 0)
+            return false;
+    }
+    return true;
+}
+
 void pool_begin_epoch(struct engine *e, uint16_t slot)
 {
     struct pool *p = &e->pools[slot];
     uint32_t epoch = ++e->last_epoch;
-    uint64_t floor;
+    uint64_t floor, ahead = FLOOR_AHEAD;
 
     /* Leases first: whoever has the lock of a shard after us finds the new epoch. */
     __atomic_store_n(&store_pools(e->store)[slot].epoch, epoch, __ATOMIC_RELEASE);
     atomic_store_explicit(&p->epoch, epoch, memory_order_relaxed);
-    do
-        floor = highest_generation(e) + FLOOR_AHEAD;
-    while (!raise_floor(e, slot, floor));
+    if (is_empty(e, slot))
+        return;
+    do {
+        floor = highest_generation(e) + ahead;
+        ahead *= 2;
+    } while (!raise_floor(e, slot, floor));
     floor_store(e, slot, floor);
     reclaim_add_drain(e, slot);
 }

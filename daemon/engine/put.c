@@ -147,6 +147,8 @@ enum tmemif_status engine_put_begin(struct engine *e, const struct page_op *op,
         return refuse(e, op, &h, TMEMIF_NEED_LEASE);
     if (claim_is_frozen(put.claim) || claim_is_frozen(&e->claims[op->account]))
         return refuse(e, op, &h, TMEMIF_FROZEN);
+    if (!shard_may_put(shard_of(e, h.object_hash)))
+        return refuse(e, op, &h, TMEMIF_NO_MEMORY);
     put.charged = charge(e, w, put.claim, persistent);
     if (!put.charged && !has_page(e, &h))
         return refuse(e, op, &h, TMEMIF_QUOTA);

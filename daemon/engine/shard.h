@@ -12,6 +12,14 @@
 bool shard_init(struct engine *e, struct shard *s);
 void shard_fini(struct engine *e, struct shard *s);
 
+/* Generations end some day. Puts are refused while there are enough left for flushes and epochs. */
+#define SHARD_LAST_PUT (LIVE_GENERATION_MAX - (1ull << 32))
+
+static inline bool shard_may_put(const struct shard *s)
+{
+    return atomic_load_explicit(&s->generation, memory_order_relaxed) < SHARD_LAST_PUT;
+}
+
 /*
  * A generation that no page here has had. Any thread, no lock: the check sum
  * of a page is computed from it before the lock is taken.

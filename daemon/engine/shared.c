@@ -77,7 +77,10 @@ static struct member *member_add(struct engine *e)
     return e->nr_members < ENGINE_MAX_MEMBERS ? &e->members[e->nr_members++] : NULL;
 }
 
-/* A member that has joined feels it at once. */
+/*
+ * A member that has joined feels it at once. One that may not fill any more may not flush either:
+ * what it has changed since, and what it flushes in vain, must not be hit by others (C25).
+ */
 static void seat_set_right(struct engine *e, uint32_t shared, const struct account_key *key,
                            enum pool_right right)
 {
@@ -90,8 +93,12 @@ static void seat_set_right(struct engine *e, uint32_t shared, const struct accou
         _Atomic uint32_t *seat = &e->accounts[account].seats[id];
         uint32_t now = atomic_load_explicit(seat, memory_order_relaxed);
 
-        if (now != SEAT_NONE && seat_slot(now) == slot)
-            atomic_store_explicit(seat, seat_make(slot, right), memory_order_release);
+        if (now == SEAT_NONE || seat_slot(now) != slot)
+            continue;
+        atomic_store_explicit(seat, seat_make(slot, right), memory_order_release);
+        if (seat_right(now) == RIGHT_FILL && right != RIGHT_FILL &&
+            !pool_is_persistent(&e->pools[slot]))
+            pool_begin_epoch(e, slot);
     }
 }
 

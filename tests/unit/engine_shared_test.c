@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Shared pools, rights and fill leases, straight at the engine. */
+#include "daemon/engine/shard.h"
 #include "tests/lib/runner.h"
-
 #include "tests/unit/engine_world.h"
 
 #define PERSISTENT TMEMIF_POOL_PERSISTENT
@@ -179,6 +179,67 @@ static void c25_fence_leaves_persistent_pools_and_readers_pools_alone(void)
     engine_account_fence(s.w.e, s.b);
     CU_ASSERT_EQUAL(get(&s.w, s.b, s.q, 1, 1, 1), TMEMIF_OK);
     CU_ASSERT_EQUAL(get(&s.w, s.b, q, 2, 2, 2), TMEMIF_OK);
+    world_end(&s.w);
+}
+
+/* What it flushes from now on flushes nothing: its pages may be older than what it has written. */
+static void c25_member_that_may_not_fill_any_more_costs_an_ephemeral_pool_its_pages(void)
+{
+    struct pair s = pair_make(0);
+
+    CU_ASSERT_EQUAL(put(&s.w, s.b, s.q, 1, 1, 1), TMEMIF_OK);
+    allow(&s.w, 5, 1, RIGHT_FILL); /* no news */
+    CU_ASSERT_EQUAL(get(&s.w, s.b, s.q, 1, 1, 1), TMEMIF_OK);
+    allow(&s.w, 5, 1, RIGHT_READ);
+    CU_ASSERT_EQUAL(flush(&s.w, s.a, s.p, 1, 1), TMEMIF_READ_ONLY);
+    CU_ASSERT_EQUAL(get(&s.w, s.b, s.q, 1, 1, 1), TMEMIF_MISS);
+    CU_ASSERT_EQUAL(put(&s.w, s.b, s.q, 1, 1, 2), TMEMIF_OK);
+    allow(&s.w, 5, 1, RIGHT_NONE);
+    CU_ASSERT_EQUAL(get(&s.w, s.b, s.q, 1, 1, 2), TMEMIF_OK);
+    CU_ASSERT(is_sound(&s.w));
+    world_end(&s.w);
+}
+
+static void c25_fences_of_an_empty_pool_use_no_generations_up(void)
+{
+    struct pair s = pair_make(0);
+    uint64_t before, after;
+
+    CU_ASSERT_EQUAL(put(&s.w, s.b, s.q, 1, 1, 1), TMEMIF_OK);
+    engine_account_fence(s.w.e, s.a);
+    reclaim_all(&s.w);
+    before = s.w.e->shards[0].generation;
+    for (unsigned i = 0; i < 1000; i++)
+        engine_account_fence(s.w.e, s.a);
+    after = s.w.e->shards[0].generation;
+    CU_ASSERT_EQUAL(after, before);
+    world_end(&s.w);
+}
+
+static void put_at_the_end_of_generations_is_refused_and_flushes_go_on(void)
+{
+    struct pair s = pair_make(0);
+
+    CU_ASSERT_EQUAL(put(&s.w, s.b, s.q, 1, 1, 1), TMEMIF_OK);
+    for (uint32_t i = 0; i < s.w.e->nr_shards; i++)
+        s.w.e->shards[i].generation = SHARD_LAST_PUT;
+    CU_ASSERT_EQUAL(put(&s.w, s.b, s.q, 2, 1, 1), TMEMIF_NO_MEMORY);
+    CU_ASSERT_EQUAL(get(&s.w, s.b, s.q, 1, 1, 1), TMEMIF_OK);
+    engine_account_fence(s.w.e, s.a);
+    CU_ASSERT_EQUAL(get(&s.w, s.b, s.q, 1, 1, 1), TMEMIF_MISS);
+    CU_ASSERT_EQUAL(flush_object(&s.w, s.b, s.q, 1, 0, 9), TMEMIF_OK);
+    world_restart_engine(&s.w);
+    CU_ASSERT(is_sound(&s.w));
+    world_end(&s.w);
+}
+
+static void a_pool_without_a_right_is_still_one_of_the_accounts(void)
+{
+    struct pair s = pair_make(0);
+
+    allow(&s.w, 5, 2, RIGHT_NONE);
+    CU_ASSERT_EQUAL(engine_account_pools(s.w.e, s.a), 1ull << s.p);
+    CU_ASSERT_EQUAL(engine_account_pools(s.w.e, s.b), 3);
     world_end(&s.w);
 }
 
@@ -454,6 +515,10 @@ static void members_and_policies_are_listed(void)
     T(c25_persistent_pool_stays_until_the_operator_removes_it)                                     \
     T(c25_lost_member_that_may_fill_costs_an_ephemeral_pool_its_pages_and_leases)                  \
     T(c25_fence_leaves_persistent_pools_and_readers_pools_alone)                                   \
+    T(c25_member_that_may_not_fill_any_more_costs_an_ephemeral_pool_its_pages)                     \
+    T(c25_fences_of_an_empty_pool_use_no_generations_up)                                           \
+    T(put_at_the_end_of_generations_is_refused_and_flushes_go_on)                                  \
+    T(a_pool_without_a_right_is_still_one_of_the_accounts)                                         \
     T(c26_who_is_not_allowed_does_not_join)                                                        \
     T(c26_another_device_or_incarnation_of_a_guest_is_another_member)                              \
     T(c26_reader_gets_and_neither_puts_nor_flushes_nor_founds)                                     \
