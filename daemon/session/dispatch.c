@@ -155,6 +155,10 @@ static enum tmemif_status pool_info(const struct sender *s, const struct tmemif_
     return data_copy_out(s->link, &r->u.info.data, &info) ? TMEMIF_OK : TMEMIF_BAD_GRANT;
 }
 
+/* In pages copied. The first takes the lock of every shard, the second may look at 64 pages. */
+#define POOL_COST  16u
+#define FLUSH_COST 8u
+
 enum {
     CHANGES_POOLS = 1,
     MAY_WAIT = 2, /* BUSY is no answer but a reason to come again */
@@ -164,21 +168,27 @@ static const struct {
     enum tmemif_status (*run)(const struct sender *s, const struct tmemif_request *r,
                               struct tmemif_response *rsp);
     unsigned traits;
+    unsigned cost;
     enum tmemif_status without_account; /* answer to a sender that has none */
 } ops[] = {
-    [TMEMIF_OP_NOP] = {nop, 0, TMEMIF_OK},
-    [TMEMIF_OP_POOL_CREATE] = {pool_create, CHANGES_POOLS, TMEMIF_NOT_ALLOWED},
-    [TMEMIF_OP_POOL_JOIN] = {pool_join, CHANGES_POOLS, TMEMIF_NOT_ALLOWED},
-    [TMEMIF_OP_POOL_LEAVE] = {pool_leave, CHANGES_POOLS, TMEMIF_NO_POOL},
-    [TMEMIF_OP_POOL_DESTROY] = {pool_destroy, CHANGES_POOLS, TMEMIF_NO_POOL},
-    [TMEMIF_OP_POOL_INFO] = {pool_info, 0, TMEMIF_NO_POOL},
-    [TMEMIF_OP_RESET] = {reset, CHANGES_POOLS, TMEMIF_OK},
-    [TMEMIF_OP_PAGE_PUT] = {page_put, 0, TMEMIF_NO_POOL},
-    [TMEMIF_OP_PAGE_GET] = {page_get, 0, TMEMIF_NO_POOL},
-    [TMEMIF_OP_PAGE_FLUSH] = {page_flush, 0, TMEMIF_NO_POOL},
-    [TMEMIF_OP_OBJECT_FLUSH] = {range_flush, MAY_WAIT, TMEMIF_NO_POOL},
-    [TMEMIF_OP_RANGE_FLUSH] = {range_flush, MAY_WAIT, TMEMIF_NO_POOL},
+    [TMEMIF_OP_NOP] = {nop, 0, 1, TMEMIF_OK},
+    [TMEMIF_OP_POOL_CREATE] = {pool_create, CHANGES_POOLS, POOL_COST, TMEMIF_NOT_ALLOWED},
+    [TMEMIF_OP_POOL_JOIN] = {pool_join, CHANGES_POOLS, POOL_COST, TMEMIF_NOT_ALLOWED},
+    [TMEMIF_OP_POOL_LEAVE] = {pool_leave, CHANGES_POOLS, POOL_COST, TMEMIF_NO_POOL},
+    [TMEMIF_OP_POOL_DESTROY] = {pool_destroy, CHANGES_POOLS, POOL_COST, TMEMIF_NO_POOL},
+    [TMEMIF_OP_POOL_INFO] = {pool_info, 0, POOL_COST, TMEMIF_NO_POOL},
+    [TMEMIF_OP_RESET] = {reset, CHANGES_POOLS, POOL_COST, TMEMIF_OK},
+    [TMEMIF_OP_PAGE_PUT] = {page_put, 0, 1, TMEMIF_NO_POOL},
+    [TMEMIF_OP_PAGE_GET] = {page_get, 0, 1, TMEMIF_NO_POOL},
+    [TMEMIF_OP_PAGE_FLUSH] = {page_flush, 0, 1, TMEMIF_NO_POOL},
+    [TMEMIF_OP_OBJECT_FLUSH] = {range_flush, MAY_WAIT, FLUSH_COST, TMEMIF_NO_POOL},
+    [TMEMIF_OP_RANGE_FLUSH] = {range_flush, MAY_WAIT, FLUSH_COST, TMEMIF_NO_POOL},
 };
+
+unsigned dispatch_cost(unsigned op)
+{
+    return ops[op].cost;
+}
 
 static enum tmemif_status run_pools(const struct sender *s, const struct tmemif_request *r,
                                     struct tmemif_response *rsp)
@@ -186,7 +196,7 @@ static enum tmemif_status run_pools(const struct sender *s, const struct tmemif_
     enum tmemif_status rc;
 
     lock_take(s->pools_lock);
-    record_begin_pools(s->record, r->op, r->pool, record_pools_now(s->engine, s->account));
+    record_begin_pools(s->record, r->op, r->pool, engine_account_pools(s->engine, s->account));
     rc = ops[r->op].run(s, r, rsp);
     record_finish(s->record, rc, rsp->value);
     lock_drop(s->pools_lock);

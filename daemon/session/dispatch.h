@@ -40,6 +40,9 @@ struct control_ops {
 #define CONTROL_MAX_MESSAGE 4096u
 #define CONTROL_MAX_REPLY   65536u
 
+/* What a request of this kind costs, in units of a page's get; a batch is none. */
+unsigned dispatch_cost(unsigned op);
+
 /* On whose behalf a worker runs a request. */
 struct sender {
     struct engine *engine;

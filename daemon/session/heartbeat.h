@@ -6,7 +6,10 @@
  * What a look finds changed may have changed right after the look before, so
  * the peer is known to have lived at that time only. T/2 after it the peer is
  * silent, and no get of a pool that it may fill is answered before that pool
- * has started a new epoch (rule C25). Pure: time is a parameter.
+ * has started a new epoch (rule C25). A peer that is silent may still publish a
+ * flush, which is served soon as long as we are there; when we come back T/2 after
+ * the last look, it may have waited too long, and the pool starts another epoch.
+ * Pure: time is a parameter.
  */
 #ifndef XTM_SESSION_HEARTBEAT_H
 #define XTM_SESSION_HEARTBEAT_H
@@ -21,13 +24,14 @@ struct heartbeat {
     uint32_t beat;     /* at the last look */
     uint64_t looked_ms;
     uint64_t alive_ms; /* it is known to have lived then */
-    bool silent;       /* and has been fenced for it */
+    bool silent;       /* since T/2 or more */
 };
 
 void heartbeat_start(struct heartbeat *h, uint32_t fence_ms, uint32_t beat, uint64_t now_ms);
-/* Look at the peer's @beat. True: it has just been found silent; fence it. */
+/* Look at the peer's @beat. True: the deadline has passed; fence it. */
 bool heartbeat_look(struct heartbeat *h, uint32_t beat, uint64_t now_ms);
-/* When the peer will be silent unless a look finds a change; HEARTBEAT_NEVER if it is already. */
+/* From when on it is to be fenced unless a look comes before; HEARTBEAT_NEVER: it has no heartbeat.
+ */
 uint64_t heartbeat_deadline_ms(const struct heartbeat *h);
 /* How often to look; 0: not at all. */
 uint32_t heartbeat_period_ms(const struct heartbeat *h);

@@ -98,7 +98,7 @@ static enum tmemif_status resume_ring(struct store *store, struct session_ring *
         return TMEMIF_NOT_FOUND;
     }
     if (r->replay)
-        record_resolve_pools(r->record, record_pools_now(s->engine, s->account));
+        record_resolve_pools(r->record, engine_account_pools(s->engine, s->account));
     return TMEMIF_OK;
 }
 

@@ -70,18 +70,6 @@ void record_begin_pools(struct ring_rec *rec, enum tmemif_op op, uint32_t pool_i
     STORE(rec->op, (uint16_t)op);
 }
 
-uint64_t record_pools_now(struct engine *e, account_nr account)
-{
-    struct tmemif_pool_info info;
-    uint64_t pools = 0;
-
-    for (uint32_t id = 0; id < TMEMIF_MAX_POOLS; id++) {
-        if (engine_pool_info(e, account, id, &info) == TMEMIF_OK)
-            pools |= 1ull << id;
-    }
-    return pools;
-}
-
 void record_resolve_pools(struct ring_rec *rec, uint64_t pools_now)
 {
     uint64_t gained, lost;

@@ -43,8 +43,6 @@ struct tmemif_response record_answer(const struct ring_rec *rec);
  */
 void record_begin_pools(struct ring_rec *rec, enum tmemif_op op, uint32_t pool_id,
                         uint64_t pools_before);
-/* The pool ids of @account as a bit map. */
-uint64_t record_pools_now(struct engine *e, account_nr account);
 /* After a restart, before the account's rings are served: finish or forget such a request. */
 void record_resolve_pools(struct ring_rec *rec, uint64_t pools_now);
 

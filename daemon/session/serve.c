@@ -10,7 +10,7 @@
 struct turn {
     struct session_ring *ring;
     struct sender sender;
-    unsigned budget; /* requests and elements that may still run */
+    unsigned budget; /* what requests and elements may still cost */
     bool notify;     /* the peer asked to be told of an answer of this turn */
 };
 
@@ -26,6 +26,11 @@ static void count(_Atomic(uint64_t) *counter, uint64_t n)
     /* one writer: no locked instruction is needed */
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
                           memory_order_relaxed);
+}
+
+static void spend(struct turn *t, unsigned cost)
+{
+    t->budget -= cost < t->budget ? cost : t->budget;
 }
 
 static void answer(struct turn *t, struct tmemif_response rsp)
@@ -116,10 +121,10 @@ static enum progress run_batch(struct turn *t)
 
         if (t->budget == 0)
             return PROGRESS_LATER;
-        t->budget--;
         untrusted = data_take_request(t->sender.link, &batch->requests, r->element);
         record_begin_element(r->record, r->element);
         rsp.status = (uint16_t)tmem_batch_element_decode(&untrusted, &r->session->limits, &request);
+        spend(t, rsp.status == TMEMIF_OK ? dispatch_cost(request.op) : 1);
         if (rsp.status == TMEMIF_OK && !dispatch_request(&t->sender, &request, &rsp))
             return PROGRESS_LATER;
         rsp.number = r->element;
@@ -221,11 +226,18 @@ static enum serve_result serve_requests(struct turn *t)
         if (!have_request(t, &result))
             return result;
         if (!t->ring->busy) { /* refused as it was taken */
-            t->budget--;
+            spend(t, 1);
             continue;
         }
+        /*
+         * Asked once the request is here: whoever it is kept from by a fence that falls due
+         * later overlaps with it (PROTOCOL.md, "Fencing").
+         */
+        if (attention_is_due(t->ring->session->attention))
+            return SERVE_MORE;
         if (t->ring->request.op != TMEMIF_OP_BATCH) /* whose elements count instead */
-            t->budget--;
+            spend(t, t->ring->request.op == TMEMIF_OP_CONTROL ? 1
+                                                              : dispatch_cost(t->ring->request.op));
         switch (run(t)) {
         case PROGRESS_ANSWERED:
             break;

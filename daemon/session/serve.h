@@ -13,7 +13,7 @@ enum serve_result {
 };
 
 /*
- * Serve at most @budget requests, elements of batches counted. Every answer is
+ * Serve requests, and elements of batches, that cost @budget and one of them more. Every answer is
  * on the ring before the next request begins; the peer is notified at the end
  * if it asked for that.
  */

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "daemon/util/bug.h"
+#include "daemon/util/clock.h"
 
 void attention_ask(struct attention *a)
 {
@@ -12,6 +13,13 @@ void attention_ask(struct attention *a)
 
     if (write(a->fd, &one, sizeof(one)) < 0)
         BUG_UNLESS(errno == EAGAIN); /* the counter is full: it is awake */
+}
+
+bool attention_is_due(const struct attention *a)
+{
+    uint64_t by_ms = atomic_load_explicit(&a->fence_by_ms, memory_order_acquire);
+
+    return by_ms != HEARTBEAT_NEVER && clock_boot_ms() >= by_ms;
 }
 
 void session_break(struct session *s, const char *reason)

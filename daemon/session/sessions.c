@@ -133,7 +133,7 @@ static void tidy_account(struct session_table *t, account_nr account)
     if (account == LAYOUT_NONE || !engine_account_stats(t->config.engine, account, &stats))
         return;
     if (stats.key.kind == ACCOUNT_LOCAL && !stats.frozen &&
-        record_pools_now(t->config.engine, account) == 0)
+        engine_account_pools(t->config.engine, account) == 0)
         close_account(t, account);
 }
 
@@ -215,7 +215,7 @@ static void end_session(struct session_table *t, struct session *s, enum session
                 s->link->peer.device, why);
     unlink_session(t, s);
     stop_rings(s);
-    if (end == SESSION_LOST && !s->heartbeat.silent)
+    if (end == SESSION_LOST)
         fence(t, s, why);
     /* nothing is under way any more: whoever attaches next begins anew */
     for (unsigned i = 0; end != SESSION_KEPT && i < s->nr_rings; i++)

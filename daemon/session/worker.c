@@ -13,11 +13,12 @@
 #include "daemon/util/bug.h"
 #include "daemon/util/clock.h"
 
-#define TURN_BUDGET     32u /* requests of one ring before the next ring has its turn */
-#define RECLAIM_PAGES   64u /* dead pages freed between turns */
-#define TURNS_PER_LOOK  16u /* turns between looks at the sleeping rings while others are awake */
-#define EVENTS_PER_LOOK 32
-#define FENCE_WAIT_MS   1
+#define TURN_BUDGET        32u     /* requests of one ring before the next ring has its turn */
+#define RECLAIM_PAGES      64u     /* dead pages freed between rounds */
+#define ROUNDS_PER_RECLAIM 16u     /* while rings have work; else after each */
+#define LOOK_NS            100000u /* between looks at the sleeping rings while others are awake */
+#define EVENTS_PER_LOOK    32
+#define FENCE_WAIT_MS      1
 /* A polling time that has shrunk below this is no use. */
 #define POLL_MIN_NS 4000u
 
@@ -43,7 +44,10 @@ struct worker {
 
     /* the thread's own */
     struct session_ring *rings; /* all of them, by all_next */
-    struct session_ring *awake; /* those to be served, by next */
+    struct session_ring *awake; /* those to be served, by next: who was served goes to the end */
+    struct session_ring *last_awake;
+    unsigned nr_awake;
+    uint64_t looked_ns;
     uint64_t poll_max_ns;
     uint64_t poll_ns; /* grows while polling pays, shrinks while it does not */
     bool stop;
@@ -51,23 +55,42 @@ struct worker {
 
 /* ---- the thread's lists ---- */
 
+static void append_awake(struct worker *w, struct session_ring *r)
+{
+    r->next = NULL;
+    if (w->awake)
+        w->last_awake->next = r;
+    else
+        w->awake = r;
+    w->last_awake = r;
+    w->nr_awake++;
+}
+
+static struct session_ring *pop_awake(struct worker *w)
+{
+    struct session_ring *r = w->awake;
+
+    w->awake = r->next;
+    w->nr_awake--;
+    return r;
+}
+
 static void wake_ring(struct worker *w, struct session_ring *r)
 {
     if (r->awake)
         return;
     r->awake = true;
     r->idle_since_ns = 0;
-    r->next = w->awake;
-    w->awake = r;
+    append_awake(w, r);
 }
 
 static void forget_ring(struct worker *w, struct session_ring *gone)
 {
-    for (struct session_ring **at = &w->awake; *at; at = &(*at)->next) {
-        if (*at == gone) {
-            *at = gone->next;
-            break;
-        }
+    for (unsigned nr = w->nr_awake; nr > 0; nr--) {
+        struct session_ring *r = pop_awake(w);
+
+        if (r != gone)
+            append_awake(w, r);
     }
     for (struct session_ring **at = &w->rings; *at; at = &(*at)->all_next) {
         if (*at == gone) {
@@ -166,23 +189,21 @@ static bool serve(struct worker *w, struct session_ring *r, bool *busy_out)
     }
 }
 
-/* One turn of every ring that is awake. True: some had work. */
+/* A round: one turn of every ring that is awake, unless a command comes. True: some had work. */
 static bool serve_awake(struct worker *w)
 {
-    struct session_ring **at = &w->awake;
     bool busy = false;
 
-    while (*at) {
-        struct session_ring *r = *at;
+    for (unsigned nr = w->nr_awake; nr > 0; nr--) {
+        struct session_ring *r;
 
         if (atomic_load_explicit(&w->kicked, memory_order_relaxed))
             return true;
-        if (serve(w, r, &busy)) {
-            at = &r->next;
-        } else {
+        r = pop_awake(w);
+        if (serve(w, r, &busy))
+            append_awake(w, r);
+        else
             r->awake = false;
-            *at = r->next;
-        }
     }
     return busy;
 }
@@ -206,8 +227,9 @@ static void look(struct worker *w, int timeout_ms)
     uint64_t before = timeout_ms ? clock_now_ns() : 0;
     int nr = epoll_wait(w->epoll_fd, events, EVENTS_PER_LOOK, timeout_ms);
 
+    w->looked_ns = clock_now_ns();
     if (timeout_ms)
-        learn_from_sleep(w, clock_now_ns() - before);
+        learn_from_sleep(w, w->looked_ns - before);
     for (int i = 0; i < nr; i++) {
         if (events[i].data.ptr) {
             hear(w, events[i].data.ptr, events[i].events);
@@ -220,35 +242,27 @@ static void look(struct worker *w, int timeout_ms)
     }
 }
 
-static bool is_fence_due(struct worker *w)
-{
-    uint64_t by_ms = atomic_load_explicit(&w->attention->fence_by_ms, memory_order_acquire);
-
-    return by_ms != HEARTBEAT_NEVER && clock_boot_ms() >= by_ms;
-}
-
 static void *worker_main(void *arg)
 {
     struct worker *w = arg;
-    unsigned turns = 0;
+    unsigned rounds = 0;
 
     while (!w->stop) {
         bool busy, reclaiming = false;
 
         if (atomic_exchange_explicit(&w->kicked, false, memory_order_acquire))
             run_command(w);
-        if (w->awake && is_fence_due(w)) {
+        if (w->awake && attention_is_due(w->attention)) {
             attention_ask(w->attention);
             look(w, FENCE_WAIT_MS);
             continue;
         }
         busy = serve_awake(w);
-        turns++;
-        if (!busy || turns % TURNS_PER_LOOK == 0)
+        if (!busy || ++rounds % ROUNDS_PER_RECLAIM == 0)
             reclaiming = engine_reclaim(w->engine, w->number, RECLAIM_PAGES);
         if (!w->awake && !reclaiming && !w->stop)
             look(w, -1);
-        else if (turns % TURNS_PER_LOOK == 0)
+        else if (clock_now_ns() - w->looked_ns >= LOOK_NS)
             look(w, 0);
     }
     return NULL;

@@ -39,9 +39,25 @@ static void silent_peer_is_fenced_once_at_half_its_time(void)
     CU_ASSERT_EQUAL(heartbeat_deadline_ms(&h), FENCE_MS / 2);
     CU_ASSERT_FALSE(heartbeat_look(&h, 1, FENCE_MS / 2 - 1));
     CU_ASSERT_TRUE(heartbeat_look(&h, 1, FENCE_MS / 2));
-    CU_ASSERT_EQUAL(heartbeat_deadline_ms(&h), HEARTBEAT_NEVER);
-    CU_ASSERT_FALSE(heartbeat_look(&h, 1, FENCE_MS));
-    CU_ASSERT_FALSE(heartbeat_look(&h, 1, 100 * FENCE_MS));
+    for (uint64_t now = FENCE_MS / 2; now < 10 * FENCE_MS; now += heartbeat_period_ms(&h)) {
+        CU_ASSERT_FALSE(heartbeat_look(&h, 1, now));
+        CU_ASSERT_TRUE(h.silent);
+        CU_ASSERT_EQUAL(heartbeat_deadline_ms(&h), now + FENCE_MS / 2);
+    }
+}
+
+/* It published a flush after it was fenced, and has taken it as complete while we were away. */
+static void silent_peer_is_fenced_again_after_our_own_absence(void)
+{
+    struct heartbeat h;
+
+    heartbeat_start(&h, FENCE_MS, 1, 0);
+    CU_ASSERT_TRUE(heartbeat_look(&h, 1, FENCE_MS / 2));
+    CU_ASSERT_TRUE(heartbeat_look(&h, 2, 5 * FENCE_MS));
+    CU_ASSERT_TRUE(h.silent);
+    CU_ASSERT_TRUE(heartbeat_look(&h, 2, 10 * FENCE_MS));
+    CU_ASSERT_FALSE(heartbeat_look(&h, 3, 10 * FENCE_MS + 1));
+    CU_ASSERT_FALSE(h.silent);
 }
 
 static void peer_that_beats_again_can_fall_silent_again(void)
@@ -82,6 +98,7 @@ static void deadline_counts_from_the_look_before_the_change(void)
     T(peer_without_fence_time_is_never_silent)                                                     \
     T(beating_peer_is_never_silent)                                                                \
     T(silent_peer_is_fenced_once_at_half_its_time)                                                 \
+    T(silent_peer_is_fenced_again_after_our_own_absence)                                           \
     T(peer_that_beats_again_can_fall_silent_again)                                                 \
     T(change_found_after_our_own_absence_does_not_count)                                           \
     T(deadline_counts_from_the_look_before_the_change)

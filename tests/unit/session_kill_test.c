@@ -181,6 +181,7 @@ static bool world_open(struct world *w, struct store *store, struct memory *m, b
 
     memset(w, 0, sizeof(*w));
     w->store = store;
+    atomic_init(&w->attention.fence_by_ms, HEARTBEAT_NEVER);
     w->engine = engine_create(store, &engine_config);
     if (!w->engine)
         return false;
@@ -327,7 +328,7 @@ static const char *take_up(struct store *s, const struct memory *shared, uint32_
         wrong = "the ring was not served to its end";
     if (!wrong)
         wrong = check_answers(m, nr_requests);
-    if (!wrong && record_pools_now(w.engine, w.session->account) != 3)
+    if (!wrong && engine_account_pools(w.engine, w.session->account) != 3)
         wrong = "a pool is missing, or there is one too many";
     for (unsigned i = 0; !wrong && i < NR_LASTING; i++) {
         bool there = is_there(&w, lasting[i].object, lasting[i].index);
