@@ -92,10 +92,10 @@ static enum tmemif_status flush_range(struct engine *e, struct shard *s, const s
             shard_kill_into(e, s, h, shard_seek(e, s, h), dead);
         }
     } else {
-        if (s->nr_tombs == tomb_room(e))
+        if (!tomb_may_add(e, s, h->key.pool))
             return TMEMIF_BUSY;
         intent_begin(op->record, &h->key, first, last, 0, TMEMIF_OK);
-        BUG_UNLESS(tomb_add(e, s, h, first, last));
+        tomb_add(e, s, h, first, last);
     }
     ++*lease_object_counter(&s->leases, h);
     count_flush(e, s, h->key.pool);

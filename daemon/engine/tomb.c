@@ -10,6 +10,17 @@ uint32_t tomb_room(const struct engine *e)
     return room < SHARD_MAX_TOMBS ? room : SHARD_MAX_TOMBS;
 }
 
+bool tomb_may_add(const struct engine *e, const struct shard *s, uint16_t slot)
+{
+    uint32_t room = tomb_room(e), most = room < 4 ? 1 : room / 4;
+    const struct claim *claim = pool_claim(&e->pools[slot]);
+    uint32_t nr = 0;
+
+    for (uint32_t i = 0; i < s->nr_tombs; i++)
+        nr += pool_claim(&e->pools[s->tombs[i].handle.key.pool]) == claim;
+    return s->nr_tombs < room && nr < most;
+}
+
 bool tomb_covers(const struct shard *s, const struct desc *d)
 {
     uint64_t generation = live_generation(d->live);
@@ -36,14 +47,12 @@ static struct tombstone_rec *record_free(struct engine *e, const struct shard *s
     return NULL;
 }
 
-bool tomb_add(struct engine *e, struct shard *s, const struct handle *h, uint32_t first,
+void tomb_add(struct engine *e, struct shard *s, const struct handle *h, uint32_t first,
               uint32_t last)
 {
     struct tombstone_rec *record;
     struct tomb *t;
 
-    if (s->nr_tombs == tomb_room(e))
-        return false;
     record = record_free(e, s);
     BUG_UNLESS(record != NULL);
     t = &s->tombs[s->nr_tombs];
@@ -64,7 +73,6 @@ bool tomb_add(struct engine *e, struct shard *s, const struct handle *h, uint32_
     atomic_fetch_add_explicit(&e->nr_tombs, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&pool_claim(&e->pools[h->key.pool])->nr_dying, 1,
                               memory_order_relaxed);
-    return true;
 }
 
 static void tomb_end(struct engine *e, struct shard *s, uint32_t at)

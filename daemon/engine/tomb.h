@@ -14,14 +14,14 @@
 /* Tombstones that one shard may have. */
 uint32_t tomb_room(const struct engine *e);
 
+/* May the pool @slot have one more? One claim gets no more than a quarter of a shard's room. */
+bool tomb_may_add(const struct engine *e, const struct shard *s, uint16_t slot);
+
 /* Is @d under one of the shard's tombstones? */
 bool tomb_covers(const struct shard *s, const struct desc *d);
 
-/*
- * The pages of the object of @h from @first to @last are dead from now on.
- * False: the shard has no room for one more.
- */
-bool tomb_add(struct engine *e, struct shard *s, const struct handle *h, uint32_t first,
+/* The pages of the object of @h from @first to @last are dead from now on. */
+void tomb_add(struct engine *e, struct shard *s, const struct handle *h, uint32_t first,
               uint32_t last);
 
 /*

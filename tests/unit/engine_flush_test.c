@@ -53,6 +53,16 @@ static void c14_flushed_object_is_gone_and_others_are_not(void)
     world_end(&w);
 }
 
+/* Of object 1; as a ring's worker does it when all tombstones are in use. */
+static void flush_at_last(struct world *w, account_nr a, uint32_t p, uint32_t first, uint32_t last)
+{
+    enum tmemif_status rc;
+
+    while ((rc = flush_object(w, a, p, 1, first, last)) == TMEMIF_BUSY)
+        engine_reclaim(w->e, 0, 64);
+    CU_ASSERT_EQUAL(rc, TMEMIF_OK);
+}
+
 /* Every range of an object, dense or sparse, against the indexes that should be left. */
 static void c14_flushed_range_takes_exactly_its_indexes(void)
 {
@@ -65,15 +75,14 @@ static void c14_flushed_range_takes_exactly_its_indexes(void)
         for (uint32_t first = 0; first < 300; first += 59) {
             for (uint32_t last = first; last < 300; last += 47) {
                 put_many(&w, a, p, 1, 300, strides[s]);
-                CU_ASSERT_EQUAL(flush_object(&w, a, p, 1, first * strides[s], last * strides[s]),
-                                TMEMIF_OK);
+                flush_at_last(&w, a, p, first * strides[s], last * strides[s]);
                 for (uint32_t i = 0; i < 300; i++)
                     CU_ASSERT_EQUAL(get(&w, a, p, 1, i * strides[s], i),
                                     i >= first && i <= last ? TMEMIF_MISS : TMEMIF_OK);
             }
         }
         CU_ASSERT(is_sound(&w));
-        CU_ASSERT_EQUAL(flush_object(&w, a, p, 1, 0, UINT32_MAX), TMEMIF_OK);
+        flush_at_last(&w, a, p, 0, UINT32_MAX);
         reclaim_all(&w);
         CU_ASSERT_EQUAL(frames_used(&w), 0);
     }
@@ -228,6 +237,24 @@ static void more_long_flushes_than_tombstones_wait_for_each_other(void)
     world_end(&w);
 }
 
+static void one_guests_long_flushes_leave_tombstones_for_others(void)
+{
+    struct world w = world_make(65536, 0, 1, 1);
+    account_nr a = guest(&w, 1, 60000, 0), b = guest(&w, 2, 5000, 0);
+    uint32_t p = pool(&w, a, PERSISTENT), q = pool(&w, b, PERSISTENT);
+    uint32_t object = 0;
+
+    do
+        put_many(&w, a, p, ++object, 70, 1);
+    while (flush_object(&w, a, p, object, 0, UINT32_MAX) == TMEMIF_OK && object < 800);
+    CU_ASSERT(object < 800);
+    put_many(&w, b, q, 1, 70, 1);
+    CU_ASSERT_EQUAL(flush_object(&w, b, q, 1, 0, UINT32_MAX), TMEMIF_OK);
+    CU_ASSERT_EQUAL(flush_object(&w, a, p, object, 0, UINT32_MAX), TMEMIF_BUSY);
+    CU_ASSERT(is_sound(&w));
+    world_end(&w);
+}
+
 static void several_long_flushes_of_one_object_overlap(void)
 {
     struct world w = world_make(8192, 0, 1, 1);
@@ -338,6 +365,7 @@ static void destroyed_pool_drains_in_slices(void)
     T(page_overtaken_by_a_long_flush_gets_a_later_generation)                                      \
     T(flushed_quota_is_usable_again_at_once)                                                       \
     T(flushed_memory_is_usable_again_at_once)                                                      \
+    T(one_guests_long_flushes_leave_tombstones_for_others)                                         \
     T(more_long_flushes_than_tombstones_wait_for_each_other)                                       \
     T(several_long_flushes_of_one_object_overlap)                                                  \
     T(c08_short_look_at_an_object_does_not_lose_a_long_flush_its_place)                            \
