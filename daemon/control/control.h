@@ -13,7 +13,7 @@
 
 #include "daemon/control/policy.h"
 #include "daemon/engine/engine.h"
-#include "daemon/session/dispatch.h"
+#include "daemon/session/control_ops.h"
 #include "daemon/session/sessions.h"
 #include "daemon/store/store.h"
 #include "daemon/util/log.h"

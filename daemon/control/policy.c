@@ -60,12 +60,6 @@ static bool uuid_is_zero(const uint8_t uuid[TMEMIF_UUID_LEN])
     return memcmp(uuid, zero, sizeof(zero)) == 0;
 }
 
-static bool key_is(const struct account_key *a, const struct account_key *b)
-{
-    return a->kind == b->kind && a->id == b->id && a->device == b->device &&
-           memcmp(a->uuid, b->uuid, TMEMIF_UUID_LEN) == 0;
-}
-
 /*
  * How closely an entry for @entry speaks of @key: 0 not at all, else the more the narrower: its
  * device counts for more than its uuid.
@@ -174,7 +168,7 @@ static void change(struct policy *policy, unsigned fields, const struct policy *
 static struct guest_entry *find_guest(struct policy_book *book, const struct account_key *guest)
 {
     for (unsigned i = 0; i < book->nr_guests; i++) {
-        if (key_is(&book->guests[i].guest, guest))
+        if (account_key_is(&book->guests[i].guest, guest))
             return &book->guests[i];
     }
     return NULL;
@@ -247,7 +241,7 @@ static struct member_entry *find_member(struct policy_book *book,
                                         const struct account_key *guest)
 {
     for (unsigned i = 0; i < book->nr_members; i++) {
-        if (key_is(&book->members[i].guest, guest) &&
+        if (account_key_is(&book->members[i].guest, guest) &&
             memcmp(book->members[i].uuid, uuid, TMEMIF_UUID_LEN) == 0)
             return &book->members[i];
     }

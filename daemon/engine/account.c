@@ -19,12 +19,6 @@ struct account_key account_key_of(struct engine *e, account_nr account)
     return key;
 }
 
-bool account_key_is(const struct account_key *a, const struct account_key *b)
-{
-    return a->kind == b->kind && a->id == b->id && a->device == b->device &&
-           memcmp(a->uuid, b->uuid, sizeof(a->uuid)) == 0;
-}
-
 account_nr account_find(struct engine *e, const struct account_key *key)
 {
     uint32_t end = atomic_load_explicit(&e->accounts_end, memory_order_relaxed);

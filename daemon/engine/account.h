@@ -3,7 +3,9 @@
 #ifndef XTM_ENGINE_ACCOUNT_H
 #define XTM_ENGINE_ACCOUNT_H
 
+#include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "protocol/tmemif.h"
 
@@ -18,6 +20,12 @@ struct account_key {
     uint32_t device;
     uint8_t uuid[TMEMIF_UUID_LEN]; /* of the guest; zero for local clients */
 };
+
+static inline bool account_key_is(const struct account_key *a, const struct account_key *b)
+{
+    return a->kind == b->kind && a->id == b->id && a->device == b->device &&
+           memcmp(a->uuid, b->uuid, sizeof(a->uuid)) == 0;
+}
 
 #define PAGES_UNLIMITED UINT64_MAX
 

@@ -12,7 +12,6 @@ static inline bool account_is_open(const struct engine *e, account_nr account)
 }
 
 struct account_key account_key_of(struct engine *e, account_nr account);
-bool account_key_is(const struct account_key *a, const struct account_key *b);
 
 /* The open account of @key, or LAYOUT_NONE. */
 account_nr account_find(struct engine *e, const struct account_key *key);

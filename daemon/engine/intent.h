@@ -37,7 +37,6 @@ static inline void intent_begin(struct ring_rec *r, const struct desc_key *key, 
     memcpy(r->object, key->object, sizeof(r->object));
     r->first = first;
     r->last = last;
-    r->flags = 0;
     r->value = 0;
     intent_phase(r, RECORD_INTENT);
 }

@@ -37,7 +37,6 @@ void record_finish(struct ring_rec *rec, enum tmemif_status status, uint64_t val
     if (!rec)
         return;
     STORE(rec->status, (uint16_t)status);
-    STORE(rec->flags, 0);
     STORE(rec->value, value);
     STORE(rec->phase, RECORD_DONE);
 }
@@ -49,13 +48,7 @@ bool record_is_done(const struct ring_rec *rec)
 
 struct tmemif_response record_answer(const struct ring_rec *rec)
 {
-    struct tmemif_response rsp = {.status = rec->status};
-
-    rsp.flags = (uint16_t)(rec->flags & TMEMIF_RSP_LEASE);
-    if (rsp.flags & TMEMIF_RSP_LEASE)
-        rsp.lease = rec->lease;
-    rsp.value = rec->value;
-    return rsp;
+    return (struct tmemif_response){.status = rec->status, .value = rec->value};
 }
 
 void record_begin_pools(struct ring_rec *rec, enum tmemif_op op, uint32_t pool_id,

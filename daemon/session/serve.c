@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "daemon/session/data.h"
+#include "daemon/session/dispatch.h"
 #include "daemon/session/record.h"
 
 /* One turn of one ring. */

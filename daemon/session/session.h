@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "daemon/engine/engine.h"
-#include "daemon/session/dispatch.h"
+#include "daemon/session/control_ops.h"
 #include "daemon/session/heartbeat.h"
 #include "daemon/session/link.h"
 #include "daemon/util/lock.h"

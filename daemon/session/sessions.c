@@ -28,16 +28,10 @@ struct session_table {
     struct worker *workers[];
 };
 
-static bool is_same_key(const struct account_key *a, const struct account_key *b)
-{
-    return a->kind == b->kind && a->id == b->id && a->device == b->device &&
-           memcmp(a->uuid, b->uuid, sizeof(a->uuid)) == 0;
-}
-
 static struct session *find_by_key(struct session_table *t, const struct account_key *key)
 {
     for (struct session *s = t->sessions; s; s = s->next) {
-        if (is_same_key(&s->link->peer, key))
+        if (account_key_is(&s->link->peer, key))
             return s;
     }
     return NULL;
@@ -248,7 +242,7 @@ void sessions_forget(struct session_table *t, const struct account_key *key)
     if (s)
         end_session(t, s, SESSION_LOST, "the guest is gone");
     while (engine_account_next(t->config.engine, &cursor, &account, &found)) {
-        if (!is_same_key(&found, key))
+        if (!account_key_is(&found, key))
             continue;
         close_account(t, account);
         log_event(t->config.log, LOG_LEVEL_INFO, "forget", "%s=%u device=%u", kind_name(key),

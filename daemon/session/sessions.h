@@ -17,7 +17,7 @@
 
 #include "daemon/engine/account.h"
 #include "daemon/engine/engine.h"
-#include "daemon/session/dispatch.h"
+#include "daemon/session/control_ops.h"
 #include "daemon/session/link.h"
 
 struct log;

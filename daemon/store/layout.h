@@ -157,14 +157,13 @@ struct ring_rec {
     uint16_t pool;       /* pool slot */
     uint64_t generation; /* PAGE_PUT: of the descriptor it was to make live */
     uint64_t object[3];
-    uint32_t first, last;      /* indexes; one page: the same */
-    struct tmemif_lease lease; /* RECORD_DONE of a get that missed */
-    uint32_t flags;            /* RECORD_DONE: TMEMIF_RSP_* */
-    uint64_t value;            /* RECORD_DONE: of the response */
-    uint32_t answered;         /* elements of a BATCH whose answers are written: [0, answered) */
-    uint32_t reserved0;
+    uint32_t first, last; /* indexes; one page: the same */
+    uint64_t reserved0[2];
+    uint64_t value;    /* RECORD_DONE: of the response */
+    uint32_t answered; /* elements of a BATCH whose answers are written: [0, answered) */
+    uint32_t reserved1;
     uint64_t session; /* tmemif_ring.front_session of the ring; another's is not resumed */
-    uint64_t reserved[2];
+    uint64_t reserved2[2];
     uint64_t live;
 };
 _Static_assert(sizeof(struct ring_rec) == 128, "layout");
