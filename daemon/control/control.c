@@ -68,18 +68,6 @@ static struct tmemctl_policy wire_policy_of(const struct policy *p)
 
 /* ---- lists ---- */
 
-static bool find_session(struct control *c, const struct account_key *key,
-                         struct session_stats *stats_out)
-{
-    uint32_t cursor = 0;
-
-    while (c->sessions.table && sessions_next(c->sessions.table, &cursor, stats_out)) {
-        if (memcmp(&stats_out->peer, key, sizeof(*key)) == 0)
-            return true;
-    }
-    return false;
-}
-
 static enum tmemif_status list_guests(struct control *c, const union tmemctl_message *m,
                                       struct reply *r)
 {
@@ -102,7 +90,7 @@ static enum tmemif_status list_guests(struct control *c, const union tmemctl_mes
         guest->ephemeral_pages = stats.ephemeral_pages;
         guest->persistent_pages = stats.persistent_pages;
         guest->frozen = stats.frozen;
-        if (!find_session(c, &key, &session))
+        if (!c->sessions.table || !sessions_find(c->sessions.table, &key, &session))
             continue;
         guest->attached = 1;
         guest->nr_rings = session.nr_rings;

@@ -272,15 +272,8 @@ bool sessions_account_next(struct session_table *t, uint32_t *cursor, struct acc
     return engine_account_next(t->config.engine, cursor, &account, key_out);
 }
 
-bool sessions_next(struct session_table *t, uint32_t *cursor, struct session_stats *stats_out)
+static void look_in(const struct session *s, struct session_stats *stats_out)
 {
-    struct session *s = t->sessions;
-
-    for (uint32_t i = 0; s && i < *cursor; i++)
-        s = s->next;
-    if (!s)
-        return false;
-    (*cursor)++;
     *stats_out = (struct session_stats){
         .peer = s->link->peer,
         .privileged = s->limits.privileged,
@@ -292,7 +285,29 @@ bool sessions_next(struct session_table *t, uint32_t *cursor, struct session_sta
         stats_out->requests += atomic_load_explicit(&s->rings[i].nr_requests, memory_order_relaxed);
         stats_out->notifies += atomic_load_explicit(&s->rings[i].nr_notifies, memory_order_relaxed);
     }
+}
+
+bool sessions_next(struct session_table *t, uint32_t *cursor, struct session_stats *stats_out)
+{
+    const struct session *s = t->sessions;
+
+    for (uint32_t i = 0; s && i < *cursor; i++)
+        s = s->next;
+    if (!s)
+        return false;
+    (*cursor)++;
+    look_in(s, stats_out);
     return true;
+}
+
+bool sessions_find(struct session_table *t, const struct account_key *key,
+                   struct session_stats *stats_out)
+{
+    const struct session *s = find_by_key(t, key);
+
+    if (s)
+        look_in(s, stats_out);
+    return s != NULL;
 }
 
 /* ---- the control thread's turn ---- */

@@ -93,6 +93,9 @@ struct session_stats {
 };
 /* Sessions there are: call with *cursor = 0 until false. */
 bool sessions_next(struct session_table *t, uint32_t *cursor, struct session_stats *stats_out);
+/* The session of the attachment @key. False: nobody is attached. */
+bool sessions_find(struct session_table *t, const struct account_key *key,
+                   struct session_stats *stats_out);
 
 /* ---- for the control thread's loop ---- */
 
