@@ -3,6 +3,7 @@
 # make                   the daemon, the library, the command, the manager's image
 # make check             every test; needs what packages.debian names
 # make check-native      those that need no Xen
+# make bench, bench-xen   figures, side by side with memcached and libxenvchan
 # make check-xen         every suite on the real hypervisor, under QEMU
 # make install DESTDIR=  (and: make uninstall)
 #
@@ -259,14 +260,14 @@ $(TESTBED)/root/kernel-version: tests/xen/testbed/fetch
 .PHONY: testbed-images
 testbed-images: all man $(TESTBED)/root/kernel-version \
                 $(BUILD)/tests/conformance/conformance_guest $(BUILD)/tests/conformance/conformance_xen \
-                $(BUILD)/tests/xen/hostile
+                $(BUILD)/tests/xen/hostile $(BUILD)/bench/xen_bench
 	@rm -rf $(TESTBED)/stage
 	@$(MAKE) --no-print-directory install-guest DESTDIR=$(TESTBED)/stage/guest
 	@$(MAKE) --no-print-directory install DESTDIR=$(TESTBED)/stage/dom0 STUBDOM_KERNEL=$(KERNEL_OF_TESTBED) \
 	    STUBDOM_SYSROOT=$(TESTBED)/root STUBDOM=$(TESTBED)/stubdom
 	install -D $(BUILD)/tests/conformance/conformance_guest $(TESTBED)/stage/guest/usr/bin/conformance_guest
 	install -D $(BUILD)/tests/conformance/conformance_xen $(TESTBED)/stage/dom0/usr/bin/conformance_xen
-	install $(BUILD)/tests/xen/hostile $(TESTBED)/stage/guest/usr/bin/hostile
+	install $(BUILD)/tests/xen/hostile $(BUILD)/bench/xen_bench $(TESTBED)/stage/guest/usr/bin
 	@BUILD=$(BUILD) tests/xen/testbed/image guest --tree $(TESTBED)/stage/guest
 	@BUILD=$(BUILD) tests/xen/testbed/image dom0 --tree $(TESTBED)/stage/dom0
 	@BUILD=$(BUILD) tests/xen/testbed/image manager $(TESTBED)/stubdom/initramfs
@@ -414,6 +415,19 @@ bench: $(BENCHES:%=$(BUILD)/bench/%) $(LOCAL_BENCH)
 	$(BUILD)/bench/engine_bench --mib $(BENCH_MIB) --rounds $(BENCH_ROUNDS) > $(BUILD)/bench/engine.figures
 	$(LOCAL_BENCH) --rounds $(BENCH_ROUNDS) > $(BUILD)/bench/local.figures
 	tests/bench/report $(BUILD)/bench.json $(BUILD)/bench/engine.figures $(BUILD)/bench/local.figures
+
+# On the real hypervisor, in one boot of the testbed
+.PHONY: bench-xen
+bench-xen: testbed-images
+	tests/xen/testbed/boot --timeout 3600 --log $(BUILD)/bench/xen.log tests/bench/xen.sh $(BENCH_ROUNDS)
+	sed -n 's/.*@@ note figure //p' $(BUILD)/bench/xen.log > $(BUILD)/bench/xen.figures
+	tests/bench/report $(BUILD)/bench-xen.json $(BUILD)/bench/xen.figures
+
+$(BUILD)/bench/xen_bench: $(call obj,tests/bench/xen_bench.c tests/bench/client.c tests/bench/vchan.c $(BENCH_SRC)) \
+                          $(BUILD)/lib/layers.a $(BUILD)/lib/libxentmem.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS) -lxenvchan -lm
 
 # Hit ratios of block traces: made ones, and those of TRACES=dir, *.csv.
 MADE_TRACES := $(patsubst %,$(BUILD)/bench/traces/%.csv,zipf scan loop shift)

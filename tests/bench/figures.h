@@ -4,7 +4,7 @@
  * and spread.
  *
  * Standard output has one line for each figure, `NAME MEDIAN LOW HIGH`, which
- * tests/bench/to-json makes into an object; everything else goes to standard
+ * tests/bench/report makes into an object; everything else goes to standard
  * error.
  */
 #ifndef TESTS_BENCH_FIGURES_H

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * client.h - pages of known content, put and got with libxentmem: one at a time, or CLIENT_DEPTH
+ * under way at once.
+ *
+ * Every page that comes back is looked at. What goes wrong stops the program.
+ */
+#ifndef TESTS_BENCH_CLIENT_H
+#define TESTS_BENCH_CLIENT_H
+
+#include <stdint.h>
+
+#include "frontend/include/xentmem.h"
+
+#define CLIENT_DEPTH 32u
+
+struct client {
+    struct xentmem *t;
+    uint32_t pool; /* persistent */
+};
+
+/* Attach at @where (xentmem_open()) and make a pool. @poll_us as in struct xentmem_options. */
+void client_open(struct client *c, const char *where, int poll_us);
+void client_close(struct client *c);
+
+/* What page @number holds; it says which one it is. */
+void client_page(uint8_t *page, uint32_t number);
+void client_check(const void *page, uint32_t number);
+
+/* The pages @numbers, in this order; @nr is at least CLIENT_DEPTH for the latter two. */
+void client_get_each(struct client *c, const uint32_t *numbers, unsigned nr);
+void client_put_each(struct client *c, const uint32_t *numbers, unsigned nr);
+/* As soon as some are answered, as many more are asked for. */
+void client_get_window(struct client *c, const uint32_t *numbers, unsigned nr);
+void client_put_window(struct client *c, const uint32_t *numbers, unsigned nr);
+
+#endif /* TESTS_BENCH_CLIENT_H */
