@@ -287,6 +287,23 @@ bool attach_write(struct xs_handle *xs, const struct domain *manager, const stru
     return change_nodes(xs, &change, why_out);
 }
 
+static bool write_offline(struct xs_handle *xs, xs_transaction_t t, const void *arg)
+{
+    const struct schema_place *a = arg;
+    char online[XEN_PATH_LEN], state[XEN_PATH_LEN];
+
+    schema_path(online, a, SCHEMA_BACKEND_ONLINE, 0);
+    schema_path(state, a, SCHEMA_BACKEND_STATE, 0);
+    return node_write_number(xs, t, online, 0) && node_write_number(xs, t, state, STATE_CLOSING);
+}
+
+bool attach_retire(struct xs_handle *xs, const struct schema_place *a, char why_out[XEN_WHY_LEN])
+{
+    const struct change change = {write_offline, a, "cannot write the nodes of the attachment"};
+
+    return change_nodes(xs, &change, why_out);
+}
+
 struct old_attachment {
     struct schema_place where;
     bool last;

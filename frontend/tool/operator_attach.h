@@ -33,6 +33,9 @@ bool attach_write(struct xs_handle *xs, const struct domain *manager, const stru
                   uint32_t device, const struct grant *grant, const struct book *book,
                   char why_out[XEN_WHY_LEN]);
 
+/* Ask the manager to end the attachment: `online` and `state` in one transaction. */
+bool attach_retire(struct xs_handle *xs, const struct schema_place *a, char why_out[XEN_WHY_LEN]);
+
 /* Take them away: nodes of @a, and when it is @last of the guest its memberships too. */
 bool attach_remove(struct xs_handle *xs, const struct schema_place *a, bool last,
                    char why_out[XEN_WHY_LEN]);

@@ -8,8 +8,7 @@
 #include "frontend/tool/operator_command.h"
 #include "frontend/tool/progress.h"
 
-#define STATE_CLOSING 5
-#define STATE_CLOSED  6
+#define STATE_CLOSED 6
 
 /* What attach and detach were asked, and whom it is about. */
 struct job {
@@ -138,10 +137,9 @@ static int close_attachment(struct job *job)
     char path[SCHEMA_PATH_LEN], why[XEN_WHY_LEN];
     unsigned state;
 
-    schema_path(path, &job->where, SCHEMA_BACKEND_ONLINE, 0);
-    node_write_number(job->place.xs, XBT_NULL, path, 0);
+    /* a manager that cannot be asked loses the attachment all the same */
+    attach_retire(job->place.xs, &job->where, why);
     schema_path(path, &job->where, SCHEMA_BACKEND_STATE, 0);
-    node_write_number(job->place.xs, XBT_NULL, path, STATE_CLOSING);
     state = node_wait_state(job->place.xs, path, 1u << STATE_CLOSED | 1u, job->options.timeout_ms,
                             show_wait, &line);
     progress_clear(&line);

@@ -125,11 +125,31 @@ const char *fake_value(const struct fake_platform *f, const char *path)
     return n ? n->value : "";
 }
 
+void fake_refuse(struct fake_platform *f, const char *path, unsigned calls, int error)
+{
+    snprintf(f->refused, sizeof(f->refused), "%s", path);
+    f->refused_calls = calls;
+    f->refused_errno = error;
+}
+
+static bool is_refused(struct platform *p, enum fake_calls call, const char *path)
+{
+    struct fake_platform *f = fake_of(p);
+
+    if (!(f->refused_calls & call) || !is_at_or_below(path, f->refused))
+        return false;
+    f->nr_refused++;
+    errno = f->refused_errno;
+    return true;
+}
+
 static char *fake_read(struct platform *p, const char *path, size_t *len_out)
 {
     const struct fake_node *n = find_node(fake_of(p), path);
     char *copy;
 
+    if (is_refused(p, FAKE_READS, path))
+        return NULL;
     if (!n || n->hidden) {
         errno = n ? EACCES : ENOENT;
         return NULL;
@@ -146,6 +166,8 @@ static bool fake_write_own(struct platform *p, const char *path, const char *tex
 {
     struct fake_node *n;
 
+    if (is_refused(p, FAKE_WRITES, path))
+        return false;
     fake_write(fake_of(p), path, text);
     n = find_node(fake_of(p), path);
     n->value[n->len] = '\0';
@@ -179,6 +201,10 @@ static char **fake_list(struct platform *p, const char *path, unsigned *nr_out)
     unsigned nr = 0;
 
     MUST(names != NULL);
+    if (is_refused(p, FAKE_LISTS, path)) {
+        free(names);
+        return NULL;
+    }
     for (unsigned i = 0; i < f->nr_nodes; i++) {
         const char *name;
         size_t len = child_of(f->nodes[i].path, path, &name);

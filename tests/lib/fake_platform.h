@@ -27,6 +27,9 @@ struct fake_node {
     bool hidden; /* reading it is EACCES */
 };
 
+/* Calls of the transport. */
+enum fake_calls { FAKE_READS = 1, FAKE_LISTS = 2, FAKE_WRITES = 4 };
+
 struct fake_channel {
     bool used;
     int to_backend, to_frontend; /* eventfds */
@@ -56,10 +59,14 @@ struct fake_platform {
     unsigned nr_maps; /* so far */
 
     /* what goes wrong */
-    unsigned max_mapped;  /* maptrack frames, in pages */
-    uint32_t denied_from; /* references from this one on are denied by XSM */
-    int bind_errno;       /* of channel_open(); 0: it works */
-    bool deaf;            /* xenstore's connection is lost */
+    unsigned max_mapped;           /* maptrack frames, in pages */
+    uint32_t denied_from;          /* references from this one on are denied by XSM */
+    int bind_errno;                /* of channel_open(); 0: it works */
+    bool deaf;                     /* xenstore's connection is lost */
+    char refused[SCHEMA_PATH_LEN]; /* by xenstore, at this path or below; see fake_refuse() */
+    unsigned refused_calls;
+    int refused_errno;
+    unsigned nr_refused; /* so far */
 };
 
 /* We are domain @domid. Never NULL. */
@@ -76,5 +83,7 @@ void fake_hide(struct fake_platform *f, const char *path, bool hidden);
 const char *fake_value(const struct fake_platform *f, const char *path);
 bool fake_exists(const struct fake_platform *f, const char *path);
 void fake_fire(struct fake_platform *f, const char *path);
+/* From now on such @calls (enum fake_calls) fail with @error; 0: none. */
+void fake_refuse(struct fake_platform *f, const char *path, unsigned calls, int error);
 
 #endif /* TESTS_FAKE_PLATFORM_H */

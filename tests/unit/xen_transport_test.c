@@ -738,6 +738,119 @@ static void a_guest_that_was_detached_meanwhile_is_forgotten(void)
     manager_end(m);
 }
 
+/* ---- own state 5: a daemon was killed before it wrote 6, or the operator detaches ---- */
+
+static bool has_account(struct manager *m)
+{
+    struct account_key key;
+    uint32_t cursor = 0;
+
+    return sessions_account_next(m->sessions, &cursor, &key);
+}
+
+/* A guest that has put a page says good-bye. */
+static struct manager *closing(struct guest *g, uint32_t *pool_out)
+{
+    struct manager *m = attached(g);
+
+    MUST(guest_create(g, TMEMIF_POOL_PERSISTENT, pool_out) == TMEMIF_OK);
+    MUST(guest_put(g, *pool_out, 1, 0x5a) == TMEMIF_OK);
+    ring_front_leave(g->ring.view.shared);
+    fake_write(m->fake, FRONT("state"), "5");
+    return m;
+}
+
+static void guest_opens_again_and_finds_its_page(struct guest *g, struct manager *m, uint32_t pool)
+{
+    fake_write(m->fake, FRONT("state"), "6");
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    fake_write(m->fake, FRONT("state"), "1");
+    settle(m);
+    guest_share(g, m, 2);
+    CU_ASSERT(wait_value(m, BACK("state"), "4"));
+    CU_ASSERT_EQUAL(guest_get(g, pool, 1, 0x5a), TMEMIF_OK);
+}
+
+static void daemon_got_as_far_as_closing(struct manager *m)
+{
+    fake_write(m->fake, BACK("state"), "5");
+}
+
+static void c32_a_daemon_that_was_killed_between_closing_and_closed_is_no_detach(void)
+{
+    struct guest g;
+    uint32_t pool;
+    struct manager *m = closing(&g, &pool);
+
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    manager_restart(m, daemon_got_as_far_as_closing);
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    CU_ASSERT(has_account(m));
+    guest_opens_again_and_finds_its_page(&g, m, pool);
+    manager_end(m);
+}
+
+static void operator_takes_it_offline(struct manager *m)
+{
+    fake_write(m->fake, BACK("online"), "0");
+    fake_write(m->fake, BACK("state"), "5");
+}
+
+static void a_detach_while_no_daemon_was_there_is_carried_out_by_the_next(void)
+{
+    struct guest g;
+    uint32_t pool;
+    struct manager *m = closing(&g, &pool);
+
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    manager_restart(m, operator_takes_it_offline);
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    CU_ASSERT_FALSE(has_account(m));
+    manager_end(m);
+}
+
+static void a_state_that_could_not_be_written_is_written_later(void)
+{
+    struct guest g;
+    uint32_t pool;
+    struct manager *m;
+
+    m = closing(&g, &pool);
+    m->log.level = 0; /* it says so */
+    fake_refuse(m->fake, BACK("state"), FAKE_WRITES, EAGAIN);
+    settle(m);
+    CU_ASSERT(m->fake->nr_refused >= 2);
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("state")), "4");
+    CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
+    fake_refuse(m->fake, "", 0, 0);
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    guest_opens_again_and_finds_its_page(&g, m, pool);
+    manager_end(m);
+}
+
+static void a_state_that_somebody_else_wrote_is_written_over(void)
+{
+    struct guest g;
+    struct manager *m = attached(&g);
+
+    fake_write(m->fake, BACK("state"), "5");
+    CU_ASSERT(wait_value(m, BACK("state"), "4"));
+    CU_ASSERT_EQUAL(guest_nop(&g), TMEMIF_OK);
+    manager_end(m);
+}
+
+static void a_detach_whose_state_comes_late_is_closed_all_the_same(void)
+{
+    struct guest g;
+    struct manager *m = attached(&g);
+
+    fake_write(m->fake, BACK("online"), "0");
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    fake_write(m->fake, BACK("state"), "5");
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    manager_end(m);
+}
+
 static void process_dies(struct manager *m)
 {
     page_of(m, RING_PAGE)[12] = 0; /* front_alive; the event went to nobody */
@@ -1104,6 +1217,11 @@ static void guests_are_served_on_when_xenstore_is_lost(void)
     T(requests_put_while_no_manager_is_there_are_answered_by_the_next)                             \
     T(a_guest_that_died_meanwhile_is_forgotten)                                                    \
     T(a_guest_that_was_detached_meanwhile_is_forgotten)                                            \
+    T(c32_a_daemon_that_was_killed_between_closing_and_closed_is_no_detach)                        \
+    T(a_detach_while_no_daemon_was_there_is_carried_out_by_the_next)                               \
+    T(a_state_that_could_not_be_written_is_written_later)                                          \
+    T(a_state_that_somebody_else_wrote_is_written_over)                                            \
+    T(a_detach_whose_state_comes_late_is_closed_all_the_same)                                      \
     T(a_process_that_died_meanwhile_is_noticed)                                                    \
     T(rings_of_which_there_is_no_record_are_refused_with_the_reason)                               \
     T(policy_is_there_before_the_first_request)                                                    \

@@ -12,7 +12,8 @@
 /* Each attach maps up to 256 MiB while others wait: some at once, then one a second. */
 #define ATTACH_BURST     8u
 #define ATTACH_PERIOD_MS 1000u
-#define ATTACH_WAIT_MS   200u
+/* When to look again at what has to wait. */
+#define LOOK_WAIT_MS 200u
 /* Steps that one look may take: from new to serving and out again is three. */
 #define STEPS_PER_LOOK 4u
 
@@ -36,7 +37,8 @@ static void publish_number(struct attachment *a, enum schema_node node, uint64_t
 static void publish_state(struct attachment *a, enum schema_xenbus state)
 {
     a->published = state;
-    publish_number(a, SCHEMA_BACKEND_STATE, state);
+    a->state_owed = !node_write_number(a->world->platform, &a->place, SCHEMA_BACKEND_STATE, state);
+    check_written(a, !a->state_owed);
 }
 
 static void publish_error(struct attachment *a, const char *why)
@@ -268,12 +270,12 @@ static void forget_predecessor(struct attachment *a)
     policies_dismiss(a->world->policies, &old);
 }
 
-static bool is_offline(struct attachment *a, uint32_t own_state)
+/* Its state 5 says nothing: that may be our own, left by a daemon that was killed before it
+ * wrote 6. */
+static bool is_offline(struct attachment *a)
 {
     uint64_t online = 1;
 
-    if (own_state == XENBUS_CLOSING)
-        return true; /* we never leave it at that */
     return node_read_number(a->world->platform, &a->place, SCHEMA_BACKEND_ONLINE, &online) ==
                SCHEMA_FINE &&
            online == 0;
@@ -317,6 +319,7 @@ static bool observe_front(struct attachment *a, enum schema_back_event *event_ou
 static bool observe(struct attachment *a, enum schema_back_event *event_out, const char **why_out)
 {
     uint32_t own_state;
+    bool offline;
 
     if (!node_read_state(a->world->platform, &a->place, SCHEMA_BACKEND_STATE, &own_state)) {
         *event_out = SCHEMA_NODES_GONE;
@@ -328,7 +331,10 @@ static bool observe(struct attachment *a, enum schema_back_event *event_out, con
         *why_out = "the toolstack has written its nodes anew";
         return true;
     }
-    if (is_offline(a, own_state)) {
+    offline = is_offline(a);
+    if (own_state != a->published && (!offline || a->state == SCHEMA_BACK_ENDED))
+        publish_state(a, a->published); /* a frontend may be waiting for it */
+    if (offline) {
         *event_out = SCHEMA_NODES_OFFLINE;
         *why_out = "detached by the operator";
         return true;
@@ -404,6 +410,12 @@ static void look_at_policy(struct attachment *a)
     a->policy_touched = false;
 }
 
+static void look_again(struct attachment *a, uint64_t now_ms)
+{
+    a->touched = true;
+    a->not_before_ms = now_ms + LOOK_WAIT_MS;
+}
+
 void attachment_look(struct attachment *a, uint64_t now_ms)
 {
     enum schema_back_state before;
@@ -415,13 +427,14 @@ void attachment_look(struct attachment *a, uint64_t now_ms)
     for (unsigned i = 0; i < STEPS_PER_LOOK; i++) {
         before = a->state;
         if (!take_step(a, now_ms)) {
-            a->touched = true;
-            a->not_before_ms = now_ms + ATTACH_WAIT_MS;
+            look_again(a, now_ms);
             return;
         }
         if (a->state == before || a->state == SCHEMA_BACK_ENDED)
             break;
     }
+    if (a->state_owed && !attachment_is_over(a))
+        look_again(a, now_ms);
 }
 
 bool attachment_is_over(const struct attachment *a)
@@ -443,6 +456,8 @@ struct attachment *attachment_create(struct attachment_world *world,
     if (!node_read_state(world->platform, place, SCHEMA_BACKEND_STATE, &a->published))
         a->published = XENBUS_UNKNOWN;
     a->state = schema_back_begin(a->published);
+    if (a->state == SCHEMA_BACK_CLOSED)
+        a->published = XENBUS_CLOSED; /* an earlier daemon may not have come to write it */
     return a;
 }
 

@@ -37,7 +37,8 @@ struct attachment {
     struct schema_place place;
     char front_state_path[SCHEMA_PATH_LEN]; /* watched */
     enum schema_back_state state;
-    uint32_t published; /* value of our node `state` */
+    uint32_t published; /* what our node `state` says, or is to say */
+    bool state_owed;    /* writing that has failed: it is to be tried again */
     bool admitted;      /* @key is known, its policy passed on */
     struct account_key key;
     struct xen_peer *peer; /* NULL: nothing is mapped */
@@ -54,8 +55,8 @@ struct attachment *attachment_create(struct attachment_world *world,
                                      const struct schema_place *place);
 
 /*
- * Look at the nodes and act. A guest that attaches too often has to wait: it stays
- * touched, and not_before_ms says until when.
+ * Look at the nodes and act. A guest that attaches too often has to wait, and so has
+ * what could not be written: it stays touched, and not_before_ms says until when.
  */
 void attachment_look(struct attachment *a, uint64_t now_ms);
 /* Have its nodes vanished, so that it can be destroyed? */
