@@ -135,11 +135,12 @@ void fake_refuse(struct fake_platform *f, const char *path, unsigned calls, int 
 static bool is_refused(struct platform *p, enum fake_calls call, const char *path)
 {
     struct fake_platform *f = fake_of(p);
+    bool once = call != FAKE_WRITES && ++f->nr_asked == f->refused_at;
 
-    if (!(f->refused_calls & call) || !is_at_or_below(path, f->refused))
+    if (!once && (!(f->refused_calls & call) || !is_at_or_below(path, f->refused)))
         return false;
     f->nr_refused++;
-    errno = f->refused_errno;
+    errno = once ? EIO : f->refused_errno;
     return true;
 }
 

@@ -67,6 +67,8 @@ struct fake_platform {
     unsigned refused_calls;
     int refused_errno;
     unsigned nr_refused; /* so far */
+    unsigned nr_asked;   /* reads and lists so far */
+    unsigned refused_at; /* the one of this number fails with EIO; 0: none */
 };
 
 /* We are domain @domid. Never NULL. */

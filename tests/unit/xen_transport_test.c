@@ -851,6 +851,199 @@ static void a_detach_whose_state_comes_late_is_closed_all_the_same(void)
     manager_end(m);
 }
 
+/* ---- xenstore does not say ---- */
+
+static struct manager *holding_a_page(struct guest *g, uint32_t *pool_out)
+{
+    struct manager *m = attached(g);
+
+    MUST(guest_create(g, TMEMIF_POOL_PERSISTENT, pool_out) == TMEMIF_OK);
+    MUST(guest_put(g, *pool_out, 1, 0x5a) == TMEMIF_OK);
+    m->log.level = 0; /* it says so */
+    return m;
+}
+
+static void lists_fail(struct manager *m)
+{
+    fake_refuse(m->fake, at(MANAGER, "backend", "tmem"), FAKE_LISTS, EIO);
+}
+
+static void uuid_cannot_be_read(struct manager *m)
+{
+    fake_refuse(m->fake, at(MANAGER, "xentmem/guest/7/0", "uuid"), FAKE_READS, EIO);
+}
+
+static void quota_cannot_be_read(struct manager *m)
+{
+    fake_refuse(m->fake, at(MANAGER, "xentmem/guest/7/0", "quota-pages"), FAKE_READS, ENOMEM);
+}
+
+static void own_state_cannot_be_read(struct manager *m)
+{
+    fake_refuse(m->fake, BACK("state"), FAKE_READS, EIO);
+}
+
+static void online_cannot_be_read(struct manager *m)
+{
+    fake_refuse(m->fake, BACK("online"), FAKE_READS, EIO);
+}
+
+static void c32_what_xenstore_does_not_say_at_the_start_costs_no_page(void)
+{
+    static void (*const failures[])(struct manager *
+                                    m) = {lists_fail, uuid_cannot_be_read, quota_cannot_be_read,
+                                          own_state_cannot_be_read, online_cannot_be_read};
+
+    for (unsigned i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
+        struct guest g;
+        uint32_t pool;
+        struct manager *m = holding_a_page(&g, &pool);
+
+        manager_restart(m, failures[i]);
+        settle(m);
+        CU_ASSERT(m->fake->nr_refused > 0);
+        CU_ASSERT(has_account(m));
+        CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
+        /* nor does it say that it has taken up all */
+        CU_ASSERT_FALSE(fake_exists(m->fake, at(MANAGER, "data/xentmem", "ready")));
+        fake_refuse(m->fake, "", 0, 0);
+        CU_ASSERT(wait_value(m, at(MANAGER, "data/xentmem", "ready"), "2"));
+        CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("state")), "4");
+        CU_ASSERT_EQUAL(guest_get(&g, pool, 1, 0x5a), TMEMIF_OK);
+        manager_end(m);
+    }
+}
+
+static void nth_answer_fails(struct manager *m)
+{
+    m->fake->nr_asked = 0;
+    m->fake->refused_at++;
+}
+
+/* It was refused, if one of its own nodes was the one that could not be read. */
+static void guest_opens_again_if_it_must(struct guest *g, struct manager *m)
+{
+    if (strcmp(fake_value(m->fake, BACK("state")), "6") != 0)
+        return;
+    fake_write(m->fake, FRONT("state"), "6");
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    guest_share(g, m, 100 + m->fake->refused_at);
+    CU_ASSERT(wait_value(m, BACK("state"), "4"));
+}
+
+static void c32_no_single_answer_that_fails_at_the_start_costs_a_page(void)
+{
+    struct guest g;
+    uint32_t pool;
+    struct manager *m = holding_a_page(&g, &pool);
+    unsigned nr;
+
+    do {
+        unsigned before = m->fake->nr_refused;
+
+        manager_restart(m, nth_answer_fails);
+        for (unsigned i = 0;
+             i < 2000 && !fake_exists(m->fake, at(MANAGER, "data/xentmem", "ready")); i++)
+            settle(m);
+        nr = m->fake->nr_refused - before;
+        CU_ASSERT(has_account(m));
+        guest_opens_again_if_it_must(&g, m);
+        CU_ASSERT_EQUAL(guest_get(&g, pool, 1, 0x5a), TMEMIF_OK);
+    } while (nr > 0);
+    CU_ASSERT(m->fake->refused_at > 10);
+    manager_end(m);
+}
+
+static void operator_detaches_and_xenstore_says_nothing(struct manager *m)
+{
+    operator_detaches(m);
+    fake_refuse(m->fake, "/local/domain/5", FAKE_READS | FAKE_LISTS, EIO);
+}
+
+static void a_guest_that_was_detached_is_forgotten_once_xenstore_says_so(void)
+{
+    struct guest g;
+    uint32_t pool;
+    struct manager *m = holding_a_page(&g, &pool);
+
+    manager_restart(m, operator_detaches_and_xenstore_says_nothing);
+    settle(m);
+    CU_ASSERT(has_account(m));
+    fake_refuse(m->fake, "", 0, 0);
+    for (unsigned i = 0; i < 2000 && has_account(m); i++)
+        settle(m);
+    CU_ASSERT_FALSE(has_account(m));
+    manager_end(m);
+}
+
+static void nodes_written_anew_keep_the_pools_while_xenstore_does_not_say_whose_they_are(void)
+{
+    struct guest g;
+    uint32_t pool;
+    struct manager *m = holding_a_page(&g, &pool);
+
+    uuid_cannot_be_read(m);
+    fake_remove(m->fake, at(MANAGER, "backend/tmem/7", "0"));
+    fake_remove(m->fake, at(GUEST, "device/tmem", "0"));
+    dom0_nodes(m->fake);
+    settle(m);
+    CU_ASSERT(m->fake->nr_refused > 0);
+    CU_ASSERT(has_account(m));
+    fake_refuse(m->fake, "", 0, 0);
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    guest_share(&g, m, 2);
+    CU_ASSERT(wait_value(m, BACK("state"), "4"));
+    CU_ASSERT_EQUAL(guest_get(&g, pool, 1, 0x5a), TMEMIF_OK);
+    manager_end(m);
+}
+
+static void own_nodes_that_cannot_be_read_are_not_gone(void)
+{
+    static const int errors[] = {EIO, EACCES, ENOMEM};
+
+    for (unsigned i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+        struct guest g;
+        uint32_t pool;
+        struct manager *m = holding_a_page(&g, &pool);
+
+        fake_refuse(m->fake, at(MANAGER, "backend/tmem/7", "0"), FAKE_READS, errors[i]);
+        fake_fire(m->fake, "@releaseDomain");
+        settle(m);
+        CU_ASSERT(m->fake->nr_refused > 0);
+        fake_refuse(m->fake, "", 0, 0);
+        settle(m);
+        CU_ASSERT_EQUAL(guest_get(&g, pool, 1, 0x5a), TMEMIF_OK);
+        manager_end(m);
+    }
+}
+
+static void members_keep_their_right_while_xenstore_does_not_say_who_they_are(void)
+{
+    static const unsigned calls[] = {FAKE_LISTS, FAKE_READS};
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct guest g;
+        struct manager *m = attached(&g);
+        unsigned before;
+
+        dom0_allow(m->fake, "fill");
+        settle(m);
+        CU_ASSERT_EQUAL(guest_join(&g, 0), TMEMIF_OK);
+        before = m->nr_said;
+        fake_refuse(m->fake, at(MANAGER, "xentmem/shared", POOL), calls[i], EIO);
+        dom0_allow(m->fake, "read");
+        settle(m);
+        CU_ASSERT(m->fake->nr_refused > 0);
+        CU_ASSERT_EQUAL(m->nr_said, before);
+        fake_refuse(m->fake, "", 0, 0);
+        for (unsigned k = 0; k < 2000 && m->nr_said == before; k++)
+            settle(m);
+        CU_ASSERT_EQUAL(m->nr_said, before + 1);
+        CU_ASSERT_EQUAL(m->said[before].right, RIGHT_READ);
+        manager_end(m);
+    }
+}
+
 static void process_dies(struct manager *m)
 {
     page_of(m, RING_PAGE)[12] = 0; /* front_alive; the event went to nobody */
@@ -1222,6 +1415,12 @@ static void guests_are_served_on_when_xenstore_is_lost(void)
     T(a_state_that_could_not_be_written_is_written_later)                                          \
     T(a_state_that_somebody_else_wrote_is_written_over)                                            \
     T(a_detach_whose_state_comes_late_is_closed_all_the_same)                                      \
+    T(c32_what_xenstore_does_not_say_at_the_start_costs_no_page)                                   \
+    T(c32_no_single_answer_that_fails_at_the_start_costs_a_page)                                   \
+    T(a_guest_that_was_detached_is_forgotten_once_xenstore_says_so)                                \
+    T(nodes_written_anew_keep_the_pools_while_xenstore_does_not_say_whose_they_are)                \
+    T(own_nodes_that_cannot_be_read_are_not_gone)                                                  \
+    T(members_keep_their_right_while_xenstore_does_not_say_who_they_are)                           \
     T(a_process_that_died_meanwhile_is_noticed)                                                    \
     T(rings_of_which_there_is_no_record_are_refused_with_the_reason)                               \
     T(policy_is_there_before_the_first_request)                                                    \

@@ -151,16 +151,21 @@ static bool serve(struct attachment *a, struct xen_peer *peer, char why_out[SCHE
     return false;
 }
 
-static bool admit(struct attachment *a, char why_out[SCHEMA_REASON_LEN])
+/* Is it served, and as whose? False: xenstore does not say, and nothing has changed. */
+static bool admit(struct attachment *a)
 {
-    const char *why;
-
-    if (a->admitted)
+    switch (policies_admit(a->world->policies, &a->place, &a->key, a->refusal)) {
+    case ADMITTED:
+        a->world->sweep = a->world->sweep || !a->admitted;
+        a->admitted = true;
         return true;
-    a->admitted = policies_admit(a->world->policies, &a->place, &a->key, &why);
-    if (!a->admitted)
-        snprintf(why_out, SCHEMA_REASON_LEN, "%s", why);
-    return a->admitted;
+    case ADMISSION_REFUSED:
+        a->admitted = false;
+        return true;
+    case ADMISSION_UNKNOWN:
+        break;
+    }
+    return false;
 }
 
 static void attach(struct attachment *a)
@@ -169,8 +174,8 @@ static void attach(struct attachment *a)
     struct schema_front *front = malloc(sizeof(*front));
     struct xen_peer *peer;
 
-    snprintf(why, sizeof(why), "the manager is out of memory");
-    if (front && admit(a, why) && read_front(a, front, why) &&
+    snprintf(why, sizeof(why), "%s", a->admitted ? "the manager is out of memory" : a->refusal);
+    if (front && a->admitted && read_front(a, front, why) &&
         xen_peer_open(a->world->platform, a->place.guest, front, &peer, why) &&
         serve(a, peer, why)) {
         node_remove(a->world->platform, &a->place, SCHEMA_BACKEND_ERROR);
@@ -188,8 +193,10 @@ static void attach(struct attachment *a)
 static void end(struct attachment *a, const char *why)
 {
     end_session(a, why);
-    if (!a->admitted)
+    if (!a->admitted) {
+        a->world->sweep = true;
         return;
+    }
     sessions_forget(a->world->sessions, &a->key);
     policies_dismiss(a->world->policies, &a->key);
     a->admitted = false;
@@ -199,11 +206,9 @@ static void end(struct attachment *a, const char *why)
 
 static void offer(struct attachment *a, const char *why)
 {
-    char reason[SCHEMA_REASON_LEN];
-
     end_session(a, why);
-    if (!admit(a, reason))
-        publish_error(a, reason);
+    if (!a->admitted)
+        publish_error(a, a->refusal);
     publish_offer(a);
     publish_state(a, XENBUS_INIT_WAIT);
 }
@@ -254,31 +259,37 @@ static void apply(struct attachment *a, enum schema_back_event event, const char
 
 /* ---- looking ---- */
 
-/* Is somebody else attached here now: another guest with the same domid? */
-static void forget_predecessor(struct attachment *a)
+/*
+ * Somebody else may be attached here now: another guest with the same domid. What the one before
+ * has left is found by a sweep. False: xenstore does not say.
+ */
+static bool admit_anew(struct attachment *a)
 {
     struct account_key old = a->key;
-    const char *why;
 
-    if (!a->admitted)
-        return;
-    a->admitted = policies_admit(a->world->policies, &a->place, &a->key, &why);
+    if (!admit(a))
+        return false;
     if (a->admitted && memcmp(old.uuid, a->key.uuid, sizeof(old.uuid)) == 0)
-        return;
+        return true;
     end_session(a, "its domain is another one now");
-    sessions_forget(a->world->sessions, &old);
-    policies_dismiss(a->world->policies, &old);
+    a->world->sweep = true;
+    return true;
 }
 
-/* Its state 5 says nothing: that may be our own, left by a daemon that was killed before it
- * wrote 6. */
-static bool is_offline(struct attachment *a)
+/*
+ * The state 5 says nothing: that may be our own, left by a daemon that was killed before it wrote
+ * 6. False: xenstore does not say.
+ */
+static bool read_offline(struct attachment *a, bool *offline_out)
 {
     uint64_t online = 1;
+    char path[SCHEMA_PATH_LEN];
+    enum node_result result;
 
-    return node_read_number(a->world->platform, &a->place, SCHEMA_BACKEND_ONLINE, &online) ==
-               SCHEMA_FINE &&
-           online == 0;
+    schema_path(path, &a->place, SCHEMA_BACKEND_ONLINE, 0);
+    result = node_read_number(a->world->platform, path, SCHEMA_BACKEND_ONLINE, &online);
+    *offline_out = online == 0;
+    return result != NODE_UNKNOWN;
 }
 
 /* What has happened? False: xenstore does not say. */
@@ -324,14 +335,15 @@ static bool observe(struct attachment *a, enum schema_back_event *event_out, con
     if (!node_read_state(a->world->platform, &a->place, SCHEMA_BACKEND_STATE, &own_state)) {
         *event_out = SCHEMA_NODES_GONE;
         *why_out = "its nodes are gone";
-        return node_is_hidden(errno);
+        return errno == ENOENT;
     }
     if (own_state == XENBUS_INITIALISING && a->published != XENBUS_INITIALISING) {
         *event_out = SCHEMA_NODES_RENEWED;
         *why_out = "the toolstack has written its nodes anew";
         return true;
     }
-    offline = is_offline(a);
+    if (!read_offline(a, &offline))
+        return false;
     if (own_state != a->published && (!offline || a->state == SCHEMA_BACK_ENDED))
         publish_state(a, a->published); /* a frontend may be waiting for it */
     if (offline) {
@@ -367,16 +379,16 @@ static void remove_nodes(struct attachment *a)
     a->world->platform->ops->remove(a->world->platform, folder);
 }
 
-/* One step. False: attaching has to wait. */
+/* One step. False: attaching has to wait, or xenstore does not say. */
 static bool take_step(struct attachment *a, uint64_t now_ms)
 {
     enum schema_back_event event;
     const char *why;
 
     if (!observe(a, &event, &why))
-        return true;
-    if (event == SCHEMA_NODES_RENEWED)
-        forget_predecessor(a);
+        return false;
+    if (event == SCHEMA_NODES_RENEWED && !admit_anew(a))
+        return false;
     if (schema_back_step(a->state, event).action == SCHEMA_BACK_ATTACH && !may_attach(a, now_ms))
         return false;
     apply(a, event, why);
@@ -397,17 +409,22 @@ static void watch_front(struct attachment *a)
                     a->place.guest, a->place.device, strerror(errno));
 }
 
-static void look_at_policy(struct attachment *a)
+/*
+ * If there is no policy, whoever tries to attach is told. False: xenstore does not say; what was
+ * said before stays.
+ */
+static bool look_at_policy(struct attachment *a)
 {
-    char why[SCHEMA_REASON_LEN];
+    bool ok = true;
 
     if (a->state == SCHEMA_BACK_ENDED)
-        return;
+        return true;
     if (!a->admitted)
-        admit(a, why); /* if there is no policy, whoever tries to attach is told */
+        ok = admit(a);
     else if (a->policy_touched)
-        policies_refresh(a->world->policies, &a->place, &a->key);
-    a->policy_touched = false;
+        ok = policies_refresh(a->world->policies, &a->place, &a->key);
+    a->policy_touched = !ok;
+    return ok;
 }
 
 static void look_again(struct attachment *a, uint64_t now_ms)
@@ -422,7 +439,11 @@ void attachment_look(struct attachment *a, uint64_t now_ms)
 
     a->touched = false;
     watch_front(a);
-    look_at_policy(a);
+    if (!look_at_policy(a)) {
+        look_again(a, now_ms);
+        if (!a->admitted)
+            return; /* nothing of it is mapped, and who it is we do not know */
+    }
 
     for (unsigned i = 0; i < STEPS_PER_LOOK; i++) {
         before = a->state;
@@ -433,6 +454,7 @@ void attachment_look(struct attachment *a, uint64_t now_ms)
         if (a->state == before || a->state == SCHEMA_BACK_ENDED)
             break;
     }
+    a->is_new = false;
     if (a->state_owed && !attachment_is_over(a))
         look_again(a, now_ms);
 }
@@ -451,10 +473,14 @@ struct attachment *attachment_create(struct attachment_world *world,
         return NULL;
     a->world = world;
     a->place = *place;
-    a->touched = true;
+    a->touched = a->is_new = true;
     schema_path(a->front_state_path, place, SCHEMA_FRONTEND_STATE, 0);
-    if (!node_read_state(world->platform, place, SCHEMA_BACKEND_STATE, &a->published))
-        a->published = XENBUS_UNKNOWN;
+    a->published = XENBUS_UNKNOWN;
+    if (!node_read_state(world->platform, place, SCHEMA_BACKEND_STATE, &a->published) &&
+        errno != ENOENT) {
+        free(a);
+        return NULL;
+    }
     a->state = schema_back_begin(a->published);
     if (a->state == SCHEMA_BACK_CLOSED)
         a->published = XENBUS_CLOSED; /* an earlier daemon may not have come to write it */

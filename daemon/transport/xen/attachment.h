@@ -29,6 +29,7 @@ struct attachment_world {
     struct schema_offer offer;
     uint32_t epoch;
     int left_fd; /* eventfd: some peer's process is gone */
+    bool sweep;  /* there may be accounts that belong to nobody any more */
 };
 
 struct attachment {
@@ -41,7 +42,9 @@ struct attachment {
     bool state_owed;    /* writing that has failed: it is to be tried again */
     bool admitted;      /* @key is known, its policy passed on */
     struct account_key key;
-    struct xen_peer *peer; /* NULL: nothing is mapped */
+    char refusal[SCHEMA_REASON_LEN]; /* looked at and not admitted: why */
+    bool is_new;                     /* not looked at yet, or xenstore did not say */
+    struct xen_peer *peer;           /* NULL: nothing is mapped */
     bool is_watched;
     bool touched; /* to be looked at */
     bool policy_touched;
@@ -50,13 +53,13 @@ struct attachment {
     struct log_limit log_limit;
 };
 
-/* NULL: no memory. It is touched, and has changed nothing yet. */
+/* It is touched, and has changed nothing yet. NULL: no memory, or xenstore does not say. */
 struct attachment *attachment_create(struct attachment_world *world,
                                      const struct schema_place *place);
 
 /*
  * Look at the nodes and act. A guest that attaches too often has to wait, and so has
- * what could not be written: it stays touched, and not_before_ms says until when.
+ * what could not be read or written: it stays touched, and not_before_ms says until when.
  */
 void attachment_look(struct attachment *a, uint64_t now_ms);
 /* Have its nodes vanished, so that it can be destroyed? */

@@ -15,15 +15,20 @@ char *node_read(struct platform *p, const struct schema_place *place, enum schem
     return p->ops->read(p, path, len_out);
 }
 
-enum schema_fault node_read_number(struct platform *p, const struct schema_place *place,
-                                   enum schema_node node, uint64_t *number_out)
+enum node_result node_read_number(struct platform *p, const char *path, enum schema_node node,
+                                  uint64_t *number_out)
 {
     size_t len = 0;
-    char *value = node_read(p, place, node, 0, &len);
-    enum schema_fault fault = schema_parse_number(node, value, len, number_out);
+    char *value = p->ops->read(p, path, &len);
+    enum schema_fault fault;
 
+    if (!value && errno != ENOENT)
+        return NODE_UNKNOWN;
+    fault = schema_parse_number(node, value, len, number_out);
     free(value);
-    return fault;
+    if (fault == SCHEMA_MISSING)
+        return NODE_ABSENT;
+    return fault ? NODE_BAD : NODE_FINE;
 }
 
 bool node_write(struct platform *p, const struct schema_place *place, enum schema_node node,

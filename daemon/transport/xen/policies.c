@@ -2,14 +2,16 @@
 #include "daemon/transport/xen/policies.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/transport/xen/node.h"
 #include "protocol/codec.h"
 
 /* As a node has it; "no limit" in max-pages. */
 #define NODE_UNLIMITED UINT32_MAX
+/* When to ask again what xenstore did not say. */
+#define AGAIN_MS 200u
 
 /* A guest in the list `allow` of a pool. */
 struct allowed {
@@ -21,7 +23,8 @@ struct shared_pool {
     struct shared_pool *next;
     uint8_t uuid[TMEMIF_UUID_LEN];
     bool touched;
-    bool told; /* @policy was passed on */
+    uint64_t not_before_ms; /* it is not to be read before that time */
+    bool told;              /* @policy was passed on */
     struct policy policy;
     struct allowed *allowed;
     unsigned nr_allowed;
@@ -39,6 +42,8 @@ struct policies {
     const struct xen_policy_ops *ops;
     void *ops_arg;
     struct shared_pool *pools;
+    bool listing; /* there may be pools that are not in @pools */
+    uint64_t list_not_before_ms;
     struct member *members; /* who is admitted */
 };
 
@@ -92,45 +97,53 @@ static const struct policy_nodes guest_nodes = {SCHEMA_GUEST_QUOTA, SCHEMA_GUEST
 static const struct policy_nodes shared_nodes = {SCHEMA_SHARED_QUOTA, SCHEMA_SHARED_MIN,
                                                  SCHEMA_SHARED_MAX, SCHEMA_SHARED_WEIGHT};
 
-/* Of a guest (@uuid NULL) or of a shared pool. A value that is none is logged, and the default
- * holds. */
-static uint64_t read_number(struct policies *p, const struct schema_place *place,
-                            const uint8_t *uuid, enum schema_node node)
+/* Whose numbers: a guest's (@uuid NULL) or a shared pool's. */
+struct subject {
+    const struct schema_place *place;
+    const uint8_t *uuid;
+};
+
+/* A value that is none is logged, and the default holds. */
+static enum node_result read_number(struct policies *p, const struct subject *subject,
+                                    enum schema_node node, uint64_t *number_out)
 {
     char path[SCHEMA_PATH_LEN];
-    enum schema_fault fault;
-    uint64_t number = schema_rule(node)->absent;
-    size_t len = 0;
-    char *value;
+    enum node_result result;
 
-    if (uuid)
-        schema_shared_path(path, p->platform->domid, uuid, node, 0);
+    if (subject->uuid)
+        schema_shared_path(path, p->platform->domid, subject->uuid, node, 0);
     else
-        schema_path(path, place, node, 0);
-    value = p->platform->ops->read(p->platform, path, &len);
-    fault = schema_parse_number(node, value, len, &number);
-    free(value);
-    if (fault)
-        log_event(p->log, LOG_LEVEL_WARNING, "policy",
-                  "node=%s why=\"not a number in its range; the default holds\"", path);
-    return number;
+        schema_path(path, subject->place, node, 0);
+    result = node_read_number(p->platform, path, node, number_out);
+    if (result != NODE_BAD)
+        return result;
+    log_event(p->log, LOG_LEVEL_WARNING, "policy",
+              "node=%s why=\"not a number in its range; the default holds\"", path);
+    *number_out = schema_rule(node)->absent;
+    return NODE_FINE;
 }
 
-static struct policy read_policy(struct policies *p, const struct schema_place *place,
-                                 const uint8_t *uuid, const struct policy_nodes *nodes)
+/* On anything but NODE_FINE *policy_out is unchanged. */
+static enum node_result read_policy(struct policies *p, const struct subject *subject,
+                                    struct policy *policy_out)
 {
-    struct policy policy = {
-        .quota_pages = read_number(p, place, uuid, nodes->quota),
-        .min_pages = read_number(p, place, uuid, nodes->min),
-        .max_pages = read_number(p, place, uuid, nodes->max),
-        .weight = (uint32_t)read_number(p, place, uuid, nodes->weight),
-    };
+    const struct policy_nodes *nodes = subject->uuid ? &shared_nodes : &guest_nodes;
+    const enum schema_node all[] = {nodes->quota, nodes->min, nodes->max, nodes->weight};
+    uint64_t numbers[4] = {0};
 
-    if (policy.quota_pages == NODE_UNLIMITED)
-        policy.quota_pages = PAGES_UNLIMITED;
-    if (policy.max_pages == NODE_UNLIMITED)
-        policy.max_pages = PAGES_UNLIMITED;
-    return policy;
+    for (unsigned i = 0; i < 4; i++) {
+        enum node_result result = read_number(p, subject, all[i], &numbers[i]);
+
+        if (result != NODE_FINE)
+            return result;
+    }
+    *policy_out = (struct policy){
+        .quota_pages = numbers[0] == NODE_UNLIMITED ? PAGES_UNLIMITED : numbers[0],
+        .min_pages = numbers[1],
+        .max_pages = numbers[2] == NODE_UNLIMITED ? PAGES_UNLIMITED : numbers[2],
+        .weight = (uint32_t)numbers[3],
+    };
+    return NODE_FINE;
 }
 
 static bool is_same_policy(const struct policy *a, const struct policy *b)
@@ -165,40 +178,40 @@ static enum pool_right right_of(const struct shared_pool *pool, uint32_t domid)
     return RIGHT_NONE;
 }
 
-static bool read_key(struct policies *p, const struct schema_place *place,
-                     struct account_key *key_out)
+enum node_result policies_read_key(struct policies *p, const struct schema_place *place,
+                                   struct account_key *key_out)
 {
     size_t len = 0;
     char *value = node_read(p->platform, place, SCHEMA_GUEST_UUID, 0, &len);
     struct account_key key = {.kind = ACCOUNT_XEN, .id = place->guest, .device = place->device};
-    bool ok = value && schema_scan_uuid(value, len, key.uuid);
+    bool ok;
 
+    if (!value)
+        return errno == ENOENT ? NODE_ABSENT : NODE_UNKNOWN;
+    ok = schema_scan_uuid(value, len, key.uuid);
     free(value);
-    if (ok)
-        *key_out = key;
-    return ok;
+    if (!ok)
+        return NODE_BAD;
+    *key_out = key;
+    return NODE_FINE;
 }
 
-bool policies_admit(struct policies *p, const struct schema_place *place,
-                    struct account_key *key_out, const char **why_out)
+static enum admission refuse(char why_out[SCHEMA_REASON_LEN], const char *why)
 {
-    struct member *m;
+    snprintf(why_out, SCHEMA_REASON_LEN, "%s", why);
+    return ADMISSION_REFUSED;
+}
 
-    if (!read_key(p, place, key_out)) {
-        *why_out = "there is no policy for this attachment (node uuid below xentmem/guest)";
-        return false;
-    }
-    if (find_member(p, key_out)) {
-        policies_refresh(p, place, key_out);
-        return true;
-    }
-    m = calloc(1, sizeof(*m));
-    if (!m) {
-        *why_out = "the manager is out of memory";
-        return false;
-    }
-    m->key = *key_out;
-    m->policy = read_policy(p, place, NULL, &guest_nodes);
+/* Pass on what @key may hold, and of which pools it is a member. */
+static enum admission add_member(struct policies *p, const struct account_key *key,
+                                 const struct policy *policy, char why_out[SCHEMA_REASON_LEN])
+{
+    struct member *m = calloc(1, sizeof(*m));
+
+    if (!m)
+        return refuse(why_out, "the manager is out of memory");
+    m->key = *key;
+    m->policy = *policy;
     m->next = p->members;
     p->members = m;
     complain(p, "guest", p->ops->guest(p->ops_arg, &m->key, &m->policy));
@@ -208,22 +221,58 @@ bool policies_admit(struct policies *p, const struct schema_place *place,
         if (right != RIGHT_NONE)
             complain(p, "member", p->ops->member(p->ops_arg, pool->uuid, &m->key, right));
     }
-    return true;
+    return ADMITTED;
 }
 
-void policies_refresh(struct policies *p, const struct schema_place *place,
+enum admission policies_admit(struct policies *p, const struct schema_place *place,
+                              struct account_key *key_out, char why_out[SCHEMA_REASON_LEN])
+{
+    const struct subject subject = {.place = place};
+    struct account_key key = {0};
+    struct policy policy = {0};
+    enum admission admission;
+
+    switch (policies_read_key(p, place, &key)) {
+    case NODE_FINE:
+        break;
+    case NODE_ABSENT:
+        return refuse(why_out,
+                      "there is no policy for this attachment (node uuid below xentmem/guest)");
+    case NODE_BAD:
+        return refuse(why_out, "node uuid below xentmem/guest is not a UUID");
+    case NODE_UNKNOWN:
+        return ADMISSION_UNKNOWN;
+    }
+    if (find_member(p, &key)) {
+        if (!policies_refresh(p, place, &key))
+            return ADMISSION_UNKNOWN;
+        *key_out = key;
+        return ADMITTED;
+    }
+    if (read_policy(p, &subject, &policy) != NODE_FINE)
+        return ADMISSION_UNKNOWN;
+    admission = add_member(p, &key, &policy, why_out);
+    if (admission == ADMITTED)
+        *key_out = key;
+    return admission;
+}
+
+bool policies_refresh(struct policies *p, const struct schema_place *place,
                       const struct account_key *key)
 {
+    const struct subject subject = {.place = place};
     struct member *m = find_member(p, key);
-    struct policy policy;
+    struct policy policy = {0};
 
     if (!m)
-        return;
-    policy = read_policy(p, place, NULL, &guest_nodes);
+        return true;
+    if (read_policy(p, &subject, &policy) != NODE_FINE)
+        return false;
     if (is_same_policy(&policy, &m->policy))
-        return;
+        return true;
     m->policy = policy;
     complain(p, "guest", p->ops->guest(p->ops_arg, &m->key, &m->policy));
+    return true;
 }
 
 void policies_dismiss(struct policies *p, const struct account_key *key)
@@ -263,6 +312,7 @@ void policies_touch_shared(struct policies *p, const uint8_t uuid[TMEMIF_UUID_LE
         pool = calloc(1, sizeof(*pool));
         if (!pool) {
             log_event(p->log, LOG_LEVEL_ERROR, "policy", "what=shared why=\"out of memory\"");
+            p->listing = true;
             return;
         }
         memcpy(pool->uuid, uuid, sizeof(pool->uuid));
@@ -274,15 +324,22 @@ void policies_touch_shared(struct policies *p, const uint8_t uuid[TMEMIF_UUID_LE
 
 void policies_touch_all_shared(struct policies *p)
 {
+    for (struct shared_pool *pool = p->pools; pool; pool = pool->next)
+        pool->touched = true;
+    p->listing = true;
+}
+
+static void list_pools(struct policies *p, uint64_t now_ms)
+{
     char path[SCHEMA_PATH_LEN];
     uint8_t uuid[TMEMIF_UUID_LEN];
     unsigned nr = 0;
     char **names;
 
-    for (struct shared_pool *pool = p->pools; pool; pool = pool->next)
-        pool->touched = true;
+    p->list_not_before_ms = now_ms + AGAIN_MS;
     schema_shared_pools(path, p->platform->domid);
     names = p->platform->ops->list(p->platform, path, &nr);
+    p->listing = !names && errno != ENOENT;
     for (unsigned i = 0; names && i < nr; i++) {
         if (schema_scan_uuid(names[i], strlen(names[i]), uuid))
             policies_touch_shared(p, uuid);
@@ -301,8 +358,9 @@ static char **list_allowed(struct policies *p, const uint8_t *uuid, unsigned *nr
     return p->platform->ops->list(p->platform, path, nr_out);
 }
 
-static bool read_allowed(struct policies *p, const uint8_t *uuid, const char *name,
-                         struct allowed *allowed_out)
+/* NODE_ABSENT: @name says nothing. */
+static enum node_result read_allowed(struct policies *p, const uint8_t *uuid, const char *name,
+                                     struct allowed *allowed_out)
 {
     char path[SCHEMA_PATH_LEN];
     uint64_t domid;
@@ -311,37 +369,62 @@ static bool read_allowed(struct policies *p, const uint8_t *uuid, const char *na
     char *value;
 
     if (!schema_scan_number(name, strlen(name), &domid) || domid > UINT16_MAX)
-        return false;
+        return NODE_ABSENT;
     schema_shared_path(path, p->platform->domid, uuid, SCHEMA_SHARED_ALLOW, (uint32_t)domid);
     value = p->platform->ops->read(p->platform, path, &len);
+    if (!value)
+        return errno == ENOENT ? NODE_ABSENT : NODE_UNKNOWN;
     ok = schema_parse_right(value, len, &fill);
-    if (value && !ok)
+    free(value);
+    if (!ok) {
         log_event(p->log, LOG_LEVEL_WARNING, "policy",
                   "node=%s why=\"neither read nor fill; nothing is allowed\"", path);
-    free(value);
-    if (ok)
-        *allowed_out = (struct allowed){(uint32_t)domid, fill ? RIGHT_FILL : RIGHT_READ};
-    return ok;
+        return NODE_ABSENT;
+    }
+    *allowed_out = (struct allowed){(uint32_t)domid, fill ? RIGHT_FILL : RIGHT_READ};
+    return NODE_FINE;
 }
 
-/* False: no memory; what was known stays. */
+/* False: one of the nodes @names could not be read. */
+static bool read_names(struct policies *p, const uint8_t *uuid, char **names, unsigned nr_names,
+                       struct allowed *allowed, unsigned *nr_out)
+{
+    *nr_out = 0;
+    for (unsigned i = 0; i < nr_names; i++) {
+        switch (read_allowed(p, uuid, names[i], &allowed[*nr_out])) {
+        case NODE_FINE:
+            (*nr_out)++;
+            break;
+        case NODE_UNKNOWN:
+            return false;
+        default:
+            break;
+        }
+    }
+    return true;
+}
+
+/* False: xenstore does not say, or there is no memory; what was known stays. */
 static bool read_all_allowed(struct policies *p, const uint8_t *uuid, struct allowed **allowed_out,
                              unsigned *nr_out)
 {
-    unsigned nr_names, nr = 0;
+    unsigned nr_names, nr;
     char **names = list_allowed(p, uuid, &nr_names);
-    struct allowed *allowed = calloc(nr_names + 1u, sizeof(*allowed));
+    struct allowed *allowed;
+    bool ok;
 
-    if (allowed) {
-        for (unsigned i = 0; names && i < nr_names; i++) {
-            if (read_allowed(p, uuid, names[i], &allowed[nr]))
-                nr++;
-        }
-        *allowed_out = allowed;
-        *nr_out = nr;
-    }
+    if (!names && errno != ENOENT)
+        return false;
+    allowed = calloc(nr_names + 1u, sizeof(*allowed));
+    ok = allowed && read_names(p, uuid, names, nr_names, allowed, &nr);
     free(names);
-    return allowed != NULL;
+    if (!ok) {
+        free(allowed);
+        return false;
+    }
+    *allowed_out = allowed;
+    *nr_out = nr;
+    return true;
 }
 
 static void tell_members(struct policies *p, const struct shared_pool *before,
@@ -355,33 +438,46 @@ static void tell_members(struct policies *p, const struct shared_pool *before,
     }
 }
 
-static void run_pool(struct policies *p, struct shared_pool *pool)
+/* False: something could not be read, and nothing has changed. */
+static bool run_pool(struct policies *p, struct shared_pool *pool)
 {
-    struct policy policy = read_policy(p, NULL, pool->uuid, &shared_nodes);
+    const struct subject subject = {.uuid = pool->uuid};
     struct shared_pool before = *pool;
+    struct policy policy = {0};
 
-    pool->touched = false;
+    if (read_policy(p, &subject, &policy) != NODE_FINE ||
+        !read_all_allowed(p, pool->uuid, &pool->allowed, &pool->nr_allowed))
+        return false;
     if (!pool->told || !is_same_policy(&policy, &pool->policy)) {
         pool->told = true;
         pool->policy = policy;
         complain(p, "shared", p->ops->shared(p->ops_arg, pool->uuid, &policy));
     }
-    if (!read_all_allowed(p, pool->uuid, &pool->allowed, &pool->nr_allowed)) {
-        log_event(p->log, LOG_LEVEL_ERROR, "policy", "what=allow why=\"out of memory\"");
-        return;
-    }
     tell_members(p, &before, pool);
     free(before.allowed);
+    return true;
 }
 
-bool policies_run(struct policies *p, unsigned nr)
+bool policies_run(struct policies *p, unsigned nr, uint64_t now_ms)
 {
+    if (p->listing && p->list_not_before_ms <= now_ms)
+        list_pools(p, now_ms);
     for (struct shared_pool *pool = p->pools; pool; pool = pool->next) {
-        if (!pool->touched)
+        if (!pool->touched || pool->not_before_ms > now_ms)
             continue;
         if (nr-- == 0)
             return true;
-        run_pool(p, pool);
+        pool->touched = !run_pool(p, pool);
+        pool->not_before_ms = pool->touched ? now_ms + AGAIN_MS : 0;
     }
     return false;
+}
+
+bool policies_wait(const struct policies *p)
+{
+    bool waiting = p->listing;
+
+    for (const struct shared_pool *pool = p->pools; pool; pool = pool->next)
+        waiting = waiting || pool->touched;
+    return waiting;
 }

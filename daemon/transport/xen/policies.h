@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "daemon/engine/account.h"
+#include "daemon/transport/xen/node.h"
 #include "daemon/transport/xen/platform.h"
 #include "daemon/transport/xen/xen.h"
 
@@ -24,14 +25,27 @@ void policies_destroy(struct policies *p);
 
 /* ---- attachments ---- */
 
+/* Whose the attachment at @place is. On anything but NODE_FINE *key_out is unchanged. */
+enum node_result policies_read_key(struct policies *p, const struct schema_place *place,
+                                   struct account_key *key_out);
+
+enum admission {
+    ADMITTED,
+    ADMISSION_REFUSED, /* there is no (whole) policy */
+    ADMISSION_UNKNOWN, /* a node could not be read: ask again later */
+};
+
 /*
  * Who is attached at @place, and pass on what it may hold and of which pools it is a member.
- * False: there is no (whole) policy; *why_out is a static sentence.
+ * ADMITTED: *key_out says who. ADMISSION_REFUSED: @why_out is a sentence.
  */
-bool policies_admit(struct policies *p, const struct schema_place *place,
-                    struct account_key *key_out, const char **why_out);
-/* Its nodes were touched: pass on what it may hold now. */
-void policies_refresh(struct policies *p, const struct schema_place *place,
+enum admission policies_admit(struct policies *p, const struct schema_place *place,
+                              struct account_key *key_out, char why_out[SCHEMA_REASON_LEN]);
+/*
+ * Its nodes were touched: pass on what it may hold now. False: a node could not be read, and
+ * what was said stays; ask again later.
+ */
+bool policies_refresh(struct policies *p, const struct schema_place *place,
                       const struct account_key *key);
 /* The attachment is no more. */
 void policies_dismiss(struct policies *p, const struct account_key *key);
@@ -42,7 +56,12 @@ void policies_dismiss(struct policies *p, const struct account_key *key);
 void policies_touch_shared(struct policies *p, const uint8_t uuid[TMEMIF_UUID_LEN]);
 /* Any may have been touched: all that there are. */
 void policies_touch_all_shared(struct policies *p);
-/* Read up to @nr touched pools. True: there are more. */
-bool policies_run(struct policies *p, unsigned nr);
+/*
+ * Read up to @nr touched pools. True: there are more that can be read now. What xenstore does
+ * not say stays as it was, and is read again later.
+ */
+bool policies_run(struct policies *p, unsigned nr, uint64_t now_ms);
+/* Is there anything to be read later? */
+bool policies_wait(const struct policies *p);
 
 #endif /* XTM_TRANSPORT_XEN_POLICIES_H */

@@ -26,8 +26,9 @@
 #define POOLS_PER_TURN       8u
 
 static const struct timeval AT_ONCE = {0};
-/* When attachments wait that were made too often. */
-static const struct timeval LATER = {.tv_usec = 200000};
+/* When attachments wait that were made too often, or for what xenstore did not say. */
+#define LATER_MS 200u
+static const struct timeval LATER = {.tv_usec = 1000 * LATER_MS};
 
 static const char release[] = "@releaseDomain";
 
@@ -35,8 +36,11 @@ struct xen_transport {
     struct attachment_world world;
     char backends[SCHEMA_PATH_LEN], policies[SCHEMA_PATH_LEN]; /* watched */
     struct attachment *attachments;
-    bool listing; /* folders may have come or gone that no event names */
-    bool deaf;    /* xenstore is gone */
+    bool listing;           /* folders may have come or gone that no event names */
+    uint64_t not_before_ms; /* xenstore did not say: no listing and no sweep before that time */
+    bool announced;         /* the manager has said that it is ready */
+    bool deaf;              /* xenstore is gone */
+    struct log_limit log_limit;
     struct event *store_event, *left_event;
     struct event *work_event; /* a timer: there is more to do */
 };
@@ -52,23 +56,25 @@ static struct attachment *find_attachment(struct xen_transport *t, const struct 
     return NULL;
 }
 
-/* Something below the folder of @place has changed. */
-static void touch(struct xen_transport *t, const struct schema_place *place)
+/* Something below the folder of @place has changed. False: no memory, or xenstore does not say. */
+static bool touch(struct xen_transport *t, const struct schema_place *place)
 {
     struct attachment *a = find_attachment(t, place);
 
     if (a) {
         a->touched = true;
-        return;
+        return true;
     }
     a = attachment_create(&t->world, place);
     if (!a) {
-        log_event(t->world.log, LOG_LEVEL_ERROR, "xen", "dom=%u why=\"out of memory\"",
-                  place->guest);
-        return;
+        log_limited(t->world.log, &t->log_limit, LOG_LEVEL_ERROR, "xen",
+                    "dom=%u device=%u why=\"cannot be taken up now: %s\"", place->guest,
+                    place->device, strerror(errno));
+        return false;
     }
     a->next = t->attachments;
     t->attachments = a;
+    return true;
 }
 
 static void touch_all(struct xen_transport *t)
@@ -77,33 +83,40 @@ static void touch_all(struct xen_transport *t)
         a->touched = true;
 }
 
-/* Names of the children of @path that are numbers go to @visit. */
-static void for_each_number(struct xen_transport *t, const char *path,
-                            void (*visit)(struct xen_transport *t, uint32_t number,
+/*
+ * Names of the children of @path that are numbers go to @visit. False: xenstore does not say
+ * which there are, or a visit was in vain.
+ */
+static bool for_each_number(struct xen_transport *t, const char *path,
+                            bool (*visit)(struct xen_transport *t, uint32_t number,
                                           const struct schema_place *place),
                             const struct schema_place *place)
 {
     unsigned nr = 0;
     char **names = t->world.platform->ops->list(t->world.platform, path, &nr);
+    bool ok = true;
 
-    for (unsigned i = 0; names && i < nr; i++) {
+    if (!names)
+        return errno == ENOENT;
+    for (unsigned i = 0; i < nr; i++) {
         uint64_t number;
 
         if (schema_scan_number(names[i], strlen(names[i]), &number) && number <= UINT32_MAX)
-            visit(t, (uint32_t)number, place);
+            ok = visit(t, (uint32_t)number, place) && ok;
     }
     free(names);
+    return ok;
 }
 
-static void visit_device(struct xen_transport *t, uint32_t device, const struct schema_place *guest)
+static bool visit_device(struct xen_transport *t, uint32_t device, const struct schema_place *guest)
 {
     struct schema_place place = *guest;
 
     place.device = device;
-    touch(t, &place);
+    return touch(t, &place);
 }
 
-static void visit_guest(struct xen_transport *t, uint32_t domid, const struct schema_place *nobody)
+static bool visit_guest(struct xen_transport *t, uint32_t domid, const struct schema_place *nobody)
 {
     struct schema_place place = {.manager = t->world.platform->domid, .guest = domid};
     char path[SCHEMA_PATH_LEN];
@@ -111,14 +124,16 @@ static void visit_guest(struct xen_transport *t, uint32_t domid, const struct sc
     (void)nobody;
     schema_folder(path, &place, SCHEMA_IN_BACKEND);
     *strrchr(path, '/') = '\0'; /* the folder above has one for each device */
-    for_each_number(t, path, visit_device, &place);
+    return for_each_number(t, path, visit_device, &place);
 }
 
-static void list_attachments(struct xen_transport *t)
+/* What could not be listed is listed again later. */
+static void list_attachments(struct xen_transport *t, uint64_t now_ms)
 {
-    t->listing = false;
     touch_all(t);
-    for_each_number(t, t->backends, visit_guest, NULL);
+    t->listing = !for_each_number(t, t->backends, visit_guest, NULL);
+    if (t->listing)
+        t->not_before_ms = now_ms + LATER_MS;
 }
 
 static void drop(struct xen_transport *t, struct attachment *gone)
@@ -165,7 +180,7 @@ static void on_path(struct xen_transport *t, const char *path)
     struct schema_place place;
 
     if (schema_backend_of(path, t->world.platform->domid, &place)) {
-        touch(t, &place);
+        t->listing = !touch(t, &place) || t->listing;
     } else if (is_below(path, t->backends)) {
         t->listing = true;
     } else if (is_below(path, t->policies)) {
@@ -201,6 +216,68 @@ static bool take_events(struct xen_transport *t)
     return true;
 }
 
+/* ---- accounts of guests that were detached, or died, while nobody looked ---- */
+
+static bool is_attached_here(struct xen_transport *t, const struct account_key *key)
+{
+    for (struct attachment *a = t->attachments; a; a = a->next) {
+        if (a->admitted && a->key.id == key->id && a->key.device == key->device &&
+            memcmp(a->key.uuid, key->uuid, sizeof(key->uuid)) == 0)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * Does @key belong to nobody any more? It does if its folder, or the node that says whose it
+ * is, is not there, or names somebody else. NODE_FINE: it is somebody's.
+ */
+static enum node_result find_owner(struct xen_transport *t, const struct account_key *key)
+{
+    const struct schema_place place = {t->world.platform->domid, key->id, key->device};
+    struct account_key now = {0};
+    enum node_result result = policies_read_key(t->world.policies, &place, &now);
+    char path[SCHEMA_PATH_LEN];
+    unsigned nr = 0;
+    char **names;
+
+    if (result == NODE_FINE && memcmp(now.uuid, key->uuid, sizeof(now.uuid)) != 0)
+        return NODE_ABSENT;
+    if (result == NODE_ABSENT || result == NODE_UNKNOWN)
+        return result;
+    schema_folder(path, &place, SCHEMA_IN_BACKEND);
+    names = t->world.platform->ops->list(t->world.platform, path, &nr);
+    if (!names)
+        return errno == ENOENT ? NODE_ABSENT : NODE_UNKNOWN;
+    free(names);
+    return NODE_FINE;
+}
+
+/* An account holds pages that must not be lost: without a clear answer it stays. */
+static void sweep_accounts(struct xen_transport *t, uint64_t now_ms)
+{
+    struct account_key key;
+    uint32_t cursor = 0;
+
+    t->world.sweep = false;
+    while (sessions_account_next(t->world.sessions, &cursor, &key)) {
+        if (key.kind != ACCOUNT_XEN || is_attached_here(t, &key))
+            continue;
+        switch (find_owner(t, &key)) {
+        case NODE_ABSENT:
+            sessions_forget(t->world.sessions, &key);
+            policies_dismiss(t->world.policies, &key);
+            break;
+        case NODE_UNKNOWN:
+            t->world.sweep = true;
+            t->not_before_ms = now_ms + LATER_MS;
+            break;
+        default:
+            break;
+        }
+    }
+}
+
 /* ---- a turn of the control thread ---- */
 
 /* The list is begun anew each time: a look may change it. Who was looked at goes to its end. */
@@ -216,6 +293,7 @@ static bool look_at_one(struct xen_transport *t, uint64_t now_ms)
     attachment_look(a, now_ms);
     if (attachment_is_over(a)) {
         drop(t, a);
+        t->world.sweep = true; /* it may never have been admitted */
         return true;
     }
     *at = a->next;
@@ -226,10 +304,27 @@ static bool look_at_one(struct xen_transport *t, uint64_t now_ms)
     return true;
 }
 
+/* All is taken up that was there when we began: the manager is ready. */
+static void announce(struct xen_transport *t)
+{
+    const struct schema_place self = {.manager = t->world.platform->domid};
+
+    if (t->announced || t->listing)
+        return;
+    for (const struct attachment *a = t->attachments; a; a = a->next) {
+        if (a->is_new)
+            return;
+    }
+    t->announced = true;
+    if (!node_write_number(t->world.platform, &self, SCHEMA_MANAGER_READY, t->world.epoch))
+        log_event(t->world.log, LOG_LEVEL_ERROR, "xenstore",
+                  "why=\"node data/xentmem/ready cannot be written: %s\"", strerror(errno));
+}
+
 /* When to go on: there is @more, somebody waits for a look, or for its time. */
 static void plan(struct xen_transport *t, bool more, uint64_t now_ms)
 {
-    bool waiting = false;
+    bool waiting = t->listing || t->world.sweep || policies_wait(t->world.policies);
 
     for (const struct attachment *a = t->attachments; a; a = a->next) {
         more = more || (a->touched && a->not_before_ms <= now_ms);
@@ -253,11 +348,14 @@ void xen_transport_turn(struct xen_transport *t)
         event_del(t->store_event);
         return;
     }
-    if (t->listing)
-        list_attachments(t);
-    more = policies_run(t->world.policies, POOLS_PER_TURN) || more;
+    if (t->listing && t->not_before_ms <= now_ms)
+        list_attachments(t, now_ms);
+    more = policies_run(t->world.policies, POOLS_PER_TURN, now_ms) || more;
     for (unsigned i = 0; i < ATTACHMENTS_PER_TURN && look_at_one(t, now_ms); i++)
         ;
+    if (t->world.sweep && t->not_before_ms <= now_ms)
+        sweep_accounts(t, now_ms);
+    announce(t);
     plan(t, more, now_ms);
 }
 
@@ -285,35 +383,6 @@ static void on_left(evutil_socket_t fd, short what, void *arg)
 }
 
 /* ---- starting ---- */
-
-static bool is_attached_here(struct xen_transport *t, const struct account_key *key)
-{
-    for (struct attachment *a = t->attachments; a; a = a->next) {
-        if (a->admitted && a->key.id == key->id && a->key.device == key->device &&
-            memcmp(a->key.uuid, key->uuid, sizeof(key->uuid)) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* Guests that were detached or died while no daemon was there. */
-static void forget_others(struct xen_transport *t)
-{
-    struct account_key key;
-    uint32_t cursor = 0;
-    unsigned nr = 0;
-    char **names = t->world.platform->ops->list(t->world.platform, t->backends, &nr);
-
-    if (!names && errno != ENOENT)
-        return; /* we do not know who is there */
-    free(names);
-    while (sessions_account_next(t->world.sessions, &cursor, &key)) {
-        if (key.kind != ACCOUNT_XEN || is_attached_here(t, &key))
-            continue;
-        sessions_forget(t->world.sessions, &key);
-        cursor = 0;
-    }
-}
 
 static bool watch_all(struct xen_transport *t, const char **why_out)
 {
@@ -345,26 +414,21 @@ static bool make_events(struct xen_transport *t, struct event_base *base, const 
 /* Take up all that is there before the manager says that it is ready. */
 static void take_up(struct xen_transport *t)
 {
+    uint64_t now_ms = clock_now_ms();
+
     policies_touch_all_shared(t->world.policies);
-    while (policies_run(t->world.policies, POOLS_PER_TURN))
+    while (policies_run(t->world.policies, POOLS_PER_TURN, now_ms))
         ;
-    list_attachments(t);
+    list_attachments(t, now_ms);
     for (struct attachment *a = t->attachments, *next; a; a = next) {
         next = a->next;
         attachment_look(a, clock_now_ms());
         if (attachment_is_over(a))
             drop(t, a);
     }
-    forget_others(t);
-}
-
-static void announce(struct xen_transport *t)
-{
-    const struct schema_place self = {.manager = t->world.platform->domid};
-
-    if (!node_write_number(t->world.platform, &self, SCHEMA_MANAGER_READY, t->world.epoch))
-        log_event(t->world.log, LOG_LEVEL_ERROR, "xenstore",
-                  "why=\"node data/xentmem/ready cannot be written: %s\"", strerror(errno));
+    sweep_accounts(t, now_ms);
+    announce(t);
+    plan(t, false, now_ms);
 }
 
 struct xen_transport *xen_transport_start_on(struct platform *platform,
@@ -396,7 +460,6 @@ struct xen_transport *xen_transport_start_on(struct platform *platform,
         return NULL;
     }
     take_up(t);
-    announce(t);
     log_event(config->log, LOG_LEVEL_NOTICE, "xen", "dom=%u epoch=%u", platform->domid,
               config->epoch);
     return t;
