@@ -1180,6 +1180,126 @@ static void a_guest_without_policy_is_not_served(void)
     manager_end(m);
 }
 
+static const char *const no_numbers[] = {"", "-1", "many", "4294967296", " 10", "0x10"};
+#define NR_NO_NUMBERS (sizeof(no_numbers) / sizeof(no_numbers[0]))
+
+static void a_node_of_policy_that_is_an_error_leaves_in_force_what_was(void)
+{
+    struct guest g;
+    struct manager *m = attached(&g);
+    char max_path[SCHEMA_PATH_LEN];
+    unsigned before;
+
+    snprintf(max_path, sizeof(max_path), "%s", at(MANAGER, "xentmem/guest/7/0", "max-pages"));
+    m->log.level = 0; /* it says so */
+    fake_write(m->fake, max_path, "7");
+    settle(m);
+    before = m->nr_said;
+    for (unsigned i = 0; i < NR_NO_NUMBERS; i++) {
+        fake_write(m->fake, max_path, no_numbers[i]);
+        fake_write(m->fake, at(MANAGER, "xentmem/guest/7/0", "weight"), "99");
+        settle(m);
+    }
+    CU_ASSERT_EQUAL(m->nr_said, before);
+    CU_ASSERT_EQUAL(policy_of_guest(m->book, &m->said[before - 1].key).max_pages, 7);
+    CU_ASSERT_EQUAL(guest_nop(&g), TMEMIF_OK);
+    fake_write(m->fake, max_path, "8");
+    settle(m);
+    CU_ASSERT_EQUAL(m->nr_said, before + 1);
+    CU_ASSERT_EQUAL(m->said[before].policy.max_pages, 8);
+    CU_ASSERT_EQUAL(m->said[before].policy.weight, 99);
+    manager_end(m);
+}
+
+static void a_node_of_policy_that_is_an_error_at_first_sight_refuses_the_attachment(void)
+{
+    static const char *const keys[] = {"quota-pages", "min-pages", "max-pages", "weight"};
+
+    for (unsigned i = 0; i < 4; i++) {
+        struct manager *m = manager_new();
+        struct guest g;
+        char reason[SCHEMA_REASON_LEN];
+
+        m->log.level = 0; /* it says so */
+        snprintf(reason, sizeof(reason),
+                 "node %s of its policy (below xentmem/guest) is not a number in its range",
+                 keys[i]);
+        dom0_policy(m->fake, UUID, "100");
+        fake_write(m->fake, at(MANAGER, "xentmem/guest/7/0", keys[i]), no_numbers[i]);
+        dom0_nodes(m->fake);
+        settle(m);
+        guest_share(&g, m, 1);
+        CU_ASSERT(wait_value(m, BACK("state"), "6"));
+        CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("error")), reason);
+        CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
+        CU_ASSERT_EQUAL(m->nr_said, 0);
+
+        fake_write(m->fake, at(MANAGER, "xentmem/guest/7/0", keys[i]), "5");
+        fake_write(m->fake, FRONT("state"), "1");
+        CU_ASSERT(wait_value(m, BACK("state"), "2"));
+        guest_share(&g, m, 2);
+        CU_ASSERT(wait_value(m, BACK("state"), "4"));
+        manager_end(m);
+    }
+}
+
+static void weight_becomes_an_error(struct manager *m)
+{
+    fake_write(m->fake, at(MANAGER, "xentmem/guest/7/0", "weight"), "0");
+}
+
+static void c32_a_policy_that_is_an_error_when_the_manager_restarts_costs_no_page(void)
+{
+    struct guest g;
+    uint32_t pool;
+    struct manager *m = holding_a_page(&g, &pool);
+
+    manager_restart(m, weight_becomes_an_error);
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    CU_ASSERT(has_account(m));
+    fake_write(m->fake, at(MANAGER, "xentmem/guest/7/0", "weight"), "1");
+    guest_opens_again_and_finds_its_page(&g, m, pool);
+    manager_end(m);
+}
+
+static void a_shared_pool_keeps_its_policy_when_a_node_of_it_is_an_error(void)
+{
+    struct guest g;
+    struct manager *m = attached(&g);
+    unsigned before;
+
+    m->log.level = 0; /* it says so */
+    dom0_allow(m->fake, "fill");
+    settle(m);
+    before = m->nr_said;
+    fake_write(m->fake, at(MANAGER, "xentmem/shared/" POOL, "quota-pages"), "lots");
+    settle(m);
+    CU_ASSERT_EQUAL(m->nr_said, before);
+    CU_ASSERT_EQUAL(guest_join(&g, 0), TMEMIF_OK);
+    /* who is a member is another matter */
+    fake_write(m->fake, at(MANAGER, "xentmem/shared/" POOL, "allow/7"), "read");
+    settle(m);
+    CU_ASSERT_EQUAL(m->nr_said, before + 1);
+    CU_ASSERT_EQUAL(m->said[before].right, RIGHT_READ);
+    manager_end(m);
+}
+
+static void nobody_joins_a_shared_pool_whose_policy_is_an_error_at_first_sight(void)
+{
+    struct guest g;
+    struct manager *m = attached(&g);
+
+    m->log.level = 0; /* it says so */
+    fake_write(m->fake, at(MANAGER, "xentmem/shared/" POOL, "max-pages"), "none");
+    dom0_allow(m->fake, "fill");
+    settle(m);
+    CU_ASSERT_EQUAL(guest_join(&g, 0), TMEMIF_NOT_ALLOWED);
+    fake_write(m->fake, at(MANAGER, "xentmem/shared/" POOL, "max-pages"), "10");
+    settle(m);
+    CU_ASSERT_EQUAL(guest_join(&g, 0), TMEMIF_OK);
+    manager_end(m);
+}
+
 /* ---- hostile guests ---- */
 
 /* The guest shares all, then @spoil changes something, and it says Initialised. */
@@ -1428,6 +1548,11 @@ static void guests_are_served_on_when_xenstore_is_lost(void)
     T(membership_follows_the_nodes)                                                                \
     T(a_restarted_manager_is_told_all_policy_again)                                                \
     T(a_guest_without_policy_is_not_served)                                                        \
+    T(a_node_of_policy_that_is_an_error_leaves_in_force_what_was)                                  \
+    T(a_node_of_policy_that_is_an_error_at_first_sight_refuses_the_attachment)                     \
+    T(c32_a_policy_that_is_an_error_when_the_manager_restarts_costs_no_page)                       \
+    T(a_shared_pool_keeps_its_policy_when_a_node_of_it_is_an_error)                                \
+    T(nobody_joins_a_shared_pool_whose_policy_is_an_error_at_first_sight)                          \
     T(nodes_that_are_missing_hidden_huge_or_binary_are_refused_by_name)                            \
     T(bad_grants_are_refused_by_name)                                                              \
     T(limits_are_named_with_their_knob)                                                            \

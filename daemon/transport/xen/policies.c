@@ -103,7 +103,6 @@ struct subject {
     const uint8_t *uuid;
 };
 
-/* A value that is none is logged, and the default holds. */
 static enum node_result read_number(struct policies *p, const struct subject *subject,
                                     enum schema_node node, uint64_t *number_out)
 {
@@ -115,17 +114,16 @@ static enum node_result read_number(struct policies *p, const struct subject *su
     else
         schema_path(path, subject->place, node, 0);
     result = node_read_number(p->platform, path, node, number_out);
-    if (result != NODE_BAD)
-        return result;
-    log_event(p->log, LOG_LEVEL_WARNING, "policy",
-              "node=%s why=\"not a number in its range; the default holds\"", path);
-    *number_out = schema_rule(node)->absent;
-    return NODE_FINE;
+    if (result == NODE_BAD)
+        log_event(p->log, LOG_LEVEL_WARNING, "policy",
+                  "node=%s why=\"not a number in its range; no node of this policy is taken over\"",
+                  path);
+    return result;
 }
 
-/* On anything but NODE_FINE *policy_out is unchanged. */
+/* On anything but NODE_FINE *policy_out is unchanged; NODE_BAD: *bad_out is the node. */
 static enum node_result read_policy(struct policies *p, const struct subject *subject,
-                                    struct policy *policy_out)
+                                    struct policy *policy_out, enum schema_node *bad_out)
 {
     const struct policy_nodes *nodes = subject->uuid ? &shared_nodes : &guest_nodes;
     const enum schema_node all[] = {nodes->quota, nodes->min, nodes->max, nodes->weight};
@@ -134,6 +132,7 @@ static enum node_result read_policy(struct policies *p, const struct subject *su
     for (unsigned i = 0; i < 4; i++) {
         enum node_result result = read_number(p, subject, all[i], &numbers[i]);
 
+        *bad_out = all[i];
         if (result != NODE_FINE)
             return result;
     }
@@ -230,6 +229,7 @@ enum admission policies_admit(struct policies *p, const struct schema_place *pla
     const struct subject subject = {.place = place};
     struct account_key key = {0};
     struct policy policy = {0};
+    enum schema_node bad;
     enum admission admission;
 
     switch (policies_read_key(p, place, &key)) {
@@ -249,8 +249,17 @@ enum admission policies_admit(struct policies *p, const struct schema_place *pla
         *key_out = key;
         return ADMITTED;
     }
-    if (read_policy(p, &subject, &policy) != NODE_FINE)
+    switch (read_policy(p, &subject, &policy, &bad)) {
+    case NODE_FINE:
+        break;
+    case NODE_BAD:
+        snprintf(why_out, SCHEMA_REASON_LEN,
+                 "node %s of its policy (below xentmem/guest) is not a number in its range",
+                 schema_rule(bad)->key);
+        return ADMISSION_REFUSED;
+    default:
         return ADMISSION_UNKNOWN;
+    }
     admission = add_member(p, &key, &policy, why_out);
     if (admission == ADMITTED)
         *key_out = key;
@@ -263,11 +272,14 @@ bool policies_refresh(struct policies *p, const struct schema_place *place,
     const struct subject subject = {.place = place};
     struct member *m = find_member(p, key);
     struct policy policy = {0};
+    enum node_result result;
+    enum schema_node bad;
 
     if (!m)
         return true;
-    if (read_policy(p, &subject, &policy) != NODE_FINE)
-        return false;
+    result = read_policy(p, &subject, &policy, &bad);
+    if (result != NODE_FINE)
+        return result == NODE_BAD;
     if (is_same_policy(&policy, &m->policy))
         return true;
     m->policy = policy;
@@ -438,21 +450,31 @@ static void tell_members(struct policies *p, const struct shared_pool *before,
     }
 }
 
+static void tell_policy(struct policies *p, struct shared_pool *pool, const struct policy *policy)
+{
+    if (pool->told && is_same_policy(policy, &pool->policy))
+        return;
+    pool->told = true;
+    pool->policy = *policy;
+    complain(p, "shared", p->ops->shared(p->ops_arg, pool->uuid, policy));
+}
+
 /* False: something could not be read, and nothing has changed. */
 static bool run_pool(struct policies *p, struct shared_pool *pool)
 {
     const struct subject subject = {.uuid = pool->uuid};
     struct shared_pool before = *pool;
     struct policy policy = {0};
+    enum schema_node bad;
+    enum node_result result = read_policy(p, &subject, &policy, &bad);
 
-    if (read_policy(p, &subject, &policy) != NODE_FINE ||
+    if (result == NODE_BAD && !pool->told)
+        return true; /* nobody joins a pool of which it is not known what it may hold */
+    if ((result != NODE_FINE && result != NODE_BAD) ||
         !read_all_allowed(p, pool->uuid, &pool->allowed, &pool->nr_allowed))
         return false;
-    if (!pool->told || !is_same_policy(&policy, &pool->policy)) {
-        pool->told = true;
-        pool->policy = policy;
-        complain(p, "shared", p->ops->shared(p->ops_arg, pool->uuid, &policy));
-    }
+    if (result == NODE_FINE)
+        tell_policy(p, pool, &policy);
     tell_members(p, &before, pool);
     free(before.allowed);
     return true;

@@ -42,8 +42,8 @@ enum admission {
 enum admission policies_admit(struct policies *p, const struct schema_place *place,
                               struct account_key *key_out, char why_out[SCHEMA_REASON_LEN]);
 /*
- * Its nodes were touched: pass on what it may hold now. False: a node could not be read, and
- * what was said stays; ask again later.
+ * Its nodes were touched: pass on what it may hold now; if one of them is an error, what was said
+ * stays. False: a node could not be read, and what was said stays; ask again later.
  */
 bool policies_refresh(struct policies *p, const struct schema_place *place,
                       const struct account_key *key);
