@@ -2,6 +2,7 @@
 #include "tests/lib/fake_platform.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -303,6 +304,7 @@ static void *fake_grants_map(struct platform_grants *g, uint32_t *refs, uint32_t
     struct fake_platform *f = g->fake;
     uint8_t *at;
 
+    poll(NULL, 0, (int)f->map_ms);
     errno = EINVAL; /* all that gntdev ever says */
     if (f->nr_mapped + nr > f->max_mapped)
         return NULL;

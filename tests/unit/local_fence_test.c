@@ -12,7 +12,7 @@
 #include "tests/lib/peer.h"
 #include "tests/lib/runner.h"
 
-#define FENCE_MS 400u
+#define FENCE_MS TMEMIF_LOCAL_MIN_FENCE_MS
 
 static const uint8_t uuid[TMEMIF_UUID_LEN] = {0xab, 1, 2, 3};
 

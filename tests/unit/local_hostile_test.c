@@ -148,6 +148,10 @@ static void hello_with_a_field_out_of_range_is_refused(void)
     CU_ASSERT_EQUAL(greet_hello(&s, &h), TMEMIF_BAD_REQUEST);
     h = good, h.fence_ms = 1;
     CU_ASSERT_EQUAL(greet_hello(&s, &h), TMEMIF_BAD_REQUEST);
+    h = good, h.fence_ms = TMEMIF_LOCAL_MIN_FENCE_MS - 1;
+    CU_ASSERT_EQUAL(greet_hello(&s, &h), TMEMIF_BAD_REQUEST);
+    h = good, h.fence_ms = TMEMIF_LOCAL_MIN_FENCE_MS;
+    CU_ASSERT_EQUAL(greet_hello(&s, &h), TMEMIF_OK);
     for (unsigned i = 0; i < 9; i++) {
         h = good, h.reserved[i] = 1;
         CU_ASSERT_EQUAL(greet_hello(&s, &h), TMEMIF_BAD_REQUEST);

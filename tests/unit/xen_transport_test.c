@@ -47,6 +47,8 @@ struct manager {
     struct session_table *sessions;
     struct event_base *base;
     struct event *sessions_event;
+    struct event *look_event;         /* stands for the looks at heartbeats */
+    unsigned maps_at_look, most_maps; /* most between two looks */
     struct xen_transport *transport;
     struct ring_front *ring; /* of a guest, for what happens while no manager is there */
     struct said said[MAX_SAID];
@@ -110,6 +112,20 @@ static void on_sessions(evutil_socket_t fd, short what, void *arg)
     sessions_run(m->sessions);
 }
 
+static const struct timeval LOOK_TIME = {.tv_usec = 5000};
+
+static void on_look(evutil_socket_t fd, short what, void *arg)
+{
+    struct manager *m = arg;
+    unsigned maps = m->fake->nr_maps - m->maps_at_look;
+
+    (void)fd;
+    (void)what;
+    m->most_maps = maps > m->most_maps ? maps : m->most_maps;
+    m->maps_at_look = m->fake->nr_maps;
+    event_add(m->look_event, &LOOK_TIME);
+}
+
 static void manager_build(struct manager *m)
 {
     const struct engine_config engine_config = {.nr_workers = 1, .hash_seed = 1};
@@ -140,6 +156,8 @@ static void manager_build(struct manager *m)
     m->sessions_event =
         event_new(m->base, sessions_wait_fd(m->sessions), EV_READ | EV_PERSIST, on_sessions, m);
     MUST(m->sessions_event && event_add(m->sessions_event, NULL) == 0);
+    m->look_event = event_new(m->base, -1, 0, on_look, m);
+    MUST(m->look_event && event_add(m->look_event, &LOOK_TIME) == 0);
 }
 
 static void manager_start(struct manager *m)
@@ -161,6 +179,7 @@ static void manager_start(struct manager *m)
 static void manager_take_down(struct manager *m)
 {
     xen_transport_stop(m->transport);
+    event_free(m->look_event);
     event_free(m->sessions_event);
     event_base_free(m->base);
     sessions_destroy(m->sessions);
@@ -196,6 +215,22 @@ static void manager_end(struct manager *m)
     free(m);
 }
 
+/* Turn the loop until nothing moves. */
+static void settle(struct manager *m)
+{
+    for (unsigned quiet = 0; quiet < 3;) {
+        unsigned before = m->fake->nr_events;
+
+        event_base_loop(m->base, EVLOOP_NONBLOCK);
+        if (before == 0 && m->fake->nr_events == 0) {
+            quiet++;
+            poll(NULL, 0, 1);
+        } else {
+            quiet = 0;
+        }
+    }
+}
+
 /* As a kill would: what is in the segments stays, the next one takes it up. */
 static void manager_restart(struct manager *m, void (*meanwhile)(struct manager *m))
 {
@@ -213,22 +248,7 @@ static void manager_restart(struct manager *m, void (*meanwhile)(struct manager 
     MUST(store_open(fds, &m->store, &damage, &why));
     manager_build(m);
     manager_start(m);
-}
-
-/* Turn the loop until nothing moves. */
-static void settle(struct manager *m)
-{
-    for (unsigned quiet = 0; quiet < 3;) {
-        unsigned before = m->fake->nr_events;
-
-        event_base_loop(m->base, EVLOOP_NONBLOCK);
-        if (before == 0 && m->fake->nr_events == 0) {
-            quiet++;
-            poll(NULL, 0, 1);
-        } else {
-            quiet = 0;
-        }
-    }
+    settle(m);
 }
 
 static bool wait_value(struct manager *m, const char *path, const char *value)
@@ -439,7 +459,7 @@ static void features_come_before_the_state_that_says_so(void)
     CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("max-ring-page-order")), "3");
     CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("max-data-pages")), "16384");
     CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("feature-grant-copy")), "1");
-    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("fence-ms-min")), "200");
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("fence-ms-min")), "1000");
     CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("epoch")), "1");
     CU_ASSERT_STRING_EQUAL(fake_value(m->fake, at(MANAGER, "data/xentmem", "ready")), "1");
     CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
@@ -652,6 +672,92 @@ static void another_guest_under_the_same_domid_inherits_nothing(void)
     guest_share(&g, m, 2);
     CU_ASSERT(wait_value(m, BACK("state"), "4"));
     CU_ASSERT_EQUAL(guest_get(&g, pool, 1, 0x5a), TMEMIF_NO_POOL);
+    manager_end(m);
+}
+
+/* ---- many guests ---- */
+
+#define FIRST_OF_MANY 20u
+#define NR_MANY       6u
+
+static const char *of_many(unsigned i, bool front, const char *key)
+{
+    static char folder[32];
+
+    if (front)
+        return at(FIRST_OF_MANY + i, "device/tmem/0", key);
+    snprintf(folder, sizeof(folder), "backend/tmem/%u/0", FIRST_OF_MANY + i);
+    return at(MANAGER, folder, key);
+}
+
+static void write_number(struct manager *m, const char *path, unsigned number)
+{
+    char text[16];
+
+    snprintf(text, sizeof(text), "%u", number);
+    fake_write(m->fake, path, text);
+}
+
+/* A guest of one ring and one page of data, which is ready before the manager has said 2. */
+static void one_of_many_attaches(struct manager *m, unsigned i)
+{
+    unsigned page = 100 + 4 * i;
+    struct ring_front ring;
+    char folder[64], uuid[40];
+
+    ring_front_init(&ring, page_of(m, page), 0, 1);
+    *(uint32_t *)(void *)page_of(m, page + 1) = page + 2;
+    snprintf(folder, sizeof(folder), "xentmem/guest/%u/0", FIRST_OF_MANY + i);
+    snprintf(uuid, sizeof(uuid), "11111111-2222-3333-4444-5555555555%02u", i);
+    fake_write(m->fake, at(MANAGER, folder, "uuid"), uuid);
+    fake_write(m->fake, of_many(i, true, "backend"), "ours");
+    fake_write(m->fake, of_many(i, true, "version"), "1");
+    write_number(m, of_many(i, true, "ring-ref0"), page);
+    write_number(m, of_many(i, true, "event-channel-0"), 8 + i);
+    fake_write(m->fake, of_many(i, true, "data-pages"), "1");
+    write_number(m, of_many(i, true, "data-ref0"), page + 1);
+    fake_write(m->fake, of_many(i, true, "state"), "3");
+    fake_write(m->fake, of_many(i, false, "state"), "1");
+}
+
+static void all_of_many_are_served(struct manager *m)
+{
+    for (unsigned i = 0; i < NR_MANY; i++)
+        CU_ASSERT(wait_value(m, of_many(i, false, "state"), "4"));
+    /* a ring and a data area each */
+    CU_ASSERT_EQUAL(m->fake->nr_mapped, 2 * NR_MANY);
+}
+
+static void heartbeats_are_looked_at_between_any_two_attaches(void)
+{
+    struct manager *m = manager_new();
+
+    m->fake->map_ms = 10;
+    for (unsigned i = 0; i < NR_MANY; i++)
+        one_of_many_attaches(m, i);
+    all_of_many_are_served(m);
+    CU_ASSERT_EQUAL(m->most_maps, 2);
+    manager_end(m);
+}
+
+static void looks_begin_anew(struct manager *m)
+{
+    m->most_maps = 0;
+    m->maps_at_look = m->fake->nr_maps;
+}
+
+static void heartbeats_are_looked_at_while_a_restarted_manager_takes_up_its_guests(void)
+{
+    struct manager *m = manager_new();
+
+    for (unsigned i = 0; i < NR_MANY; i++)
+        one_of_many_attaches(m, i);
+    all_of_many_are_served(m);
+    m->fake->map_ms = 10;
+    manager_restart(m, looks_begin_anew);
+    CU_ASSERT(wait_value(m, at(MANAGER, "data/xentmem", "ready"), "2"));
+    all_of_many_are_served(m);
+    CU_ASSERT_EQUAL(m->most_maps, 2);
     manager_end(m);
 }
 
@@ -1526,6 +1632,8 @@ static void guests_are_served_on_when_xenstore_is_lost(void)
     T(another_domains_death_changes_nothing)                                                       \
     T(nodes_written_anew_are_a_new_attachment_with_the_old_pools)                                  \
     T(another_guest_under_the_same_domid_inherits_nothing)                                         \
+    T(heartbeats_are_looked_at_between_any_two_attaches)                                           \
+    T(heartbeats_are_looked_at_while_a_restarted_manager_takes_up_its_guests)                      \
     T(a_restarted_manager_serves_again_without_the_guests_help)                                    \
     T(requests_put_while_no_manager_is_there_are_answered_by_the_next)                             \
     T(a_guest_that_died_meanwhile_is_forgotten)                                                    \

@@ -9,7 +9,7 @@
 #include "daemon/transport/xen/node.h"
 #include "daemon/util/bug.h"
 
-/* Each attach maps up to 256 MiB while others wait: some at once, then one a second. */
+/* Each attach maps up to 64 MiB while others wait: some soon, then one a second. */
 #define ATTACH_BURST     8u
 #define ATTACH_PERIOD_MS 1000u
 /* When to look again at what has to wait. */
@@ -98,6 +98,7 @@ static void end_session(struct attachment *a, const char *why)
 {
     if (!a->peer)
         return;
+    a->world->was_long = true;
     sessions_detach(a->world->sessions, &a->peer->link,
                     xen_peer_has_left(a->peer) ? SESSION_CLOSED : SESSION_LOST, why);
     BUG_UNLESS(!a->peer);
@@ -174,6 +175,8 @@ static void attach(struct attachment *a)
     struct schema_front *front = malloc(sizeof(*front));
     struct xen_peer *peer;
 
+    a->world->may_map = false;
+    a->world->was_long = true;
     snprintf(why, sizeof(why), "%s", a->admitted ? "the manager is out of memory" : a->refusal);
     if (front && a->admitted && read_front(a, front, why) &&
         xen_peer_open(a->world->platform, a->place.guest, front, &peer, why) &&
@@ -379,22 +382,31 @@ static void remove_nodes(struct attachment *a)
     a->world->platform->ops->remove(a->world->platform, folder);
 }
 
-/* One step. False: attaching has to wait, or xenstore does not say. */
-static bool take_step(struct attachment *a, uint64_t now_ms)
+enum progress {
+    STEP_TAKEN,
+    STEP_LATER,     /* it attaches too often, or xenstore does not say */
+    STEP_NEXT_TURN, /* mapping is not allowed in this turn */
+};
+
+static enum progress take_step(struct attachment *a, uint64_t now_ms)
 {
     enum schema_back_event event;
     const char *why;
 
     if (!observe(a, &event, &why))
-        return false;
+        return STEP_LATER;
     if (event == SCHEMA_NODES_RENEWED && !admit_anew(a))
-        return false;
-    if (schema_back_step(a->state, event).action == SCHEMA_BACK_ATTACH && !may_attach(a, now_ms))
-        return false;
+        return STEP_LATER;
+    if (schema_back_step(a->state, event).action == SCHEMA_BACK_ATTACH) {
+        if (!a->world->may_map)
+            return STEP_NEXT_TURN;
+        if (!may_attach(a, now_ms))
+            return STEP_LATER;
+    }
     apply(a, event, why);
     if (event == SCHEMA_NODES_GONE)
         remove_nodes(a);
-    return true;
+    return STEP_TAKEN;
 }
 
 static void watch_front(struct attachment *a)
@@ -437,7 +449,7 @@ void attachment_look(struct attachment *a, uint64_t now_ms)
 {
     enum schema_back_state before;
 
-    a->touched = false;
+    a->touched = a->wants_map = false;
     watch_front(a);
     if (!look_at_policy(a)) {
         look_again(a, now_ms);
@@ -447,8 +459,14 @@ void attachment_look(struct attachment *a, uint64_t now_ms)
 
     for (unsigned i = 0; i < STEPS_PER_LOOK; i++) {
         before = a->state;
-        if (!take_step(a, now_ms)) {
+        switch (take_step(a, now_ms)) {
+        case STEP_TAKEN:
+            break;
+        case STEP_LATER:
             look_again(a, now_ms);
+            return;
+        case STEP_NEXT_TURN:
+            a->touched = a->wants_map = true;
             return;
         }
         if (a->state == before || a->state == SCHEMA_BACK_ENDED)

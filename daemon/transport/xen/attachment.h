@@ -28,8 +28,10 @@ struct attachment_world {
     struct log *log;
     struct schema_offer offer;
     uint32_t epoch;
-    int left_fd; /* eventfd: some peer's process is gone */
-    bool sweep;  /* there may be accounts that belong to nobody any more */
+    int left_fd;   /* eventfd: some peer's process is gone */
+    bool sweep;    /* there may be accounts that belong to nobody any more */
+    bool may_map;  /* an attach is allowed in this turn, which takes it */
+    bool was_long; /* something was mapped or unmapped in this turn: others are to have theirs */
 };
 
 struct attachment {
@@ -48,6 +50,7 @@ struct attachment {
     bool is_watched;
     bool touched; /* to be looked at */
     bool policy_touched;
+    bool wants_map;         /* to be looked at in a turn that may map */
     uint64_t attaches_ms;   /* time up to which attaches have been paid for */
     uint64_t not_before_ms; /* it is not to be looked at before that time */
     struct log_limit log_limit;
@@ -58,8 +61,9 @@ struct attachment *attachment_create(struct attachment_world *world,
                                      const struct schema_place *place);
 
 /*
- * Look at the nodes and act. A guest that attaches too often has to wait, and so has
- * what could not be read or written: it stays touched, and not_before_ms says until when.
+ * Look at the nodes and act. An attach waits for a turn that may map. A guest that attaches too
+ * often has to wait, and so has what could not be read or written: it stays touched, and
+ * not_before_ms says until when.
  */
 void attachment_look(struct attachment *a, uint64_t now_ms);
 /* Have its nodes vanished, so that it can be destroyed? */

@@ -10,16 +10,27 @@
 
 #include "daemon/transport/xen/node.h"
 #include "daemon/util/clock.h"
+#include "protocol/local.h"
 
 /* What we offer; tmemif.h has the bounds of the protocol. */
 #define OFFER_MAX_RINGS      16u
 #define OFFER_MAX_ORDER      TMEMIF_MAX_RING_PAGE_ORDER
 #define OFFER_MAX_DATA_PAGES 16384u /* 64 MiB: about a tenth of a second to map */
+/*
+ * Half of it is how long the heartbeats may go without a look, which is what one attach takes at
+ * most, with much to spare for a processor that others use (PROTOCOL.md, section 11).
+ */
+#define OFFER_FENCE_MIN_MS 1000u
+_Static_assert(OFFER_FENCE_MIN_MS >= SESSION_FENCE_MIN_MS, "sessions would refuse what is offered");
+_Static_assert(OFFER_FENCE_MIN_MS == TMEMIF_LOCAL_MIN_FENCE_MS, "one thread looks at all");
 
 /*
  * A turn takes so many events off the queue, which is done with little work for each, so that a
  * guest that floods a node cannot make the queue grow; and then looks at so many
  * attachments and pools, each with some messages to xenstored. Between turns others have theirs.
+ *
+ * What maps or unmaps a guest's memory ends the turn, and the next turn does not map either: a
+ * timer that became due meanwhile, such as that of the heartbeats, may come after it.
  */
 #define EVENTS_PER_TURN      1024u
 #define ATTACHMENTS_PER_TURN 16u
@@ -39,6 +50,8 @@ struct xen_transport {
     bool listing;           /* folders may have come or gone that no event names */
     uint64_t not_before_ms; /* xenstore did not say: no listing and no sweep before that time */
     bool announced;         /* the manager has said that it is ready */
+    bool rest;              /* the turn before was a long one */
+    bool at_once;           /* work_event is due at once */
     bool deaf;              /* xenstore is gone */
     struct log_limit log_limit;
     struct event *store_event, *left_event;
@@ -280,12 +293,18 @@ static void sweep_accounts(struct xen_transport *t, uint64_t now_ms)
 
 /* ---- a turn of the control thread ---- */
 
+/* Can it be looked at in this turn? */
+static bool is_due(const struct xen_transport *t, const struct attachment *a, uint64_t now_ms)
+{
+    return a->touched && a->not_before_ms <= now_ms && (t->world.may_map || !a->wants_map);
+}
+
 /* The list is begun anew each time: a look may change it. Who was looked at goes to its end. */
 static bool look_at_one(struct xen_transport *t, uint64_t now_ms)
 {
     struct attachment **at = &t->attachments, *a;
 
-    while (*at && !((*at)->touched && (*at)->not_before_ms <= now_ms))
+    while (*at && !is_due(t, *at, now_ms))
         at = &(*at)->next;
     a = *at;
     if (!a)
@@ -321,28 +340,46 @@ static void announce(struct xen_transport *t)
                   "why=\"node data/xentmem/ready cannot be written: %s\"", strerror(errno));
 }
 
-/* When to go on: there is @more, somebody waits for a look, or for its time. */
-static void plan(struct xen_transport *t, bool more, uint64_t now_ms)
+/* Is there somebody to be looked at in the next turn? */
+static bool is_more(const struct xen_transport *t, uint64_t now_ms)
+{
+    for (const struct attachment *a = t->attachments; a; a = a->next) {
+        if (a->touched && a->not_before_ms <= now_ms)
+            return true;
+    }
+    return false;
+}
+
+static bool is_waiting(const struct xen_transport *t)
 {
     bool waiting = t->listing || t->world.sweep || policies_wait(t->world.policies);
 
-    for (const struct attachment *a = t->attachments; a; a = a->next) {
-        more = more || (a->touched && a->not_before_ms <= now_ms);
+    for (const struct attachment *a = t->attachments; a; a = a->next)
         waiting = waiting || a->touched;
-    }
+    return waiting;
+}
+
+/* When to go on: there is @more, or somebody waits for its time. */
+static void plan(struct xen_transport *t, bool more)
+{
+    if (t->at_once)
+        return; /* adding it again would put it off, and a guest could do that for ever */
+    t->at_once = more;
     if (more)
         event_add(t->work_event, &AT_ONCE);
-    else if (waiting)
+    else if (is_waiting(t))
         event_add(t->work_event, &LATER);
 }
 
-void xen_transport_turn(struct xen_transport *t)
+static void take_turn(struct xen_transport *t, bool may_map)
 {
     uint64_t now_ms = clock_now_ms();
     bool more;
 
     if (t->deaf)
         return;
+    t->world.may_map = may_map;
+    t->world.was_long = false;
     more = take_events(t);
     if (t->deaf) {
         event_del(t->store_event);
@@ -351,19 +388,45 @@ void xen_transport_turn(struct xen_transport *t)
     if (t->listing && t->not_before_ms <= now_ms)
         list_attachments(t, now_ms);
     more = policies_run(t->world.policies, POOLS_PER_TURN, now_ms) || more;
-    for (unsigned i = 0; i < ATTACHMENTS_PER_TURN && look_at_one(t, now_ms); i++)
-        ;
-    if (t->world.sweep && t->not_before_ms <= now_ms)
-        sweep_accounts(t, now_ms);
-    announce(t);
-    plan(t, more, now_ms);
+    for (unsigned i = 0; i < ATTACHMENTS_PER_TURN && !t->world.was_long; i++) {
+        if (!look_at_one(t, now_ms))
+            break;
+    }
+    t->world.may_map = false;
+    t->rest = t->rest || t->world.was_long;
+    more = is_more(t, now_ms) || more;
+    if (!more) {
+        if (t->world.sweep && t->not_before_ms <= now_ms)
+            sweep_accounts(t, now_ms);
+        announce(t);
+    }
+    plan(t, more);
+}
+
+void xen_transport_turn(struct xen_transport *t)
+{
+    bool may_map = !t->rest;
+
+    t->rest = false;
+    take_turn(t, may_map);
 }
 
 static void on_work(evutil_socket_t fd, short what, void *arg)
 {
+    struct xen_transport *t = arg;
+
     (void)fd;
     (void)what;
-    xen_transport_turn(arg);
+    t->at_once = false;
+    xen_transport_turn(t);
+}
+
+/* There may be two of these for one of on_work(), so they do not map. */
+static void on_store(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    take_turn(arg, false);
 }
 
 /* The process at the other end of some link is gone; its worker has seen it. */
@@ -379,7 +442,7 @@ static void on_left(evutil_socket_t fd, short what, void *arg)
         if (a->peer && atomic_load(&a->peer->left))
             a->touched = true;
     }
-    xen_transport_turn(t);
+    take_turn(t, false);
 }
 
 /* ---- starting ---- */
@@ -404,31 +467,23 @@ static bool make_events(struct xen_transport *t, struct event_base *base, const 
     if (t->world.left_fd < 0)
         return false;
     t->store_event =
-        event_new(base, platform->ops->event_fd(platform), EV_READ | EV_PERSIST, on_work, t);
+        event_new(base, platform->ops->event_fd(platform), EV_READ | EV_PERSIST, on_store, t);
     t->left_event = event_new(base, t->world.left_fd, EV_READ | EV_PERSIST, on_left, t);
     t->work_event = event_new(base, -1, 0, on_work, t);
     return t->store_event && t->left_event && t->work_event &&
            event_add(t->store_event, NULL) == 0 && event_add(t->left_event, NULL) == 0;
 }
 
-/* Take up all that is there before the manager says that it is ready. */
-static void take_up(struct xen_transport *t)
+/* All that is there is taken up in turns, which begin with the loop. */
+static void begin(struct xen_transport *t)
 {
     uint64_t now_ms = clock_now_ms();
 
     policies_touch_all_shared(t->world.policies);
     while (policies_run(t->world.policies, POOLS_PER_TURN, now_ms))
         ;
-    list_attachments(t, now_ms);
-    for (struct attachment *a = t->attachments, *next; a; a = next) {
-        next = a->next;
-        attachment_look(a, clock_now_ms());
-        if (attachment_is_over(a))
-            drop(t, a);
-    }
-    sweep_accounts(t, now_ms);
-    announce(t);
-    plan(t, false, now_ms);
+    t->listing = t->world.sweep = true;
+    plan(t, true);
 }
 
 struct xen_transport *xen_transport_start_on(struct platform *platform,
@@ -448,7 +503,7 @@ struct xen_transport *xen_transport_start_on(struct platform *platform,
         .offer = {.max_rings = OFFER_MAX_RINGS,
                   .max_order = OFFER_MAX_ORDER,
                   .max_data_pages = OFFER_MAX_DATA_PAGES,
-                  .fence_ms_min = SESSION_FENCE_MIN_MS},
+                  .fence_ms_min = OFFER_FENCE_MIN_MS},
         .epoch = config->epoch,
         .left_fd = -1,
     };
@@ -459,7 +514,7 @@ struct xen_transport *xen_transport_start_on(struct platform *platform,
         xen_transport_stop(t);
         return NULL;
     }
-    take_up(t);
+    begin(t);
     log_event(config->log, LOG_LEVEL_NOTICE, "xen", "dom=%u epoch=%u", platform->domid,
               config->epoch);
     return t;

@@ -43,9 +43,9 @@ struct xen_config {
 };
 
 /*
- * Takes up every attachment that has nodes; accounts of guests without any are
- * forgotten. Then announces the manager (node data/xentmem/ready). What xenstore does not say
- * at once is taken up, forgotten and announced later: an account is never forgotten for want
+ * The loop's first turns take up every attachment that has nodes; accounts of guests without any
+ * are forgotten. Then the manager is announced (node data/xentmem/ready). What xenstore does not
+ * say at once is taken up, forgotten and announced later: an account is never forgotten for want
  * of an answer. NULL: *why_out is a sentence, static or strerror()'s; nothing has been changed.
  */
 struct xen_transport *xen_transport_start(const struct xen_config *config, const char **why_out);
