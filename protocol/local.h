@@ -35,8 +35,9 @@
 
 #define TMEMIF_LOCAL_MAGIC     0x746d656du /* "tmem" */
 #define TMEMIF_LOCAL_MAX_RINGS 16u
-/* Shortest fence time, as the node fence-ms-min has it for guests: PROTOCOL.md, section 11. */
+/* A fence time, if any, as the nodes fence-ms-min and fence-ms have it for guests: PROTOCOL.md. */
 #define TMEMIF_LOCAL_MIN_FENCE_MS 1000u
+#define TMEMIF_LOCAL_MAX_FENCE_MS 600000u
 /*
  * Device number of root for operator's messages alone: no pools, and as many
  * such attachments at once as root likes.

@@ -152,6 +152,10 @@ static void hello_with_a_field_out_of_range_is_refused(void)
     CU_ASSERT_EQUAL(greet_hello(&s, &h), TMEMIF_BAD_REQUEST);
     h = good, h.fence_ms = TMEMIF_LOCAL_MIN_FENCE_MS;
     CU_ASSERT_EQUAL(greet_hello(&s, &h), TMEMIF_OK);
+    h = good, h.fence_ms = TMEMIF_LOCAL_MAX_FENCE_MS;
+    CU_ASSERT_EQUAL(greet_hello(&s, &h), TMEMIF_OK);
+    h = good, h.fence_ms = TMEMIF_LOCAL_MAX_FENCE_MS + 1;
+    CU_ASSERT_EQUAL(greet_hello(&s, &h), TMEMIF_BAD_REQUEST);
     for (unsigned i = 0; i < 9; i++) {
         h = good, h.reserved[i] = 1;
         CU_ASSERT_EQUAL(greet_hello(&s, &h), TMEMIF_BAD_REQUEST);
@@ -303,6 +307,38 @@ static void many_strangers_do_not_shut_out_the_honest(void)
         if (sockets[i] >= 0)
             close(sockets[i]);
     }
+    end(&s);
+}
+
+static void strangers_of_many_users_do_not_shut_out_root(void)
+{
+    static const char *const args[] = {
+        "--memory", "32M", "--local-quota", "8M", "--workers", "1", "--socket-mode", "666", NULL};
+    int sockets[48];
+    struct scene s;
+    struct peer p;
+    long start;
+
+    if (geteuid() != 0) {
+        CU_PASS("only root can be many users");
+        return;
+    }
+    begin_with(&s, args);
+    CU_ASSERT_EQUAL_FATAL(chmod(s.d.directory, 0711), 0);
+    for (unsigned i = 0; i < 48; i++) {
+        CU_ASSERT_EQUAL_FATAL(seteuid(60000 + i / 8), 0);
+        sockets[i] = peer_connect(s.d.socket);
+        CU_ASSERT_EQUAL_FATAL(seteuid(0), 0);
+        CU_ASSERT(sockets[i] >= 0);
+    }
+    CU_ASSERT_TRUE_FATAL(peer_init(&p, TMEMIF_LOCAL_OPERATOR, 1, 0, 4));
+    start = daemon_run_now_ms();
+    CU_ASSERT_EQUAL(peer_attach(&p, s.d.socket), TMEMIF_OK);
+    /* it did not wait for them to be dropped */
+    CU_ASSERT(daemon_run_now_ms() - start < 1000);
+    peer_fini(&p);
+    for (unsigned i = 0; i < 48; i++)
+        close(sockets[i]);
     end(&s);
 }
 
@@ -689,6 +725,7 @@ static void log_cannot_be_flooded(void)
     T(huge_pages_are_refused)                                                                      \
     T(silent_stranger_is_dropped)                                                                  \
     T(many_strangers_do_not_shut_out_the_honest)                                                   \
+    T(strangers_of_many_users_do_not_shut_out_root)                                                \
     T(talk_after_the_hello_ends_the_session)                                                       \
     T(closed_channel_ends_the_session)                                                             \
     T(closed_reading_end_is_nobodys_loss)                                                          \

@@ -39,8 +39,9 @@ enum tmemif_status hello_check(const struct tmemif_local_hello *untrusted, size_
         *why_out = "size of the data area out of range";
         return TMEMIF_BAD_REQUEST;
     }
-    if (h->fence_ms > 0 && h->fence_ms < TMEMIF_LOCAL_MIN_FENCE_MS) {
-        *why_out = "the fence time is shorter than 1000 ms";
+    if (h->fence_ms > 0 &&
+        (h->fence_ms < TMEMIF_LOCAL_MIN_FENCE_MS || h->fence_ms > TMEMIF_LOCAL_MAX_FENCE_MS)) {
+        *why_out = "the fence time is not in the range of 1000 to 600000 ms";
         return TMEMIF_BAD_REQUEST;
     }
     if (is_root)

@@ -16,7 +16,9 @@
 #define MAX_CLIENTS_PER_USER   64u /* root is not counted */
 #define MAX_STRANGERS          32u /* connections without a hello; then accept() pauses */
 #define MAX_STRANGERS_PER_USER 8u
-#define ACCEPTS_PER_TURN       16u
+/* Places of these that root alone gets: it comes in whatever other users do. */
+#define ROOTS_STRANGERS  MAX_STRANGERS_PER_USER
+#define ACCEPTS_PER_TURN 16u
 
 static const struct timeval HANDSHAKE_TIME = {.tv_sec = 2};
 static const struct timeval PAUSE_TIME = {.tv_usec = 100000};
@@ -163,6 +165,15 @@ static void on_socket(evutil_socket_t fd, short what, void *arg)
            r > 0 ? "the client sent something after its hello" : "the client's socket has ended");
 }
 
+/* Who it is shows only once it is accepted, so those without a place are hung up on. */
+static bool has_place(const struct local_transport *t, const struct client *c)
+{
+    unsigned places = c->is_root ? MAX_STRANGERS : MAX_STRANGERS - ROOTS_STRANGERS;
+
+    return count_connections(t, true, 0).strangers < places &&
+           count_connections(t, false, c->uid).strangers < MAX_STRANGERS_PER_USER;
+}
+
 static void add_connection(struct local_transport *t, int fd)
 {
     struct connection *c = calloc(1, sizeof(*c));
@@ -175,8 +186,7 @@ static void add_connection(struct local_transport *t, int fd)
     }
     c->transport = t;
     c->event = event_new(t->config.base, fd, EV_READ | EV_PERSIST, on_socket, c);
-    if (!c->event || event_add(c->event, &HANDSHAKE_TIME) < 0 ||
-        count_connections(t, false, c->client.uid).strangers >= MAX_STRANGERS_PER_USER) {
+    if (!c->event || event_add(c->event, &HANDSHAKE_TIME) < 0 || !has_place(t, &c->client)) {
         if (c->event)
             event_free(c->event);
         client_fini(&c->client);
