@@ -7,9 +7,8 @@
 #include <string.h>
 
 #include "frontend/tool/progress.h"
+#include "xenstore-schema/states.h"
 
-/* XenbusState, xen/io/xenbus.h */
-enum { STATE_INITIALISING = 1, STATE_INIT_WAIT = 2, STATE_CLOSING = 5 };
 #define STATE(n) (1u << (n))
 
 /* ---- looking ---- */
@@ -122,7 +121,7 @@ static bool write_frontend(struct xs_handle *xs, xs_transaction_t t, const struc
     if (!node_write_number(xs, t, path, a->manager))
         return false;
     schema_path(path, a, SCHEMA_FRONTEND_STATE, 0);
-    return node_write_number(xs, t, path, STATE_INITIALISING);
+    return node_write_number(xs, t, path, XENBUS_INITIALISING);
 }
 
 static bool write_backend(struct xs_handle *xs, xs_transaction_t t, const struct schema_place *a)
@@ -143,7 +142,7 @@ static bool write_backend(struct xs_handle *xs, xs_transaction_t t, const struct
     if (!node_write_number(xs, t, path, 1))
         return false;
     schema_path(path, a, SCHEMA_BACKEND_STATE, 0);
-    return node_write_number(xs, t, path, STATE_INITIALISING);
+    return node_write_number(xs, t, path, XENBUS_INITIALISING);
 }
 
 static bool write_shared(struct xs_handle *xs, xs_transaction_t t, unsigned manager,
@@ -294,7 +293,7 @@ static bool write_offline(struct xs_handle *xs, xs_transaction_t t, const void *
 
     schema_path(online, a, SCHEMA_BACKEND_ONLINE, 0);
     schema_path(state, a, SCHEMA_BACKEND_STATE, 0);
-    return node_write_number(xs, t, online, 0) && node_write_number(xs, t, state, STATE_CLOSING);
+    return node_write_number(xs, t, online, 0) && node_write_number(xs, t, state, XENBUS_CLOSING);
 }
 
 bool attach_retire(struct xs_handle *xs, const struct schema_place *a, char why_out[XEN_WHY_LEN])
@@ -399,10 +398,9 @@ bool attach_wait(struct tool *tool, struct xs_handle *xs, const struct domain *m
     unsigned state;
 
     schema_path(path, &a, SCHEMA_BACKEND_STATE, 0);
-    state = node_wait_state(xs, path, ~(STATE(0) | STATE(STATE_INITIALISING)) | STATE(0),
-                            timeout_ms, show_wait, &w);
+    state = node_wait_state(xs, path, ~STATE(XENBUS_INITIALISING), timeout_ms, show_wait, &w);
     progress_clear(&w.line);
-    if (state >= STATE_INIT_WAIT && state < STATE_CLOSING)
+    if (state >= XENBUS_INIT_WAIT && state < XENBUS_CLOSING)
         return true;
 
     schema_path(path, &a, SCHEMA_BACKEND_ERROR, 0);

@@ -7,8 +7,7 @@
 #include "frontend/tool/operator_attach.h"
 #include "frontend/tool/operator_command.h"
 #include "frontend/tool/progress.h"
-
-#define STATE_CLOSED 6
+#include "xenstore-schema/states.h"
 
 /* What attach and detach were asked, and whom it is about. */
 struct job {
@@ -140,8 +139,8 @@ static int close_attachment(struct job *job)
     /* a manager that cannot be asked loses the attachment all the same */
     attach_retire(job->place.xs, &job->where, why);
     schema_path(path, &job->where, SCHEMA_BACKEND_STATE, 0);
-    state = node_wait_state(job->place.xs, path, 1u << STATE_CLOSED | 1u, job->options.timeout_ms,
-                            show_wait, &line);
+    state = node_wait_state(job->place.xs, path, 1u << XENBUS_CLOSED | 1u << XENBUS_UNKNOWN,
+                            job->options.timeout_ms, show_wait, &line);
     progress_clear(&line);
     if (!attach_remove(job->place.xs, &job->where, !attach_has_other(job->place.xs, &job->where),
                        why))
@@ -149,7 +148,8 @@ static int close_attachment(struct job *job)
     if (!job->tool->json)
         printf("%s (domain %u) detached from %s%s\n", job->guest.name, job->guest.domid,
                job->manager.name,
-               state == STATE_CLOSED || state == 0 ? "" : "; it had not let go by itself");
+               state == XENBUS_CLOSED || state == XENBUS_UNKNOWN ? ""
+                                                                 : "; it had not let go by itself");
     return TOOL_DONE;
 }
 
