@@ -48,7 +48,7 @@ ENGINE_SRC   := daemon/engine/table.c daemon/engine/slab.c daemon/engine/object_
                 daemon/engine/account.c daemon/engine/shared.c daemon/engine/put.c \
                 daemon/engine/get.c daemon/engine/flush.c daemon/engine/recover.c \
                 daemon/engine/stats.c daemon/engine/check.c daemon/engine/engine.c
-SCHEMA_SRC   := xenstore-schema/front.c xenstore-schema/nodes.c xenstore-schema/states.c \
+SCHEMA_SRC   := xenstore-schema/form.c xenstore-schema/front.c xenstore-schema/nodes.c xenstore-schema/states.c \
                 xenstore-schema/value.c
 SESSION_SRC  := daemon/session/data.c daemon/session/dispatch.c daemon/session/heartbeat.c \
                 daemon/session/open.c daemon/session/record.c daemon/session/serve.c \
@@ -76,7 +76,8 @@ TOOL_SRC := frontend/tool/main.c frontend/tool/guest.c frontend/tool/guest_pool.
 # the operator's half of the command
 OPERATOR_SRC := frontend/tool/operator.c frontend/tool/operator_agent.c \
                 frontend/tool/operator_attach.c frontend/tool/operator_attaching.c \
-                frontend/tool/operator_book.c frontend/tool/operator_book_json.c frontend/tool/operator_freeze.c \
+                frontend/tool/operator_book.c frontend/tool/operator_book_file.c \
+                frontend/tool/operator_book_json.c frontend/tool/operator_freeze.c \
                 frontend/tool/operator_grant.c frontend/tool/operator_list.c \
                 frontend/tool/operator_options.c frontend/tool/operator_policy.c \
                 frontend/tool/operator_stats.c frontend/tool/operator_subject.c \
@@ -284,7 +285,7 @@ $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_LIB) $(BUILD)/lib/layers.a $(if 
 
 $(BUILD)/tests/unit/control_command_test: | $(BUILD)/bin/xentmemd $(BUILD)/bin/xentmem
 $(BUILD)/tests/unit/control_grant_test: $(call obj,frontend/tool/operator_grant.c frontend/tool/text.c)
-$(BUILD)/tests/unit/control_book_test: $(call obj,frontend/tool/operator_book.c frontend/tool/operator_book_json.c \
+$(BUILD)/tests/unit/control_book_test: $(call obj,frontend/tool/operator_book.c frontend/tool/operator_book_file.c frontend/tool/operator_book_json.c \
     frontend/tool/operator_grant.c frontend/tool/text.c)
 $(BUILD)/tests/unit/control_book_test: DAEMON_LIBS += -ljson-c
 $(BUILD)/tests/unit/frontend_text_test: $(call obj,frontend/tool/text.c)

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "xenstore-schema/value.h"
+#include "xenstore-schema/form.h"
 
 /* The words of nodes.def. */
 #define WHERE_BACKEND  SCHEMA_IN_BACKEND

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "protocol/tmemif.h"
+#include "xenstore-schema/form.h"
 #include "xenstore-schema/nodes.h"
 
 enum schema_fault {
@@ -61,16 +61,5 @@ bool schema_has_version(const char *value, size_t len, uint64_t version);
 
 /* A right in a node `allow/<domid>`. False: neither word. */
 bool schema_parse_right(const char *value, size_t len, bool *fill_out);
-
-/* ---- forms that are no node's alone ---- */
-
-bool schema_scan_number(const char *text, size_t len, uint64_t *number_out);
-/* 8-4-4-4-12 hexadecimal digits of either case. */
-bool schema_scan_uuid(const char *text, size_t len, uint8_t uuid_out[TMEMIF_UUID_LEN]);
-
-#define SCHEMA_NUMBER_LEN 24u
-void schema_format_number(char text_out[SCHEMA_NUMBER_LEN], uint64_t number);
-#define SCHEMA_UUID_TEXT_LEN 37u
-void schema_format_uuid(char text_out[SCHEMA_UUID_TEXT_LEN], const uint8_t uuid[TMEMIF_UUID_LEN]);
 
 #endif /* XTM_SCHEMA_VALUE_H */

@@ -105,7 +105,7 @@ static const char *check_shard(struct engine *e, struct shard *s, uint64_t *nr_o
     if (why)
         return why;
     CHECK(nr_queued == sum.nr_pages, "queues have more or fewer pages than the index");
-    CHECK(s->nr_tombs <= tomb_room(e), "a shard has more tombstones than room");
+    CHECK(s->nr_tombs <= shard_tomb_room(e), "a shard has more tombstones than room");
     *nr_out += sum.nr_pages;
     return NULL;
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/engine/shard.h"
 
-#include "daemon/engine/tomb.h"
-
 struct page_match {
     const struct engine *e;
     const struct desc_key *key;
@@ -34,11 +32,18 @@ static unsigned bits_for(uint32_t nr_descs)
     return 32u - (unsigned)__builtin_clz(nr_descs);
 }
 
+uint32_t shard_tomb_room(const struct engine *e)
+{
+    uint32_t room = store_super(e->store)->nr_tombstones / e->nr_shards;
+
+    return room < SHARD_MAX_TOMBS ? room : SHARD_MAX_TOMBS;
+}
+
 bool shard_init(struct engine *e, struct shard *s)
 {
     struct table_owner owner = {e, page_hash_of, page_prefetch};
     uint32_t fair = e->nr_descs / e->nr_shards + 1;
-    size_t nr_tombs = tomb_room(e);
+    size_t nr_tombs = shard_tomb_room(e);
 
     s->leases.salt = (uint32_t)XXH3_64bits_withSeed("lease", 5, e->seed);
     s->tombs = heap_take(&e->heap, nr_tombs, sizeof(*s->tombs));
@@ -49,7 +54,7 @@ bool shard_init(struct engine *e, struct shard *s)
 
 void shard_fini(struct engine *e, struct shard *s)
 {
-    heap_give(&e->heap, s->tombs, tomb_room(e), sizeof(*s->tombs));
+    heap_give(&e->heap, s->tombs, shard_tomb_room(e), sizeof(*s->tombs));
     if (s->pages.heap)
         table_fini(&s->pages);
     object_index_fini(&s->objects);
@@ -63,12 +68,27 @@ uint32_t *shard_seek(const struct engine *e, const struct shard *s, const struct
     return table_seek(&s->pages, h->page_hash, page_is, &m);
 }
 
+/* Is @d under one of the shard's tombstones? */
+static bool is_under_tombstone(const struct shard *s, const struct desc *d)
+{
+    uint64_t generation = live_generation(d->live);
+
+    for (uint32_t i = 0; i < s->nr_tombs; i++) {
+        const struct tomb *t = &s->tombs[i];
+
+        if (generation < t->generation && d->index >= t->first && d->index <= t->last &&
+            handle_object_is(d, &t->handle.key))
+            return true;
+    }
+    return false;
+}
+
 bool shard_page_is_dead(const struct engine *e, const struct shard *s, page_nr page)
 {
     const struct desc *d = &e->descs[page];
 
     return live_generation(d->live) < pool_part_of(e, &e->pools[d->pool], s)->floor ||
-           (s->nr_tombs && tomb_covers(s, d));
+           (s->nr_tombs && is_under_tombstone(s, d));
 }
 
 static void count_page(struct shard *s, const struct desc *d, bool persistent, uint64_t by)

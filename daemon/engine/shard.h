@@ -2,12 +2,15 @@
 /*
  * shard.h - the pages of those objects that hash to one place, under one lock.
  *
- * All functions here but init and fini are for the holder of the shard's lock.
+ * All functions here but tomb_room, init and fini are for the holder of the shard's lock.
  */
 #ifndef XTM_ENGINE_SHARD_H
 #define XTM_ENGINE_SHARD_H
 
 #include "daemon/engine/state.h"
+
+/* Tombstones that one shard may have. */
+uint32_t shard_tomb_room(const struct engine *e);
 
 bool shard_init(struct engine *e, struct shard *s);
 void shard_fini(struct engine *e, struct shard *s);

@@ -3,16 +3,9 @@
 
 #include <string.h>
 
-uint32_t tomb_room(const struct engine *e)
-{
-    uint32_t room = store_super(e->store)->nr_tombstones / e->nr_shards;
-
-    return room < SHARD_MAX_TOMBS ? room : SHARD_MAX_TOMBS;
-}
-
 bool tomb_may_add(const struct engine *e, const struct shard *s, uint16_t slot)
 {
-    uint32_t room = tomb_room(e), most = room < 4 ? 1 : room / 4;
+    uint32_t room = shard_tomb_room(e), most = room < 4 ? 1 : room / 4;
     const struct claim *claim = pool_claim(&e->pools[slot]);
     uint32_t nr = 0;
 
@@ -21,23 +14,9 @@ bool tomb_may_add(const struct engine *e, const struct shard *s, uint16_t slot)
     return s->nr_tombs < room && nr < most;
 }
 
-bool tomb_covers(const struct shard *s, const struct desc *d)
-{
-    uint64_t generation = live_generation(d->live);
-
-    for (uint32_t i = 0; i < s->nr_tombs; i++) {
-        const struct tomb *t = &s->tombs[i];
-
-        if (generation < t->generation && d->index >= t->first && d->index <= t->last &&
-            handle_object_is(d, &t->handle.key))
-            return true;
-    }
-    return false;
-}
-
 static struct tombstone_rec *record_free(struct engine *e, const struct shard *s)
 {
-    uint32_t room = tomb_room(e);
+    uint32_t room = shard_tomb_room(e);
     struct tombstone_rec *records = store_tombstones(e->store) + (s - e->shards) * room;
 
     for (uint32_t i = 0; i < room; i++) {

@@ -4,21 +4,15 @@
  *
  * A tombstone's record in the segment makes the pages below its generation
  * dead, and the reply may go; look-ups in the shard ask for it while there is
- * one. All but tomb_room() under the shard's lock.
+ * one (shard_page_is_dead()). All under the shard's lock.
  */
 #ifndef XTM_ENGINE_TOMB_H
 #define XTM_ENGINE_TOMB_H
 
 #include "daemon/engine/shard.h"
 
-/* Tombstones that one shard may have. */
-uint32_t tomb_room(const struct engine *e);
-
 /* May the pool @slot have one more? One claim gets no more than a quarter of a shard's room. */
 bool tomb_may_add(const struct engine *e, const struct shard *s, uint16_t slot);
-
-/* Is @d under one of the shard's tombstones? */
-bool tomb_covers(const struct shard *s, const struct desc *d);
 
 /* The pages of the object of @h from @first to @last are dead from now on. */
 void tomb_add(struct engine *e, struct shard *s, const struct handle *h, uint32_t first,

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "frontend/lib/log.h"
+#include "protocol/ring.h"
 #include "protocol/tmemif.h"
 
 /* What the user asked for; zero is "choose". */
@@ -79,6 +80,11 @@ bool attach_xen_exists(uint32_t device);
 #define ATTACH_MIN_DATA_PAGES     8u
 
 /* Write the frontend's half of a new ring's header; the memory is zero. */
-void attach_init_ring(void *pages, unsigned order, uint64_t session);
+static inline void attach_init_ring(void *pages, unsigned order, uint64_t session)
+{
+    struct ring_front front;
+
+    ring_front_init(&front, pages, order, session);
+}
 
 #endif /* XENTMEM_LIB_ATTACH_H */

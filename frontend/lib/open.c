@@ -10,20 +10,12 @@
 #include "frontend/lib/where.h"
 #include "protocol/control.h"
 #include "protocol/local.h"
-#include "protocol/ring.h"
 
 #define DEFAULT_POLL_US 50
 /* As long as xentmem attach waits; a manager that restarts under load takes some of it. */
 #define DEFAULT_TIMEOUT_MS 30000
 /* An operator's attachment: one ring, one message and its reply at a time. */
 #define CONTROL_DATA_PAGES (8 + TMEMCTL_MAX_REPLY / TMEMIF_PAGE_SIZE)
-
-void attach_init_ring(void *pages, unsigned order, uint64_t session)
-{
-    struct ring_front front;
-
-    ring_front_init(&front, pages, order, session);
-}
 
 static bool options_are_valid(const struct xentmem_options *o)
 {

@@ -1,19 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "frontend/tool/operator_book.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "frontend/tool/operator_book_json.h"
-
-/* ---- entries ---- */
 
 struct book_guest *book_find_guest(const struct book *book, const uint8_t uuid[16], uint32_t device)
 {
@@ -105,7 +94,7 @@ void book_remove_shared(struct book *book, const uint8_t uuid[16])
     *shared = book->shared[--book->nr_shared];
 }
 
-static void forget_all(struct book *book)
+void book_clear(struct book *book)
 {
     for (unsigned i = 0; i < book->nr_shared; i++)
         free(book->shared[i].allow);
@@ -114,159 +103,4 @@ static void forget_all(struct book *book)
     book->shared = NULL;
     book->guests = NULL;
     book->nr_shared = book->nr_guests = 0;
-}
-
-static bool read_file(struct book *book, char why_out[BOOK_WHY_LEN])
-{
-    struct json_object *from;
-    bool ok;
-
-    if (access(book->path, F_OK) && errno == ENOENT)
-        return true;
-    from = json_object_from_file(book->path);
-    if (!from) {
-        const char *error = json_util_get_last_err();
-
-        snprintf(why_out, BOOK_WHY_LEN, "%s: cannot be read: %s", book->path,
-                 error ? error : "not JSON");
-        why_out[strcspn(why_out, "\n")] = '\0';
-        return false;
-    }
-    ok = book_from_json(book, from, why_out);
-    json_object_put(from);
-    if (!ok)
-        forget_all(book);
-    return ok;
-}
-
-/* ---- the file ---- */
-
-static bool make_folder(const char *path, char why_out[BOOK_WHY_LEN])
-{
-    char copy[sizeof(((struct book *)NULL)->path)];
-    const char *folder;
-
-    snprintf(copy, sizeof(copy), "%s", path);
-    folder = dirname(copy);
-    if (mkdir(folder, 0755) == 0 || errno == EEXIST)
-        return true;
-    snprintf(why_out, BOOK_WHY_LEN, "%s: %s", folder, strerror(errno));
-    return false;
-}
-
-/* The lock is a file of its own: the book's is replaced whenever it is saved. */
-static bool take_lock(struct book *book, char why_out[BOOK_WHY_LEN])
-{
-    char path[sizeof(book->path) + 8];
-
-    snprintf(path, sizeof(path), "%s.lock", book->path);
-    book->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (book->lock_fd < 0 || flock(book->lock_fd, LOCK_EX)) {
-        snprintf(why_out, BOOK_WHY_LEN, "%s: %s", path, strerror(errno));
-        if (book->lock_fd > 0)
-            close(book->lock_fd);
-        book->lock_fd = 0;
-        return false;
-    }
-    return true;
-}
-
-bool book_open(struct book *book, const char *path, bool to_write, char why_out[BOOK_WHY_LEN])
-{
-    *book = (struct book){0};
-    if (strlen(path) >= sizeof(book->path)) {
-        snprintf(why_out, BOOK_WHY_LEN, "the name of the policy file is too long");
-        return false;
-    }
-    strcpy(book->path, path);
-    if (to_write && (!make_folder(path, why_out) || !take_lock(book, why_out)))
-        return false;
-    if (!read_file(book, why_out)) {
-        book_close(book);
-        return false;
-    }
-    return true;
-}
-
-void book_close(struct book *book)
-{
-    forget_all(book);
-    if (book->lock_fd)
-        close(book->lock_fd);
-    book->lock_fd = 0;
-}
-
-static bool write_text(int fd, const char *text)
-{
-    size_t left = strlen(text);
-
-    while (left) {
-        ssize_t r = write(fd, text, left);
-
-        if (r < 0 && errno == EINTR)
-            continue;
-        if (r <= 0)
-            return false;
-        text += r;
-        left -= (size_t)r;
-    }
-    return true;
-}
-
-/* A rename is durable when its folder is. */
-static bool sync_folder(const char *path)
-{
-    char copy[sizeof(((struct book *)NULL)->path)];
-    bool ok;
-    int fd;
-
-    snprintf(copy, sizeof(copy), "%s", path);
-    fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    ok = fsync(fd) == 0;
-    close(fd);
-    return ok;
-}
-
-static bool replace_file(const char *path, const char *text)
-{
-    char beside[sizeof(((struct book *)NULL)->path) + 8];
-    bool ok;
-    int fd;
-
-    snprintf(beside, sizeof(beside), "%s.new", path);
-    fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return false;
-    ok = write_text(fd, text) && write_text(fd, "\n") && fsync(fd) == 0;
-    /* a full disk may show only here */
-    ok = close(fd) == 0 && ok;
-    ok = ok && rename(beside, path) == 0;
-    if (!ok) {
-        int error = errno;
-
-        unlink(beside);
-        errno = error;
-        return false;
-    }
-    return sync_folder(path);
-}
-
-bool book_save(const struct book *book, char why_out[BOOK_WHY_LEN])
-{
-    struct json_object *all = book_to_json(book);
-    const char *text =
-        all ? json_object_to_json_string_ext(all, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED)
-            : NULL;
-    bool ok = false;
-
-    if (!text)
-        snprintf(why_out, BOOK_WHY_LEN, "no memory for the policy file");
-    else if (!replace_file(book->path, text))
-        snprintf(why_out, BOOK_WHY_LEN, "%s: cannot be written: %s", book->path, strerror(errno));
-    else
-        ok = true;
-    json_object_put(all);
-    return ok;
 }

@@ -50,25 +50,15 @@ struct book_shared {
     unsigned nr_allow;
 };
 
-/* Start with zero; book_close() frees what it holds and drops the lock. */
+/* Start with zero; book_clear() frees what it holds. */
 struct book {
     char path[256];
-    int lock_fd; /* 0: none */
+    int lock_fd; /* book_open(); 0: none */
     struct book_guest *guests;
     unsigned nr_guests;
     struct book_shared *shared;
     unsigned nr_shared;
 };
-
-/*
- * Read @path; a file that is not there is an empty book. With @to_write, other
- * writers wait until book_close(). False: @why_out says what is wrong, with the
- * file's name.
- */
-bool book_open(struct book *book, const char *path, bool to_write, char why_out[BOOK_WHY_LEN]);
-/* Replace the file. False: it is as it was. */
-bool book_save(const struct book *book, char why_out[BOOK_WHY_LEN]);
-void book_close(struct book *book);
 
 /* NULL: there is none. Valid until the next entry is added or removed. */
 struct book_guest *book_find_guest(const struct book *book, const uint8_t uuid[16],
@@ -81,5 +71,7 @@ struct book_shared *book_add_shared(struct book *book, const uint8_t uuid[16]);
 bool book_allow_guest(struct book_shared *shared, const uint8_t guest[16], bool fill);
 void book_deny_guest(struct book_shared *shared, const uint8_t guest[16]);
 void book_remove_shared(struct book *book, const uint8_t uuid[16]);
+/* No entries are left. */
+void book_clear(struct book *book);
 
 #endif /* XENTMEM_TOOL_OPERATOR_BOOK_H */

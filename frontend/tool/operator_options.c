@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "frontend/tool/operator_book_file.h"
 #include "frontend/tool/operator_command.h"
 
 #define TIMEOUT_MS_DEFAULT 30000u

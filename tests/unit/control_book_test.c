@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The policy file: what was said is found again, and damage is refused and left alone. */
-#include "frontend/tool/operator_book.h"
+#include "frontend/tool/operator_book_file.h"
 
 #include <fcntl.h>
 #include <signal.h>
