@@ -5,6 +5,7 @@
 # make check-native      those that need no Xen
 # make bench, bench-xen   figures, side by side with memcached and libxenvchan
 # make check-xen         every suite on the real hypervisor, under QEMU
+# make check-long        the kills and the model of `make check`, for some twenty minutes; SEED=n
 # make install DESTDIR=  (and: make uninstall)
 #
 # BUILD=dir   where everything is built      CC=gcc|clang
@@ -98,7 +99,7 @@ UNIT_TESTS += history_test engine_history_test
 # tests/model/NAME.c, tests/conformance/NAME.c: longer native programs of the same kind
 LONG_TESTS := conformance/conformance_engine conformance/conformance_broken \
               conformance/conformance_local
-LONG_TESTS += model/engine_model
+LONG_TESTS += model/engine_model kill/daemon_kill
 # tests/fuzz/NAME.c with tests/fuzz/corpus/NAME/
 FUZZERS := request_fuzz control_fuzz segment_fuzz nodes_fuzz
 
@@ -282,7 +283,7 @@ TEST_BIN := $(UNIT_TESTS:%=$(BUILD)/tests/unit/%) $(LONG_TESTS:%=$(BUILD)/tests/
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_LIB) $(BUILD)/lib/layers.a $(if $(LIB_SRC),$(BUILD)/lib/libxentmem.a)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS) -lcunit
+	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(DAEMON_LIBS) -lcunit
 
 $(BUILD)/tests/unit/control_command_test: | $(BUILD)/bin/xentmemd $(BUILD)/bin/xentmem
 $(BUILD)/tests/unit/control_grant_test: $(call obj,frontend/tool/operator_grant.c frontend/tool/text.c)
@@ -296,6 +297,9 @@ $(BUILD)/tests/unit/frontend_tool_test: DAEMON_LIBS += -ljson-c
 $(BUILD)/tests/unit/frontend_tool_test: | $(BUILD)/bin/xentmem $(BUILD)/bin/xentmemd
 $(BUILD)/tests/unit/frontend_local_test: | $(BUILD)/bin/xentmemd
 $(BUILD)/tests/unit/frontend_ring_test: $(call obj,tests/unit/frontend_fake.c)
+
+$(BUILD)/tests/kill/daemon_kill: $(call obj,tests/kill/run.c tests/kill/load.c tests/conformance/operator.c) \
+                                 | $(BUILD)/bin/xentmemd
 
 # The conformance suite: one set of rules, several programs that run it
 CONFORMANCE_SRC := $(addprefix tests/conformance/,harness.c guest.c rules_pages.c rules_limits.c \
@@ -373,6 +377,16 @@ check: check-build testbed-images
 	$(RUN_TESTS) $(NATIVE_ITEMS) $(call xen_items,$(XEN_SUITES))
 check-xen: testbed-images
 	$(RUN_TESTS) $(call xen_items,$(XEN_SUITES))
+
+# What is random, for longer. A failure prints the seed that begins it again: SEED=.
+LONG_KILLS      ?= 10000
+LONG_OPERATIONS ?= 200000000
+SEED            ?=
+.PHONY: check-long
+check-long: all tests
+	BUILD=$(BUILD) tests/run -l $(TEST_LOGS)-long -t 3600 \
+	    'kill/daemon_kill=$(BUILD)/tests/kill/daemon_kill $(LONG_KILLS) $(SEED)' \
+	    'model/engine_model=$(BUILD)/tests/model/engine_model $(LONG_OPERATIONS) $(SEED)'
 
 # Fuzz targets are built whole by clang, with the sanitizers, in a place of their own.
 FUZZ_FLAGS := -std=c11 -g -O1 -pthread -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all

@@ -205,7 +205,7 @@ _Noreturn static void run_child(struct daemon_run *d, const char *const *args)
     _exit(127);
 }
 
-bool daemon_run_start(struct daemon_run *d, const char *const *args)
+bool daemon_run_spawn(struct daemon_run *d, const char *const *args)
 {
     fflush(NULL);
     d->pid = fork();
@@ -218,11 +218,21 @@ bool daemon_run_start(struct daemon_run *d, const char *const *args)
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         run_child(d, args);
     }
+    return true;
+}
+
+bool daemon_run_wait_ready(struct daemon_run *d)
+{
     if (wait_until_ready(d))
         return true;
     if (d->pid)
         daemon_run_kill(d);
     return false;
+}
+
+bool daemon_run_start(struct daemon_run *d, const char *const *args)
+{
+    return daemon_run_spawn(d, args) && daemon_run_wait_ready(d);
 }
 
 int daemon_run_wait(struct daemon_run *d)

@@ -35,6 +35,9 @@ void daemon_run_fini(struct daemon_run *d);
  * until it says that it is ready. False: it ended, or was not ready in time.
  */
 bool daemon_run_start(struct daemon_run *d, const char *const *args);
+/* The two halves of it; in between it can be killed while it starts. */
+bool daemon_run_spawn(struct daemon_run *d, const char *const *args);
+bool daemon_run_wait_ready(struct daemon_run *d);
 /* SIGTERM; its exit status, or -1 if it was killed or did not end in time. */
 int daemon_run_stop(struct daemon_run *d);
 /* SIGKILL; returns when it is gone. */
