@@ -35,6 +35,7 @@ struct daemon {
     struct notify notify;
     struct store *store;
     struct engine *engine;
+    uint64_t damage_told; /* damaged pages that have been logged */
     struct policy_book *policy;
     struct control *control;
     struct session_table *sessions;
@@ -71,12 +72,18 @@ static void on_tidy(evutil_socket_t fd, short what, void *arg)
 {
     struct daemon *d = arg;
     struct store_usage usage = store_usage(d->store);
+    uint64_t nr_damaged = engine_nr_damaged(d->engine);
 
     (void)fd;
     (void)what;
     /* some slack stays, or memory would go back and forth */
     if (usage.frames_taken - usage.frames_used > usage.frames_used / 8 + STORE_CHUNK_PAGES)
         store_shrink(d->store, TIDY_CHUNKS);
+    if (nr_damaged != d->damage_told)
+        log_event(&d->log, LOG_LEVEL_ERROR, "damage",
+                  "pages=%llu why=\"other bytes than were put\"",
+                  (unsigned long long)(nr_damaged - d->damage_told));
+    d->damage_told = nr_damaged;
 }
 
 static void on_stop(evutil_socket_t signal_number, short what, void *arg)
@@ -129,7 +136,12 @@ static bool build_engine(struct daemon *d)
     if (getrandom(&config.hash_seed, sizeof(config.hash_seed), 0) != sizeof(config.hash_seed))
         return fail(d, "engine", "no random numbers");
     d->engine = engine_create(d->store, &config);
-    return d->engine ? true : fail(d, "engine", "out of memory");
+    if (!d->engine)
+        return fail(d, "engine", "out of memory");
+    if (store_damage(d->store)->duplicates)
+        log_event(&d->log, LOG_LEVEL_ERROR, "damage", "pages=%llu why=\"two of one handle\"",
+                  (unsigned long long)store_damage(d->store)->duplicates);
+    return true;
 }
 
 static bool build_control(struct daemon *d)

@@ -100,6 +100,7 @@ void engine_destroy(struct engine *e)
     pools_free(e);
     free(e->shards_memory);
     free(e->links);
+    free(e->doubts.bits);
     free(e->workers);
     free(e->accounts);
     free(e->pools);

@@ -44,7 +44,9 @@ struct engine_config {
  * are indexed again: persistent ones by scanning; of two pages of one handle
  * the higher generation wins; pages under a tombstone or a pool's floor are
  * reclaimed; private ephemeral pages are kept; shared ephemeral pools start
- * empty with a new epoch; intents in ring records are finished (layout.h).
+ * empty with a new epoch; intents in ring records are finished (layout.h). A page
+ * found is compared with its check sum when it is first got: if its bytes are
+ * others, it is dropped and counted, and the get is a miss.
  * NULL: no memory.
  */
 struct engine *engine_create(struct store *store, const struct engine_config *config);
@@ -225,6 +227,7 @@ bool engine_member_next(struct engine *e, const uint8_t uuid[TMEMIF_UUID_LEN], u
     M(hits, COUNTER, "pages found")                                                                \
     M(flushes, COUNTER, "flush requests")                                                          \
     M(evictions, COUNTER, "ephemeral pages dropped to make room")                                  \
+    M(pages_damaged, COUNTER, "pages of an earlier daemon lost: their bytes were damaged")         \
     M(pages_ephemeral, GAUGE, "ephemeral pages held")                                              \
     M(pages_persistent, GAUGE, "persistent pages held")                                            \
     M(pages_filled, GAUGE, "of them, same-filled pages that take no frame")                        \
@@ -238,6 +241,8 @@ struct engine_metrics {
 #undef X
 };
 void engine_metrics(struct engine *e, struct engine_metrics *metrics_out);
+/* Its pages_damaged alone, without a lock. */
+uint64_t engine_nr_damaged(const struct engine *e);
 
 /*
  * Count everything anew by a full scan and compare with every counter, queue

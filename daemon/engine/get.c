@@ -39,6 +39,52 @@ static uint32_t *seek_live(struct engine *e, struct shard *s, const struct handl
     return slot && !shard_page_is_dead(e, s, shard_page_at(s, slot)) ? slot : NULL;
 }
 
+/*
+ * Is the page, pinned for @get, what was put? The descriptor may die meanwhile, so its
+ * generation is that of @get.
+ */
+static bool is_proved(struct engine *e, const struct engine_get *get, const struct handle *h)
+{
+    if (!doubts_have(&e->doubts, get->page))
+        return true;
+    if (e->descs[get->page].kind == DESC_FRAME &&
+        e->descs[get->page].sum !=
+            desc_sum_page(&h->key, live_generation(get->live), engine_frame(e, get->page)))
+        return false;
+    doubts_end(&e->doubts, get->page);
+    return true;
+}
+
+/* The page, pinned for @get and counted as a hit, is damaged: it is lost, and that is a miss. */
+static void drop_damaged(struct engine *e, struct shard *s, const struct handle *h,
+                         struct engine_get *get, struct tmemif_lease *lease_out, bool *leased_out)
+{
+    struct desc *d = &e->descs[get->page];
+    struct pool *p = &e->pools[get->pool];
+    bool free_it;
+
+    lock_take(&s->lock);
+    d->use--;
+    if (d->live == get->live) {
+        uint32_t *slot = shard_seek(e, s, h);
+
+        BUG_UNLESS(slot != NULL && shard_page_at(s, slot) == get->page);
+        free_it = shard_kill(e, s, h, slot);
+        atomic_fetch_add_explicit(&e->pages_damaged, 1, memory_order_relaxed);
+    } else {
+        free_it = (d->use & USE_PINS) == 0;
+    }
+    s->counters.hits--;
+    pool_part_of(e, p, s)->counters.hits--;
+    if (lease_out && pool_gives_leases(p)) {
+        *lease_out = lease_now(&s->leases, h, pool_epoch(p));
+        *leased_out = true;
+    }
+    lock_drop(&s->lock);
+    if (free_it)
+        store_page_free(e->store, get->page);
+}
+
 enum tmemif_status engine_get_begin(struct engine *e, const struct page_op *op,
                                     struct engine_get *get_out, const void **frame_out,
                                     uint32_t *filled_out, struct tmemif_lease *lease_out,
@@ -89,6 +135,10 @@ enum tmemif_status engine_get_begin(struct engine *e, const struct page_op *op,
     lock_drop(&s->lock);
     if (!hit)
         return TMEMIF_MISS;
+    if (!is_proved(e, &get, &h)) {
+        drop_damaged(e, s, &h, &get, lease_out, leased_out);
+        return TMEMIF_MISS;
+    }
 
     /* Pinned: descriptor and frame stay as they are until engine_get_end(). */
     if (e->descs[get.page].kind == DESC_FILLED) {

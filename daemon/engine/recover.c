@@ -183,6 +183,13 @@ static void page_count(struct engine *e, struct shard *s, const struct desc *d, 
         s->nr_filled += by;
 }
 
+/* Its descriptor is whole; its bytes are looked at before it is served. */
+static void page_doubt(struct engine *e, page_nr page)
+{
+    if (e->descs[page].kind == DESC_FRAME)
+        doubts_add(&e->doubts, page);
+}
+
 /* A second live page of one handle: the put that made the younger was never answered, or was. */
 static void page_settle(struct engine *e, struct shard *s, const struct handle *h, uint32_t *slot,
                         page_nr page)
@@ -205,6 +212,7 @@ static void page_settle(struct engine *e, struct shard *s, const struct handle *
     }
     page_count(e, s, &e->descs[page], 1);
     page_count(e, s, &e->descs[other], UINT64_MAX);
+    page_doubt(e, page);
     table_replace(&s->pages, slot, page);
     object_index_swing(&s->objects, h, other, page);
     queue_replace(&pool_part_of(e, &e->pools[h->key.pool], s)->queue, e->links, e->descs, other,
@@ -231,14 +239,18 @@ static bool page_index(struct engine *e, page_nr page)
         return false;
     queue_push(&pool_part_of(e, p, s)->queue, e->links, e->descs, page, false);
     page_count(e, s, d, 1);
+    page_doubt(e, page);
     claim_charge_found(pool_claim(p), pool_is_persistent(p));
     return true;
 }
 
 static bool recover_pages(struct engine *e, uint64_t *highest)
 {
-    for (page_nr page = store_next_live(e->store, 0); page != LAYOUT_NONE;
-         page = store_next_live(e->store, page + 1)) {
+    page_nr first = store_next_live(e->store, 0);
+
+    if (first != LAYOUT_NONE && !doubts_init(&e->doubts, &e->heap, e->nr_descs))
+        return false;
+    for (page_nr page = first; page != LAYOUT_NONE; page = store_next_live(e->store, page + 1)) {
         const struct desc *d = &e->descs[page];
 
         note_generation(highest, live_generation(d->live));

@@ -16,6 +16,7 @@
 #define XTM_ENGINE_STATE_H
 
 #include "daemon/engine/claim.h"
+#include "daemon/engine/doubt.h"
 #include "daemon/engine/engine.h"
 #include "daemon/engine/ghost.h"
 #include "daemon/engine/handle.h"
@@ -154,6 +155,7 @@ struct engine {
     void *shards_memory;
     struct shard *shards;
     struct page_link *links;
+    struct doubts doubts;
     struct worker *workers;
 
     struct lock lock;
@@ -171,6 +173,7 @@ struct engine {
     _Atomic uint32_t shared_end;
 
     _Atomic uint64_t puts_turned_away; /* by no pool or no right: no shard was asked */
+    _Atomic uint64_t pages_damaged;    /* whose bytes proved to be others than were put */
 
     struct lock reclaim_lock;
     uint16_t *drains; /* pool slots */

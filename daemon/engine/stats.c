@@ -131,6 +131,11 @@ static uint64_t nr_draining(struct engine *e)
     return nr;
 }
 
+uint64_t engine_nr_damaged(const struct engine *e)
+{
+    return atomic_load_explicit(&e->pages_damaged, memory_order_relaxed);
+}
+
 void engine_metrics(struct engine *e, struct engine_metrics *metrics_out)
 {
     uint64_t turned_away = atomic_load_explicit(&e->puts_turned_away, memory_order_relaxed);
@@ -139,6 +144,7 @@ void engine_metrics(struct engine *e, struct engine_metrics *metrics_out)
     *metrics_out = (struct engine_metrics){
         .pages_dead = nr_draining(e),
         .tombstones = atomic_load_explicit(&e->nr_tombs, memory_order_relaxed),
+        .pages_damaged = engine_nr_damaged(e),
         .heap_bytes = atomic_load_explicit(&e->heap.bytes, memory_order_relaxed),
     };
     for (uint32_t i = 0; i < e->nr_shards; i++) {

@@ -213,6 +213,158 @@ static void c32_two_pages_of_one_handle_and_generation_are_both_dropped(void)
     world_end(&w);
 }
 
+/* One bit of the page that @tag tells. */
+static void damage_page(struct world *w, uint32_t index)
+{
+    unsigned char *frame = store_frame(w->store, page_of_index(w, index));
+
+    frame[index % TMEMIF_PAGE_SIZE] ^= 0x10;
+}
+
+static uint64_t nr_damaged(struct world *w)
+{
+    struct engine_metrics metrics;
+
+    engine_metrics(w->e, &metrics);
+    CU_ASSERT_EQUAL(metrics.pages_damaged, engine_nr_damaged(w->e));
+    return metrics.pages_damaged;
+}
+
+static void c32_page_whose_bytes_were_damaged_is_lost_and_no_other(void)
+{
+    static const uint32_t kinds[] = {PERSISTENT, INCLUSIVE, 0};
+
+    for (unsigned n = 0; n < 3; n++) {
+        struct world w = world_make(1024, 0, 1, 4);
+        account_nr a = guest(&w, 1, 500, 500);
+        uint32_t p = pool(&w, a, kinds[n]);
+
+        for (uint32_t i = 0; i < 300; i++)
+            CU_ASSERT_EQUAL(put(&w, a, p, 1, i, i), TMEMIF_OK);
+        damage_page(&w, 3);
+        damage_page(&w, 299);
+        CU_ASSERT_EQUAL(reopen(&w).descs, 0);
+        CU_ASSERT_EQUAL(guest(&w, 1, 500, 500), a);
+        CU_ASSERT_EQUAL(nr_damaged(&w), 0); /* nobody has asked */
+        for (uint32_t i = 0; i < 300; i++)
+            CU_ASSERT_EQUAL(get(&w, a, p, 1, i, i), i == 3 || i == 299 ? TMEMIF_MISS : TMEMIF_OK);
+        CU_ASSERT_EQUAL(nr_damaged(&w), 2);
+        CU_ASSERT(is_sound(&w));
+        /* once lost, lost; and the handle is as good as any other */
+        CU_ASSERT_EQUAL(get(&w, a, p, 1, 3, 3), TMEMIF_MISS);
+        CU_ASSERT_EQUAL(put(&w, a, p, 1, 3, 7), TMEMIF_OK);
+        CU_ASSERT_EQUAL(get(&w, a, p, 1, 3, 7), TMEMIF_OK);
+        CU_ASSERT_EQUAL(nr_damaged(&w), 2);
+        CU_ASSERT(is_sound(&w));
+        world_end(&w);
+    }
+}
+
+static uint32_t below(uint64_t *state, uint32_t limit)
+{
+    *state = *state * 6364136223846793005ull + 1442695040888963407ull;
+    return (uint32_t)((*state >> 33) % limit);
+}
+
+/* Some bits of descriptors and frames, of pages that live and of others near them. */
+static void flip_bits(struct world *w, uint64_t *random, unsigned nr_bits)
+{
+    for (unsigned i = 0; i < nr_bits; i++) {
+        bool in_desc = below(random, 2);
+        page_nr page = below(random, 150);
+        unsigned char *bytes =
+            in_desc ? (void *)store_desc(w->store, page) : store_frame(w->store, page);
+        uint32_t at =
+            below(random, in_desc ? (uint32_t)sizeof(struct desc) : (uint32_t)TMEMIF_PAGE_SIZE);
+
+        bytes[at] ^= (unsigned char)(1u << below(random, 8));
+    }
+}
+
+static void c32_whatever_bits_flip_a_page_comes_back_whole_or_not_at_all(void)
+{
+    uint64_t random = 1;
+
+    for (unsigned round = 0; round < 200; round++) {
+        struct world w = world_make(256, 0, 1, 4);
+        account_nr a = guest(&w, 1, 200, 200);
+        uint32_t p = pool(&w, a, PERSISTENT), q = pool(&w, a, INCLUSIVE);
+        unsigned nr_flips = 1 + below(&random, 12), nr_lost = 0, nr_wrong = 0;
+        struct store_damage damage;
+
+        for (uint32_t i = 0; i < 60; i++) {
+            CU_ASSERT_EQUAL(put(&w, a, p, i, i, i), TMEMIF_OK);
+            CU_ASSERT_EQUAL(put(&w, a, q, i, i, 1000 + i), TMEMIF_OK);
+        }
+        flip_bits(&w, &random, nr_flips);
+        damage = reopen(&w);
+        for (uint32_t i = 0; i < 120; i++) {
+            enum tmemif_status rc = i % 2 ? get(&w, a, p, i / 2, i / 2, i / 2)
+                                          : get(&w, a, q, i / 2, i / 2, 1000 + i / 2);
+
+            nr_lost += rc == TMEMIF_MISS;
+            nr_wrong += rc != TMEMIF_MISS && rc != TMEMIF_OK;
+        }
+        CU_ASSERT_EQUAL(nr_wrong, 0);
+        CU_ASSERT(nr_lost <= nr_flips);
+        CU_ASSERT(nr_lost <= damage.descs + nr_damaged(&w)); /* and is counted */
+        CU_ASSERT(is_sound(&w));
+        world_end(&w);
+    }
+}
+
+static void damaged_page_that_is_overwritten_or_flushed_does_no_harm(void)
+{
+    struct world w = world_make(256, 0, 1, 4);
+    account_nr a = guest(&w, 1, 100, 100);
+    uint32_t p = pool(&w, a, PERSISTENT);
+
+    for (uint32_t i = 0; i < 3; i++)
+        CU_ASSERT_EQUAL(put(&w, a, p, 1, i, i), TMEMIF_OK);
+    damage_page(&w, 0);
+    damage_page(&w, 1);
+    reopen(&w);
+    CU_ASSERT_EQUAL(guest(&w, 1, 100, 100), a);
+    CU_ASSERT_EQUAL(put(&w, a, p, 1, 0, 50), TMEMIF_OK);
+    CU_ASSERT_EQUAL(flush(&w, a, p, 1, 1), TMEMIF_OK);
+    CU_ASSERT_EQUAL(put(&w, a, p, 1, 1, 51), TMEMIF_OK);
+    CU_ASSERT_EQUAL(get(&w, a, p, 1, 0, 50), TMEMIF_OK);
+    CU_ASSERT_EQUAL(get(&w, a, p, 1, 1, 51), TMEMIF_OK);
+    CU_ASSERT_EQUAL(get(&w, a, p, 1, 2, 2), TMEMIF_OK);
+    CU_ASSERT_EQUAL(nr_damaged(&w), 0);
+    CU_ASSERT(is_sound(&w));
+    world_end(&w);
+}
+
+static void c31_miss_of_a_damaged_page_gives_a_lease(void)
+{
+    struct world w = world_make(256, 0, 1, 4);
+    account_nr a = guest(&w, 1, 0, 0);
+    struct tmemif_lease lease;
+    struct engine_get g;
+    const void *frame;
+    struct page_op op;
+    uint32_t p, word;
+    bool leased = false;
+
+    share(&w, 5, 100);
+    allow(&w, 5, 1, RIGHT_FILL);
+    CU_ASSERT_EQUAL(join(&w, a, 5, PERSISTENT, &p), TMEMIF_OK);
+    CU_ASSERT_EQUAL(put(&w, a, p, 1, 1, 1), TMEMIF_OK);
+    damage_page(&w, 1);
+    reopen(&w);
+    share(&w, 5, 100);
+    allow(&w, 5, 1, RIGHT_FILL);
+    op = op_of(a, p, 1, 1);
+    CU_ASSERT_EQUAL(engine_get_begin(w.e, &op, &g, &frame, &word, &lease, &leased), TMEMIF_MISS);
+    CU_ASSERT(leased);
+    op.lease = &lease;
+    CU_ASSERT_EQUAL(put_op(&w, &op, 2), TMEMIF_OK);
+    CU_ASSERT_EQUAL(get(&w, a, p, 1, 1, 2), TMEMIF_OK);
+    CU_ASSERT(is_sound(&w));
+    world_end(&w);
+}
+
 static void c32_long_flush_holds_and_what_came_after_it_stays(void)
 {
     struct world w = world_make(2048, 0, 1, 4);
@@ -452,6 +604,10 @@ static void intent_of_no_pool_or_no_sense_is_harmless(void)
     T(c32_leases_of_the_last_engine_are_refused)                                                   \
     T(c32_of_two_pages_of_one_handle_the_later_wins)                                               \
     T(c32_two_pages_of_one_handle_and_generation_are_both_dropped)                                 \
+    T(c32_page_whose_bytes_were_damaged_is_lost_and_no_other)                                      \
+    T(c32_whatever_bits_flip_a_page_comes_back_whole_or_not_at_all)                                \
+    T(damaged_page_that_is_overwritten_or_flushed_does_no_harm)                                    \
+    T(c31_miss_of_a_damaged_page_gives_a_lease)                                                    \
     T(c32_long_flush_holds_and_what_came_after_it_stays)                                           \
     T(c32_destroyed_pools_stay_destroyed_whatever_had_been_reclaimed)                              \
     T(c32_removed_shared_pool_stays_removed)                                                       \

@@ -366,6 +366,68 @@ static void damaged_segments_are_refused_with_a_sentence(void)
     end(&d);
 }
 
+static int segment_of(const struct daemon_run *d, const char *name)
+{
+    for (int i = 0; i < d->nr_kept; i++) {
+        if (strcmp(d->kept_names[i], name) == 0)
+            return d->kept[i];
+    }
+    return -1;
+}
+
+/* Whatever was written over: a page comes back as it was put, or not at all, and that is logged. */
+static void c32_damaged_pages_are_lost_and_logged_and_no_others(void)
+{
+    char path[128], text[8192] = "";
+    struct daemon_run d;
+    struct peer p;
+    uint32_t pool;
+    unsigned nr_lost = 0;
+    int log, frames;
+
+    CU_ASSERT_TRUE_FATAL(daemon_run_init(&d));
+    snprintf(path, sizeof(path), "%s/log", d.directory);
+    log = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_APPEND, 0600);
+    d.log_fd = log;
+    CU_ASSERT_TRUE_FATAL(daemon_run_start(&d, args));
+    pool = attach(&d, &p, 1);
+    for (uint32_t i = 0; i < 300; i++)
+        CU_ASSERT_EQUAL(peer_put(&p, pool, i, 1, i), TMEMIF_OK);
+    daemon_run_kill(&d);
+    /* the frames of two pages, whosever they are; the store begins anywhere */
+    frames = segment_of(&d, "xentmem-frames");
+    for (off_t page = 0, nr = 0; nr < 2 && page < 8192; page++) {
+        uint64_t word;
+
+        CU_ASSERT_EQUAL_FATAL(pread(frames, &word, sizeof(word), page * TMEMIF_PAGE_SIZE + 512), 8);
+        if (word == 0)
+            continue;
+        word ^= 1;
+        CU_ASSERT_EQUAL(pwrite(frames, &word, sizeof(word), page * TMEMIF_PAGE_SIZE + 512), 8);
+        nr++;
+    }
+    CU_ASSERT_TRUE_FATAL(daemon_run_start(&d, args));
+    attach_again(&d, &p);
+    for (uint32_t i = 0; i < 300; i++) {
+        int status = peer_get(&p, pool, i, 1, i);
+
+        CU_ASSERT(status == TMEMIF_OK || status == TMEMIF_MISS);
+        nr_lost += status == TMEMIF_MISS;
+    }
+    CU_ASSERT_EQUAL(nr_lost, 2);
+    for (unsigned tries = 0; tries < 100 && !strstr(text, "damage"); tries++) {
+        ssize_t r = pread(log, text, sizeof(text) - 1, 0);
+
+        text[r > 0 ? r : 0] = '\0';
+        usleep(100000);
+    }
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "damage pages=2"));
+    peer_fini(&p);
+    close(log);
+    unlink(path);
+    end(&d);
+}
+
 static void half_of_the_segments_is_as_good_as_none(void)
 {
     struct daemon_run d;
@@ -391,5 +453,6 @@ static void half_of_the_segments_is_as_good_as_none(void)
     T(requests_run_exactly_once_over_many_kills)                                                   \
     T(c32_acknowledged_pages_survive_kills_under_load)                                             \
     T(damaged_segments_are_refused_with_a_sentence)                                                \
+    T(c32_damaged_pages_are_lost_and_logged_and_no_others)                                         \
     T(half_of_the_segments_is_as_good_as_none)
 RUN_TESTS(TESTS)
