@@ -45,7 +45,7 @@ STORE_SRC    := daemon/store/segment.c daemon/store/super.c daemon/store/desc.c 
 ENGINE_SRC   := daemon/engine/table.c daemon/engine/slab.c daemon/engine/object_index.c \
                 daemon/engine/queue.c daemon/engine/ghost.c daemon/engine/claim.c \
                 daemon/engine/shard.c daemon/engine/tomb.c daemon/engine/victim.c \
-                daemon/engine/reclaim.c daemon/engine/pool.c daemon/engine/pool_ops.c \
+                daemon/engine/reclaim.c daemon/engine/reserve.c daemon/engine/pool.c daemon/engine/pool_ops.c \
                 daemon/engine/account.c daemon/engine/shared.c daemon/engine/put.c \
                 daemon/engine/get.c daemon/engine/flush.c daemon/engine/recover.c \
                 daemon/engine/stats.c daemon/engine/check.c daemon/engine/engine.c
@@ -95,7 +95,7 @@ UNIT_TESTS += engine_recover_test engine_stress_test
 UNIT_TESTS += schema_nodes_test schema_value_test schema_states_test xen_transport_test keeper_test
 UNIT_TESTS += control_policy_test control_handle_test control_grant_test control_book_test control_command_test
 UNIT_TESTS += policy_test
-UNIT_TESTS += history_test engine_history_test
+UNIT_TESTS += history_test engine_history_test engine_fair_test
 # tests/model/NAME.c, tests/conformance/NAME.c: longer native programs of the same kind
 LONG_TESTS := conformance/conformance_engine conformance/conformance_broken \
               conformance/conformance_local

@@ -5,6 +5,7 @@
 
 #include "daemon/engine/account_table.h"
 #include "daemon/engine/pool.h"
+#include "daemon/engine/reserve.h"
 
 struct account_key account_key_of(struct engine *e, account_nr account)
 {
@@ -126,6 +127,7 @@ void engine_account_close(struct engine *e, account_nr account)
         give_up_all(e, account);
         rec_make_dead(&store_accounts(e->store)[account].live);
         e->accounts[account].state = ACCOUNT_CLOSING;
+        reserve_recount(e);
     }
     lock_drop(&e->lock);
 }
@@ -133,8 +135,10 @@ void engine_account_close(struct engine *e, account_nr account)
 void engine_account_set_policy(struct engine *e, account_nr account, const struct policy *policy)
 {
     lock_take(&e->lock);
-    if (account_is_open(e, account))
+    if (account_is_open(e, account)) {
         claim_set_policy(&e->claims[account], policy);
+        reserve_recount(e);
+    }
     lock_drop(&e->lock);
 }
 

@@ -32,7 +32,8 @@ static inline bool account_key_is(const struct account_key *a, const struct acco
 /* What the operator grants a guest, or a shared pool. Pages of 4096 bytes. */
 struct policy {
     uint64_t quota_pages; /* persistent pages it may hold */
-    uint64_t min_pages;   /* ephemeral pages that are never evicted for others */
+    uint64_t min_pages;   /* ephemeral pages that are never evicted for others; memory for them is
+                             kept from persistent pages */
     uint64_t max_pages;   /* ephemeral pages it may hold */
     uint32_t weight;      /* share of what is contended, against the others' weights; not 0 */
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/engine/intent.h"
 #include "daemon/engine/reclaim.h"
+#include "daemon/engine/reserve.h"
 #include "daemon/engine/seat.h"
 #include "daemon/engine/shard.h"
 #include "daemon/engine/victim.h"
@@ -101,6 +102,21 @@ static bool charge(struct engine *e, struct worker *w, struct claim *c, bool per
     return false;
 }
 
+/*
+ * May the persistent page that was charged be taken, or would it take what a minimum
+ * promises? One that replaces another has room; what has been flushed makes room.
+ */
+static bool is_admitted(struct engine *e, const struct handle *h)
+{
+    for (unsigned tries = 0; tries < ROOM_TRIES; tries++) {
+        if (reserve_leaves_room(e) || has_page(e, h))
+            return true;
+        if (!reclaim_has_work(e) || reclaim_slice(e, NULL, SHARD_SLICE) == 0)
+            return false;
+    }
+    return false;
+}
+
 /* A page with a frame, at the cost of somebody's if need be. */
 static page_nr find_page(struct engine *e, struct worker *w, struct claim *own, bool persistent)
 {
@@ -152,7 +168,9 @@ enum tmemif_status engine_put_begin(struct engine *e, const struct page_op *op,
     put.charged = charge(e, w, put.claim, persistent);
     if (!put.charged && !has_page(e, &h))
         return refuse(e, op, &h, TMEMIF_QUOTA);
-    put.page = find_page(e, w, put.claim, persistent);
+    put.page = LAYOUT_NONE;
+    if (!persistent || is_admitted(e, &h))
+        put.page = find_page(e, w, put.claim, persistent);
     if (put.page == LAYOUT_NONE) {
         if (put.charged)
             claim_uncharge(put.claim, persistent);

@@ -5,6 +5,7 @@
 
 #include "daemon/engine/account_table.h"
 #include "daemon/engine/pool.h"
+#include "daemon/engine/reserve.h"
 
 uint32_t shared_find(const struct engine *e, const uint8_t uuid[TMEMIF_UUID_LEN])
 {
@@ -109,8 +110,10 @@ enum tmemif_status engine_shared_set_policy(struct engine *e, const uint8_t uuid
 
     lock_take(&e->lock);
     shared = shared_find_or_add(e, uuid);
-    if (shared != LAYOUT_NONE)
+    if (shared != LAYOUT_NONE) {
         claim_set_policy(&e->claims[e->nr_accounts + shared], policy);
+        reserve_recount(e);
+    }
     lock_drop(&e->lock);
     return shared == LAYOUT_NONE ? TMEMIF_TOO_MANY : TMEMIF_OK;
 }
@@ -182,6 +185,7 @@ enum tmemif_status engine_shared_remove(struct engine *e, const uint8_t uuid[TME
     /* A name that says nothing any more makes room for another. */
     if (shared != LAYOUT_NONE && !shared_has_members(e, shared))
         e->shared[shared].in_use = false;
+    reserve_recount(e);
     lock_drop(&e->lock);
     return slot == LAYOUT_NO_SLOT ? TMEMIF_NOT_FOUND : TMEMIF_OK;
 }

@@ -169,6 +169,7 @@ struct engine {
     uint64_t record_generation;    /* the last one of an account or pool record */
     uint32_t last_epoch;           /* of any pool at any time: a lease names no pool */
     struct claim *claims;          /* nr_accounts, then ENGINE_MAX_SHARED */
+    _Atomic uint64_t minimums;     /* of all claims; reserve.h */
     _Atomic uint32_t accounts_end; /* slots from here on were never used */
     _Atomic uint32_t shared_end;
 

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/engine/reserve.h"
+
+#include "daemon/engine/account_table.h"
+
+static uint64_t add_up_to_all(uint64_t sum, uint64_t pages)
+{
+    /* more than there can be frames is all of them */
+    return pages > UINT32_MAX || sum + pages > UINT32_MAX ? UINT32_MAX : sum + pages;
+}
+
+void reserve_recount(struct engine *e)
+{
+    uint32_t nr_shared = atomic_load_explicit(&e->shared_end, memory_order_relaxed);
+    uint64_t sum = 0;
+
+    for (account_nr i = 0; i < e->nr_accounts; i++) {
+        if (account_is_open(e, i))
+            sum = add_up_to_all(sum, claim_read(&e->claims[i].min));
+    }
+    for (uint32_t i = 0; i < nr_shared; i++) {
+        if (e->shared[i].in_use)
+            sum = add_up_to_all(sum, claim_read(&e->claims[e->nr_accounts + i].min));
+    }
+    atomic_store_explicit(&e->minimums, sum, memory_order_relaxed);
+}
+
+static uint64_t nr_persistent(const struct engine *e)
+{
+    uint32_t nr_accounts = atomic_load_explicit(&e->accounts_end, memory_order_relaxed);
+    uint32_t nr_shared = atomic_load_explicit(&e->shared_end, memory_order_relaxed);
+    uint64_t nr = 0;
+
+    for (account_nr i = 0; i < nr_accounts; i++)
+        nr += claim_read(&e->claims[i].persistent);
+    for (uint32_t i = 0; i < nr_shared; i++)
+        nr += claim_read(&e->claims[e->nr_accounts + i].persistent);
+    return nr;
+}
+
+bool reserve_leaves_room(const struct engine *e)
+{
+    uint64_t minimums = atomic_load_explicit(&e->minimums, memory_order_relaxed);
+    struct store_usage usage;
+    uint64_t kept;
+
+    if (minimums == 0)
+        return true;
+    /* every other worker may hold a page of a put under way, which nobody can evict */
+    kept = minimums + e->nr_workers - 1;
+    usage = store_usage(e->store);
+    return usage.frames_used + kept < usage.limit || nr_persistent(e) + kept <= usage.limit;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * reserve.h - memory that minimums promise, kept from persistent pages.
+ *
+ *   limit of the store  = persistent pages + minimums + what is left
+ *
+ * Ephemeral pages above a minimum give way to whoever is below his; persistent
+ * pages never do, so no new one is taken that a minimum could miss later. Each
+ * counts as a page, also if it is same-filled and takes no frame.
+ */
+#ifndef XTM_ENGINE_RESERVE_H
+#define XTM_ENGINE_RESERVE_H
+
+#include "daemon/engine/state.h"
+
+/* A policy, an account or a shared pool has changed. For the holder of engine.lock. */
+void reserve_recount(struct engine *e);
+
+/* May a persistent page that is charged already, and replaces none, be taken? Any thread. */
+bool reserve_leaves_room(const struct engine *e);
+
+#endif /* XTM_ENGINE_RESERVE_H */
