@@ -95,7 +95,7 @@ UNIT_TESTS += engine_recover_test engine_stress_test
 UNIT_TESTS += schema_nodes_test schema_value_test schema_states_test xen_transport_test keeper_test
 UNIT_TESTS += control_policy_test control_handle_test control_grant_test control_book_test control_command_test
 UNIT_TESTS += policy_test
-UNIT_TESTS += history_test engine_history_test engine_fair_test
+UNIT_TESTS += history_test engine_history_test engine_fair_test engine_fault_test
 # tests/model/NAME.c, tests/conformance/NAME.c: longer native programs of the same kind
 LONG_TESTS := conformance/conformance_engine conformance/conformance_broken \
               conformance/conformance_local
@@ -297,6 +297,14 @@ $(BUILD)/tests/unit/frontend_tool_test: DAEMON_LIBS += -ljson-c
 $(BUILD)/tests/unit/frontend_tool_test: | $(BUILD)/bin/xentmem $(BUILD)/bin/xentmemd
 $(BUILD)/tests/unit/frontend_local_test: | $(BUILD)/bin/xentmemd
 $(BUILD)/tests/unit/frontend_ring_test: $(call obj,tests/unit/frontend_fake.c)
+
+# Programs in which the system may refuse whatever it may: tests/lib/fault.h
+FAULT_CALLS   := malloc calloc realloc aligned_alloc free mmap munmap fcntl memfd_create ftruncate fallocate fstat \
+                 lseek pipe2 eventfd epoll_create1 epoll_ctl socket bind listen accept4 recvmsg sendmsg pthread_create
+FAULT_LDFLAGS := $(FAULT_CALLS:%=-Wl,--wrap=%)
+FAULT_TESTS   := unit/engine_fault_test
+$(FAULT_TESTS:%=$(BUILD)/tests/%): $(call obj,tests/lib/fault.c)
+$(FAULT_TESTS:%=$(BUILD)/tests/%): LDFLAGS += $(FAULT_LDFLAGS)
 
 $(BUILD)/tests/kill/daemon_kill: $(call obj,tests/kill/run.c tests/kill/load.c tests/conformance/operator.c) \
                                  | $(BUILD)/bin/xentmemd

@@ -113,6 +113,8 @@ bool shard_enter(struct engine *e, struct shard *s, const struct handle *h,
 
     *free_old_out = false;
     if (new->old == LAYOUT_NONE) {
+        /* Before it is in an index: what is put in may have to be found there, to take it out. */
+        desc_set_key(d, &h->key);
         if (!object_index_add(&s->objects, h, new->page))
             return false;
         if (!table_insert(&s->pages, h->page_hash, new->page)) {

@@ -64,14 +64,19 @@ bool page_is_filled(const void *page, uint32_t *word_out)
     return true;
 }
 
+void desc_set_key(struct desc *d, const struct desc_key *key)
+{
+    memcpy(d->object, key->object, sizeof(d->object));
+    d->index = key->index;
+    d->pool = key->pool;
+}
+
 void desc_make_live(struct desc *d, const struct desc_key *key, enum desc_kind kind, uint64_t sum,
                     uint64_t generation)
 {
     BUG_UNLESS(d->live == LIVE_DEAD && d->kind == kind);
 
-    memcpy(d->object, key->object, sizeof(d->object));
-    d->index = key->index;
-    d->pool = key->pool;
+    desc_set_key(d, key);
     d->sum = sum;
     live_begin(&d->live, generation, desc_check(d, generation));
 }

@@ -126,6 +126,8 @@ uint64_t desc_sum_filled(const struct desc_key *key, uint64_t generation, uint32
 /* Is the 4096-byte @page one 32-bit word over and over? */
 bool page_is_filled(const void *page, uint32_t *word_out);
 
+/* The key of a dead page that is the caller's: indexes compare it before the page lives. */
+void desc_set_key(struct desc *d, const struct desc_key *key);
 /*
  * The page exists from the last store of this on. @d must be dead, the
  * caller's, and of the kind that it was allocated as; desc.use is not touched.
