@@ -158,8 +158,12 @@ static void unback_chunks(const struct depot *d, uint32_t first, uint32_t last)
                              nr_pages * TMEMIF_PAGE_SIZE);
 }
 
-static bool inspect_depot(struct depot *d, enum desc_kind kind, const struct tables *t,
-                          struct store_damage *damage)
+static const char no_memory[] = "a segment of pages has holes, and there is no memory to fill them";
+/* Nothing may be taken for empty then, least of all what would be given back for it. */
+static const char no_map[] = "the system does not say where a segment of pages has memory";
+
+static const char *inspect_depot(struct depot *d, enum desc_kind kind, const struct tables *t,
+                                 struct store_damage *damage)
 {
     struct segment_walk descs, frames;
     uint32_t bare = 0; /* chunks from here to the one looked at have no live page */
@@ -169,12 +173,15 @@ static bool inspect_depot(struct depot *d, enum desc_kind kind, const struct tab
     for (uint32_t c = 0; c < d->nr_chunks; c++) {
         size_t offset = depot_desc_offset(d, c);
         size_t bytes = depot_desc_bytes(d, c);
+        bool any = segment_walk_any(&descs, offset, bytes);
 
+        if (descs.failed)
+            return no_map;
         /* Reading a hole would take memory for it: where nothing was written nothing lives. */
-        if (!segment_walk_any(&descs, offset, bytes))
+        if (!any)
             continue;
         if (!segment_walk_all(&descs, offset, bytes) && !segment_back(d->desc_seg, offset, bytes))
-            return false;
+            return no_memory;
         if (inspect_chunk(d, c, kind, t, damage) == 0)
             continue;
         unback_chunks(d, bare, c);
@@ -182,15 +189,16 @@ static bool inspect_depot(struct depot *d, enum desc_kind kind, const struct tab
         if (d->frame_seg &&
             !segment_walk_all(&frames, depot_frame_offset(d, c), depot_frame_bytes(d, c)) &&
             !depot_chunk_back(d, c))
-            return false;
+            return no_memory;
         depot_adopt(d, c);
     }
     unback_chunks(d, bare, d->nr_chunks);
-    return true;
+    return NULL;
 }
 
-bool inspect_pages(struct pages *p, const struct tables *t, struct store_damage *damage)
+const char *inspect_pages(struct pages *p, const struct tables *t, struct store_damage *damage)
 {
-    return inspect_depot(&p->depots[0], DESC_FRAME, t, damage) &&
-           inspect_depot(&p->depots[1], DESC_FILLED, t, damage);
+    const char *why = inspect_depot(&p->depots[0], DESC_FRAME, t, damage);
+
+    return why ? why : inspect_depot(&p->depots[1], DESC_FILLED, t, damage);
 }

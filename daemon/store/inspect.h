@@ -25,8 +25,9 @@ void inspect_records(const struct tables *t, struct store_damage *damage);
 /*
  * Every descriptor; then live pages are out of @p's depots, chunks without
  * any have given their memory back, and all others have memory throughout.
- * False: the system has no memory to fill a chunk's holes.
+ * NULL; or why not: the system has no memory to fill a chunk's holes, or does not
+ * say where they are.
  */
-bool inspect_pages(struct pages *p, const struct tables *t, struct store_damage *damage);
+const char *inspect_pages(struct pages *p, const struct tables *t, struct store_damage *damage);
 
 #endif /* XTM_STORE_INSPECT_H */

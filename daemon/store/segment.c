@@ -141,6 +141,7 @@ static void segment_walk_to(struct segment_walk *walk, size_t place)
     first = lseek(walk->seg->fd, (off_t)place, SEEK_DATA);
     end = first < 0 ? -1 : lseek(walk->seg->fd, first, SEEK_HOLE);
     if (end < 0) { /* ENXIO: nothing from here to the end */
+        walk->failed |= errno != ENXIO;
         walk->first = SIZE_MAX;
         walk->end = SIZE_MAX;
         return;

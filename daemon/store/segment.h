@@ -53,6 +53,7 @@ bool segment_unback(const struct segment *seg, size_t first, size_t len_bytes);
 struct segment_walk {
     const struct segment *seg;
     size_t first, end; /* the run of memory at or after the last place asked for */
+    bool failed;       /* the system did not say; then "no memory" means nothing */
 };
 
 void segment_walk_init(struct segment_walk *walk, const struct segment *seg);

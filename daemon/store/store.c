@@ -147,10 +147,9 @@ bool store_open(const int fds[STORE_NR_SEGMENTS], struct store **store_out,
         goto out;
     store_count_incarnation(s);
     inspect_records(&s->tables, &s->damage);
-    if (!inspect_pages(&s->pages, &s->tables, &s->damage)) {
-        *why_out = "a segment of pages has holes, and there is no memory to fill them";
+    *why_out = inspect_pages(&s->pages, &s->tables, &s->damage);
+    if (*why_out)
         goto out;
-    }
 
     *damage_out = s->damage;
     *store_out = s;

@@ -5,6 +5,8 @@
  */
 #include "tests/lib/runner.h"
 
+#include <unistd.h>
+
 #include "tests/lib/fault.h"
 #include "tests/unit/engine_world.h"
 
@@ -81,6 +83,57 @@ static struct world world_with_past(uint32_t nr_frames)
 
     make_past(&w);
     return w;
+}
+
+/* Open what @kept holds; the descriptors stay. NULL: it was refused. */
+static struct store *open_kept(const int kept[STORE_NR_SEGMENTS])
+{
+    struct store_damage damage;
+    int fds[STORE_NR_SEGMENTS];
+    const char *why = NULL;
+    struct store *s;
+
+    for (unsigned i = 0; i < STORE_NR_SEGMENTS; i++)
+        fds[i] = dup(kept[i]);
+    if (!store_open(fds, &s, &damage, &why)) {
+        CU_ASSERT_PTR_NOT_NULL(why);
+        return NULL;
+    }
+    CU_ASSERT_EQUAL(damage.descs + damage.records + damage.duplicates, 0);
+    return s;
+}
+
+static void c32_store_that_cannot_be_opened_is_opened_whole_by_the_next(void)
+{
+    for (unsigned on = 0; on < 2; on++) {
+        struct world w = world_with_past(4096);
+        struct fault_held before;
+        int kept[STORE_NR_SEGMENTS];
+        uint64_t nth = 0;
+        bool refused;
+
+        for (unsigned i = 0; i < STORE_NR_SEGMENTS; i++)
+            kept[i] = dup(store_fd(w.store, (enum store_segment)i));
+        store_close(w.store);
+        before = fault_held();
+        do {
+            fault_arm(++nth, on);
+            w.store = open_kept(kept);
+            refused = fault_disarm();
+            CU_ASSERT(refused || w.store != NULL);
+            store_close(w.store);
+            CU_ASSERT(fault_nothing_leaked(&before));
+        } while (refused);
+        CU_ASSERT(nth > 10);
+        w.store = open_kept(kept);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(w.store);
+        w.e = engine_create(w.store, &w.config);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(w.e);
+        check_past(&w);
+        world_end(&w);
+        for (unsigned i = 0; i < STORE_NR_SEGMENTS; i++)
+            close(kept[i]);
+    }
 }
 
 static void c32_engine_that_cannot_be_made_loses_nothing(void)
@@ -193,6 +246,7 @@ static void c06_c16_whatever_runs_out_requests_are_refused_and_counters_right(vo
 
 #define TESTS(T)                                                                                   \
     T(c02_store_that_cannot_be_made_leaves_nothing)                                                \
+    T(c32_store_that_cannot_be_opened_is_opened_whole_by_the_next)                                 \
     T(c32_engine_that_cannot_be_made_loses_nothing)                                                \
     T(c06_c16_whatever_runs_out_requests_are_refused_and_counters_right)
 
