@@ -95,7 +95,7 @@ UNIT_TESTS += engine_recover_test engine_stress_test
 UNIT_TESTS += schema_nodes_test schema_value_test schema_states_test xen_transport_test keeper_test
 UNIT_TESTS += control_policy_test control_handle_test control_grant_test control_book_test control_command_test
 UNIT_TESTS += policy_test
-UNIT_TESTS += history_test engine_history_test engine_fair_test engine_fault_test
+UNIT_TESTS += history_test engine_history_test engine_fair_test engine_fault_test session_fault_test
 # tests/model/NAME.c, tests/conformance/NAME.c: longer native programs of the same kind
 LONG_TESTS := conformance/conformance_engine conformance/conformance_broken \
               conformance/conformance_local
@@ -302,7 +302,7 @@ $(BUILD)/tests/unit/frontend_ring_test: $(call obj,tests/unit/frontend_fake.c)
 FAULT_CALLS   := malloc calloc realloc aligned_alloc free mmap munmap fcntl memfd_create ftruncate fallocate fstat \
                  lseek pipe2 eventfd epoll_create1 epoll_ctl socket bind listen accept4 recvmsg sendmsg pthread_create
 FAULT_LDFLAGS := $(FAULT_CALLS:%=-Wl,--wrap=%)
-FAULT_TESTS   := unit/engine_fault_test
+FAULT_TESTS   := unit/engine_fault_test unit/session_fault_test
 $(FAULT_TESTS:%=$(BUILD)/tests/%): $(call obj,tests/lib/fault.c)
 $(FAULT_TESTS:%=$(BUILD)/tests/%): LDFLAGS += $(FAULT_LDFLAGS)
 

@@ -198,6 +198,16 @@ int __wrap_fcntl(int fd, int command, ...)
     return refuses(EMFILE) ? -1 : __real_fcntl(fd, command, value);
 }
 
+int __real_epoll_ctl(int ep, int op, int fd, struct epoll_event *event);
+int __wrap_epoll_ctl(int ep, int op, int fd, struct epoll_event *event);
+int __wrap_epoll_ctl(int ep, int op, int fd, struct epoll_event *event)
+{
+    /* what is there can always be taken out */
+    if (op != EPOLL_CTL_DEL && refuses(ENOSPC))
+        return -1;
+    return __real_epoll_ctl(ep, op, fd, event);
+}
+
 WRAP(int, memfd_create, (const char *name, unsigned flags), (name, flags), EMFILE, -1)
 WRAP(int, ftruncate, (int fd, off_t bytes), (fd, bytes), ENOSPC, -1)
 WRAP(int, fallocate, (int fd, int mode, off_t at, off_t bytes), (fd, mode, at, bytes), ENOSPC, -1)
@@ -206,7 +216,6 @@ WRAP(off_t, lseek, (int fd, off_t at, int whence), (fd, at, whence), EINVAL, -1)
 WRAP(int, pipe2, (int fds[2], int flags), (fds, flags), EMFILE, -1)
 WRAP(int, eventfd, (unsigned value, int flags), (value, flags), EMFILE, -1)
 WRAP(int, epoll_create1, (int flags), (flags), EMFILE, -1)
-WRAP(int, epoll_ctl, (int ep, int op, int fd, struct epoll_event *e), (ep, op, fd, e), ENOSPC, -1)
 WRAP(int, socket, (int domain, int type, int protocol), (domain, type, protocol), EMFILE, -1)
 WRAP(int, bind, (int fd, const struct sockaddr *at, socklen_t bytes), (fd, at, bytes), ENOSPC, -1)
 WRAP(int, listen, (int fd, int backlog), (fd, backlog), ENOBUFS, -1)
