@@ -220,12 +220,16 @@ bool depot_chunk_back(const struct depot *d, uint32_t c)
            segment_back(d->frame_seg, depot_frame_offset(d, c), depot_frame_bytes(d, c));
 }
 
+/* True: the chunk needs memory again before it is used. False: it has all that it had. */
 static bool depot_chunk_unback(const struct depot *d, uint32_t c)
 {
+    bool descs_gone;
+
     if (d->frame_seg &&
         !segment_unback(d->frame_seg, depot_frame_offset(d, c), depot_frame_bytes(d, c)))
         return false;
-    return segment_unback(d->desc_seg, depot_desc_offset(d, c), depot_desc_bytes(d, c));
+    descs_gone = segment_unback(d->desc_seg, depot_desc_offset(d, c), depot_desc_bytes(d, c));
+    return d->frame_seg || descs_gone;
 }
 
 /* A chunk without memory, or NO_CHUNK. Under the grow lock. */

@@ -39,6 +39,31 @@ static void c02_store_that_cannot_be_made_leaves_nothing(void)
     }
 }
 
+/* Whatever of a chunk's memory the system took back: no page is handed out without any. */
+static void chunk_that_was_given_back_in_part_is_not_handed_out(void)
+{
+    for (uint64_t nth = 1; nth < 4; nth++) {
+        const struct store_config config = {.nr_frames = STORE_CHUNK_PAGES};
+        struct store *s;
+        const char *why;
+        page_nr page;
+
+        CU_ASSERT_TRUE_FATAL(store_create(&config, &s, &why));
+        page = store_page_alloc(s, DESC_FRAME);
+        CU_ASSERT_NOT_EQUAL_FATAL(page, LAYOUT_NONE);
+        memset(store_frame(s, page), 1, TMEMIF_PAGE_SIZE);
+        store_page_free(s, page);
+        fault_arm(nth, false);
+        store_shrink(s, 1);
+        fault_disarm();
+        fault_arm(1, true);
+        page = store_page_alloc(s, DESC_FRAME);
+        fault_disarm();
+        CU_ASSERT(page == LAYOUT_NONE || lseek(store_fd(s, STORE_FRAMES), 0, SEEK_HOLE) != 0);
+        store_close(s);
+    }
+}
+
 /* A store as a daemon left it: pages, pools of all kinds, a long flush and an intent under way. */
 static void make_past(struct world *w)
 {
@@ -246,6 +271,7 @@ static void c06_c16_whatever_runs_out_requests_are_refused_and_counters_right(vo
 
 #define TESTS(T)                                                                                   \
     T(c02_store_that_cannot_be_made_leaves_nothing)                                                \
+    T(chunk_that_was_given_back_in_part_is_not_handed_out)                                         \
     T(c32_store_that_cannot_be_opened_is_opened_whole_by_the_next)                                 \
     T(c32_engine_that_cannot_be_made_loses_nothing)                                                \
     T(c06_c16_whatever_runs_out_requests_are_refused_and_counters_right)
