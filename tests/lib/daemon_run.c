@@ -18,6 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/lib/peer.h"
+
 #define TIME_LIMIT_MS 20000
 #define FIRST_KEPT_FD 3
 #define MAX_ARGS      32
@@ -253,8 +255,15 @@ int daemon_run_wait(struct daemon_run *d)
 
 int daemon_run_stop(struct daemon_run *d)
 {
+    bool sound;
+    int status;
+
+    if (!d->pid)
+        return 0;
+    sound = peer_check_manager(d->socket);
     kill(d->pid, SIGTERM);
-    return daemon_run_wait(d);
+    status = daemon_run_wait(d);
+    return sound ? status : -1;
 }
 
 void daemon_run_kill(struct daemon_run *d)

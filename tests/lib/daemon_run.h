@@ -38,7 +38,10 @@ bool daemon_run_start(struct daemon_run *d, const char *const *args);
 /* The two halves of it; in between it can be killed while it starts. */
 bool daemon_run_spawn(struct daemon_run *d, const char *const *args);
 bool daemon_run_wait_ready(struct daemon_run *d);
-/* SIGTERM; its exit status, or -1 if it was killed or did not end in time. */
+/*
+ * SIGTERM; its exit status, or -1 if it was killed or did not end in time, or if the
+ * engine's invariants were wrong before. 0 if nothing runs.
+ */
 int daemon_run_stop(struct daemon_run *d);
 /* SIGKILL; returns when it is gone. */
 void daemon_run_kill(struct daemon_run *d);

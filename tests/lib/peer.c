@@ -4,12 +4,15 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "protocol/control.h"
 
 #define TIME_LIMIT_MS 10000
 
@@ -278,4 +281,32 @@ int peer_get(struct peer *p, uint32_t pool, uint64_t object, uint32_t index, uin
         return status;
     peer_pattern(page, seed);
     return memcmp(page, p->data, sizeof(page)) == 0 ? TMEMIF_OK : -2;
+}
+
+bool peer_check_manager(const char *path)
+{
+    const struct tmemctl_plain check = {
+        .head = {.command = TMEMCTL_CHECK, .length = sizeof(struct tmemctl_plain)}};
+    struct tmemif_request r = peer_request(TMEMIF_OP_CONTROL, 0);
+    const struct tmemctl_verdict *verdict;
+    struct tmemif_response rsp;
+    bool whole = false;
+    struct peer p;
+
+    if (!peer_init(&p, TMEMIF_LOCAL_OPERATOR, 1, 0, 2))
+        return false;
+    memcpy(p.data, &check, sizeof(check));
+    r.u.control.message.length = sizeof(check);
+    r.u.control.reply =
+        (struct tmemif_data){.offset = TMEMIF_PAGE_SIZE, .length = TMEMIF_PAGE_SIZE};
+    verdict = (const void *)(p.data + TMEMIF_PAGE_SIZE + sizeof(struct tmemctl_reply));
+    if (peer_attach(&p, path) != TMEMIF_OK || peer_call(&p, 0, &r, &rsp) != TMEMIF_OK)
+        printf("the manager does not answer to CHECK\n");
+    else if (!verdict->whole)
+        printf("the manager's invariants: %s\n", verdict->what);
+    else
+        whole = true;
+    peer_leave(&p);
+    peer_fini(&p);
+    return whole;
 }

@@ -68,4 +68,10 @@ int peer_put(struct peer *p, uint32_t pool, uint64_t object, uint32_t index, uin
 int peer_get(struct peer *p, uint32_t pool, uint64_t object, uint32_t index, uint32_t seed);
 void peer_pattern(uint8_t *page, uint32_t seed);
 
+/*
+ * Ask the manager, as root, for its invariants (CHECK of control.h). False: they are wrong, and
+ * that is printed, or there was no answer.
+ */
+bool peer_check_manager(const char *path);
+
 #endif /* TESTS_PEER_H */

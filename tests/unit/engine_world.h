@@ -43,8 +43,20 @@ static inline struct world world_make(uint32_t nr_frames, uint32_t nr_filled, un
     return w;
 }
 
+/* For CU_ASSERT: prints what does not agree. */
+static inline bool is_sound(struct world *w)
+{
+    const char *why = engine_check(w->e);
+
+    if (why)
+        printf("engine_check: %s\n", why);
+    return why == NULL;
+}
+
+/* Every test ends with every counter, queue and index right. */
 static inline void world_end(struct world *w)
 {
+    WORLD_MUST(is_sound(w));
     engine_destroy(w->e);
     store_close(w->store);
 }
@@ -203,16 +215,6 @@ static inline void reclaim_all(struct world *w)
 static inline uint64_t frames_used(const struct world *w)
 {
     return store_usage(w->store).frames_used;
-}
-
-/* For CU_ASSERT: prints what does not agree. */
-static inline bool is_sound(struct world *w)
-{
-    const char *why = engine_check(w->e);
-
-    if (why)
-        printf("engine_check: %s\n", why);
-    return why == NULL;
 }
 
 #endif /* TESTS_ENGINE_WORLD_H */

@@ -34,6 +34,7 @@ static void begin(struct world *w)
 
 static void end(struct world *w)
 {
+    CU_ASSERT_EQUAL(daemon_run_stop(&w->daemon), 0);
     daemon_run_fini(&w->daemon);
 }
 

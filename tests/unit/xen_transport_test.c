@@ -185,6 +185,7 @@ static void manager_take_down(struct manager *m)
     sessions_destroy(m->sessions);
     control_destroy(m->control);
     policy_destroy(m->book);
+    CU_ASSERT_PTR_NULL(engine_check(m->engine));
     engine_destroy(m->engine);
 }
 
