@@ -95,7 +95,7 @@ UNIT_TESTS += engine_recover_test engine_stress_test
 UNIT_TESTS += schema_nodes_test schema_value_test schema_states_test xen_transport_test keeper_test
 UNIT_TESTS += control_policy_test control_handle_test control_grant_test control_book_test control_command_test
 UNIT_TESTS += policy_test
-UNIT_TESTS += history_test engine_history_test engine_fair_test engine_fault_test session_fault_test
+UNIT_TESTS += history_test engine_history_test engine_fair_test engine_fault_test session_fault_test engine_kill_test
 # tests/model/NAME.c, tests/conformance/NAME.c: longer native programs of the same kind
 LONG_TESTS := conformance/conformance_engine conformance/conformance_broken \
               conformance/conformance_local
@@ -277,7 +277,7 @@ testbed-images: all man $(TESTBED)/root/kernel-version \
 
 # ---- tests ----
 
-TEST_LIB := $(call obj,tests/lib/runner.c tests/lib/daemon_run.c tests/lib/peer.c tests/lib/history.c)
+TEST_LIB := $(call obj,tests/lib/runner.c tests/lib/daemon_run.c tests/lib/peer.c tests/lib/history.c tests/lib/step.c)
 TEST_BIN := $(UNIT_TESTS:%=$(BUILD)/tests/unit/%) $(LONG_TESTS:%=$(BUILD)/tests/%)
 
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_LIB) $(BUILD)/lib/layers.a $(if $(LIB_SRC),$(BUILD)/lib/libxentmem.a)

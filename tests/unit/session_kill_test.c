@@ -11,7 +11,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +18,7 @@
 #include "daemon/session/record.h"
 #include "daemon/session/serve.h"
 #include "tests/lib/runner.h"
+#include "tests/lib/step.h"
 
 #define MAX_STEPS  20000000
 #define NR_FRAMES  32u
@@ -205,34 +205,6 @@ static void world_close(struct world *w)
     store_close(w->store);
 }
 
-static int copy_fd(int fd)
-{
-    int copy = memfd_create("copy", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    struct stat st;
-    void *from, *to;
-
-    if (fstat(fd, &st) < 0 || ftruncate(copy, st.st_size) < 0)
-        return -1;
-    from = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
-    to = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, copy, 0);
-    memcpy(to, from, (size_t)st.st_size);
-    munmap(from, (size_t)st.st_size);
-    munmap(to, (size_t)st.st_size);
-    return copy;
-}
-
-static struct store *copy_store(struct store *s)
-{
-    struct store_damage damage;
-    struct store *copy;
-    const char *why;
-    int fds[STORE_NR_SEGMENTS];
-
-    for (unsigned i = 0; i < STORE_NR_SEGMENTS; i++)
-        fds[i] = copy_fd(store_fd(s, i));
-    return store_open(fds, &copy, &damage, &why) ? copy : NULL;
-}
-
 /* ---- what has to be true ---- */
 
 static bool is_there(struct world *w, uint64_t object, uint32_t index)
@@ -308,7 +280,7 @@ static const char *take_up(struct store *s, const struct memory *shared, uint32_
 {
     struct memory *m = aligned_alloc(TMEMIF_PAGE_SIZE, sizeof(*m));
     bool flushed[NR_LASTING] = {false};
-    struct store *copy = copy_store(s);
+    struct store *copy = step_copy_store(s);
     const char *wrong = NULL;
     struct world w;
 
