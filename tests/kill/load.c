@@ -148,7 +148,8 @@ static void judge_get(struct load *l, uint32_t index, const uint64_t *page, int 
 
 static void put_private(struct load *l)
 {
-    uint32_t index = below(l, LOAD_PAGES);
+    /* first all of them, so that the quota is soon used up */
+    uint32_t index = l->nr_filled < LOAD_PAGES ? l->nr_filled++ : below(l, LOAD_PAGES);
     const struct place p = private_place(l, index);
     const struct xentmem_object object = object_of(l);
     uint64_t page[XENTMEM_PAGE_SIZE / 8], version = ++l->last_version;
@@ -181,10 +182,10 @@ static void flush_private(struct load *l)
     struct asked asked = ask(l);
     int status;
 
-    if (what < 900) {
+    if (what < 940) {
         status = xentmem_flush_page(l->device->t, l->device->private_pool, &object, first);
-    } else if (what < 995) {
-        last = first + below(l, what < 950 ? 10 : 300);
+    } else if (what < 998) {
+        last = first + below(l, what < 985 ? 10 : 300);
         status = xentmem_flush_range(l->device->t, l->device->private_pool, &object, first, last);
     } else {
         first = 0;

@@ -54,6 +54,7 @@ struct load {
     pthread_t thread;
     uint64_t random;
     uint64_t last_version;
+    uint32_t nr_filled;         /* private pages put in order so far */
     uint64_t pages[LOAD_PAGES]; /* version, 0: absent */
     struct load_cached cached[LOAD_CACHED];
     struct load_lease leases[LOAD_LEASES];

@@ -11,6 +11,22 @@
 #include "daemon/store/store.h"
 
 /*
+ * Under a sanitizer a way is up to a hundred times as long, and what it is to see
+ * are its ends: tests step a shorter one.
+ */
+#if defined(__has_feature)
+#define STEP_HAS(feature) __has_feature(feature)
+#else
+#define STEP_HAS(feature) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||                               \
+    STEP_HAS(address_sanitizer) || STEP_HAS(thread_sanitizer)
+#define STEP_IS_SLOW true
+#else
+#define STEP_IS_SLOW false
+#endif
+
+/*
  * Run @act in a process of its own and look() after each of its instructions, until
  * that says false. True: it ran to its end, and look() was always content.
  */
