@@ -4,8 +4,6 @@
 #include "daemon/engine/recover.h"
 #include "daemon/engine/shard.h"
 
-#define CACHE_LINE 64u
-
 /* Shards for each worker: two workers meet on one of 32 locks in a few of a hundred operations. */
 #define SHARDS_PER_WORKER 16u
 

@@ -174,6 +174,7 @@ struct engine_get {
     page_nr page;
     uint16_t pool;
     uint64_t live; /* the descriptor's live word when it was found */
+    uint64_t object_hash;
 };
 enum tmemif_status engine_get_begin(struct engine *e, const struct page_op *op,
                                     struct engine_get *get_out, const void **frame_out,

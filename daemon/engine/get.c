@@ -2,6 +2,13 @@
 #include "daemon/engine/seat.h"
 #include "daemon/engine/shard.h"
 
+/*
+ * Of a frame, so many lines are asked for as soon as the page is guessed; the processor finds
+ * out that more will be needed. All 64 are too many here: the descriptor would wait behind them.
+ * Measured, over memcpy: 4 lines 1.72, 16 lines 1.61, 64 lines 1.80.
+ */
+#define LINES_AT_BEGIN 16u
+
 /* Pin the page in @slot for @get; false if another exclusive get has it. */
 static bool pin(struct engine *e, struct shard *s, const uint32_t *slot, bool exclusive,
                 struct engine_get *get)
@@ -95,7 +102,7 @@ enum tmemif_status engine_get_begin(struct engine *e, const struct page_op *op,
     struct shard *s;
     struct pool *p;
     struct pool_part *part;
-    uint32_t *slot;
+    uint32_t *slot, guess;
     enum tmemif_status rc;
     bool hit;
 
@@ -105,6 +112,7 @@ enum tmemif_status engine_get_begin(struct engine *e, const struct page_op *op,
     if (rc != TMEMIF_OK)
         return rc;
     h = handle_of(e->seed, op->object, op->index, get.pool);
+    get.object_hash = h.object_hash;
     s = shard_of(e, h.object_hash);
     p = &e->pools[get.pool];
     table_prefetch(&s->pages, h.page_hash);
@@ -115,6 +123,11 @@ enum tmemif_status engine_get_begin(struct engine *e, const struct page_op *op,
         if (rc != TMEMIF_OK) {
             lock_drop(&s->lock);
             return rc;
+        }
+        /* both at once, before the descriptor says that it is the one */
+        if (table_guess(&s->pages, h.page_hash, &guess)) {
+            prefetch_to_write(&e->descs[guess]);
+            frame_prefetch(e, guess, LINES_AT_BEGIN);
         }
         slot = seek_live(e, s, &h);
         if (!slot || !is_full_of_pins(e, s, slot))
@@ -154,8 +167,7 @@ enum tmemif_status engine_get_begin(struct engine *e, const struct page_op *op,
 void engine_get_end(struct engine *e, struct engine_get *get, bool copied)
 {
     struct desc *d = &e->descs[get->page];
-    uint64_t object_hash = handle_hash_object(e->seed, get->op.object, get->pool);
-    struct shard *s = shard_of(e, object_hash);
+    struct shard *s = shard_of(e, get->object_hash);
     bool free_it;
 
     lock_take(&s->lock);

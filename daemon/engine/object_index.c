@@ -70,9 +70,9 @@ static void object_prefetch(const void *context, uint32_t value)
     const struct object_index *ix = context;
 
     if (value & IS_RECORD)
-        __builtin_prefetch(record_at(ix, value));
+        prefetch(record_at(ix, value));
     else
-        __builtin_prefetch(&ix->descs[value >> 1]);
+        prefetch(&ix->descs[value >> 1]);
 }
 
 static uint64_t extent_hash(const struct object_index *ix, uint32_t object, uint32_t base)
@@ -92,7 +92,7 @@ static uint64_t extent_hash_of(const void *context, uint32_t nr)
 
 static void extent_prefetch(const void *context, uint32_t nr)
 {
-    __builtin_prefetch(extent_at(context, nr));
+    prefetch(extent_at(context, nr));
 }
 
 static unsigned bits_for(uint64_t nr_values)

@@ -24,7 +24,7 @@ static void page_prefetch(const void *context, uint32_t page)
 {
     const struct engine *e = context;
 
-    __builtin_prefetch(&e->descs[page]);
+    prefetch(&e->descs[page]);
 }
 
 static unsigned bits_for(uint32_t nr_descs)

@@ -35,6 +35,54 @@ static inline uint64_t shard_take_generation(struct shard *s)
 /* The place of the page of @h in the index, dead or not; NULL if there is none. */
 uint32_t *shard_seek(const struct engine *e, const struct shard *s, const struct handle *h);
 
+/* ---- guesses at what memory will be needed: any thread, no lock held ---- */
+
+/* What leads to the page of @h in both indexes. */
+static inline void shard_prefetch(const struct shard *s, const struct handle *h)
+{
+    table_prefetch(&s->pages, h->page_hash);
+    table_prefetch(&s->objects.objects, h->object_hash);
+}
+
+/* The page with @page_hash, or another one with the same tag, or LAYOUT_NONE. */
+static inline page_nr shard_guess(struct shard *s, uint64_t page_hash)
+{
+    uint32_t page;
+    bool ok;
+
+    /* or the table could be moved and freed under our eyes */
+    lock_take(&s->lock);
+    ok = table_guess(&s->pages, page_hash, &page);
+    lock_drop(&s->lock);
+    return ok ? page : LAYOUT_NONE;
+}
+
+/* The first @nr_lines cache lines of a page's frame. */
+static inline void frame_prefetch(const struct engine *e, page_nr page, unsigned nr_lines)
+{
+    /* a same-filled page has no frame: no harm is done then */
+    const char *frame = engine_frame(e, page);
+
+    for (unsigned line = 0; line < nr_lines; line++)
+        prefetch(frame + (size_t)line * CACHE_LINE);
+}
+
+/* The neighbours in its queue of the page that shard_guess() finds. */
+static inline void shard_prefetch_links(const struct engine *e, struct shard *s, uint64_t page_hash)
+{
+    struct page_link at = {LAYOUT_NONE, LAYOUT_NONE};
+    uint32_t page;
+
+    lock_take(&s->lock);
+    if (table_guess(&s->pages, page_hash, &page))
+        at = e->links[page];
+    lock_drop(&s->lock);
+    if (at.to_head != LAYOUT_NONE)
+        prefetch_to_write(&e->links[at.to_head]);
+    if (at.to_tail != LAYOUT_NONE)
+        prefetch_to_write(&e->links[at.to_tail]);
+}
+
 static inline page_nr shard_page_at(const struct shard *s, const uint32_t *slot)
 {
     return table_value(&s->pages, *slot);

@@ -4,8 +4,7 @@
 #include <string.h>
 
 #define REBUILDS_MOST 8u
-#define FIRST_LEAST   8u /* in fewer, the second bucket is too often the first */
-#define CACHE_LINE    64u
+#define FIRST_LEAST   8u  /* in fewer, the second bucket is too often the first */
 #define FIRST_MOST    64u /* buckets of a new table at most: one page */
 #define KICKS_MOST    64u
 

@@ -7,6 +7,7 @@
 #include <sys/sysinfo.h>
 
 #include "daemon/util/bug.h"
+#include "daemon/util/prefetch.h"
 
 #define MAX_CPUS 64u
 #define BATCH    (MAGAZINE_PAGES / 2)
@@ -83,7 +84,7 @@ static page_nr magazine_pop(struct magazine *m, const struct desc *descs)
         return LAYOUT_NONE;
     magazine_set_nr(m, --nr);
     if (nr > 0) /* the next page's descriptor is written soon */
-        __builtin_prefetch(&descs[m->pages[nr - 1]], 1);
+        prefetch_to_write(&descs[m->pages[nr - 1]]);
     return m->pages[nr];
 }
 

@@ -111,6 +111,31 @@ static void entries_that_all_hash_to_one_place_are_refused_and_none_is_lost(void
     CU_ASSERT_EQUAL(atomic_load(&heap.bytes), 0);
 }
 
+static void table_guesses_what_has_the_tag(void)
+{
+    static const bool alike = false;
+    struct table_owner owner = {&alike, hash_of, prefetch_nothing};
+    const uint32_t nr = 20000;
+    struct heap heap = {0};
+    struct table t;
+    uint32_t right = 0, made_up = 0, guess;
+
+    CU_ASSERT_FATAL(table_init(&t, &heap, 16, nr, &owner));
+    CU_ASSERT(!table_guess(&t, 1ull << 16, &guess));
+    /* the tag of a free place is 0: that is not an entry */
+    CU_ASSERT(!table_guess(&t, 0, &guess));
+    for (uint32_t i = 0; i < nr; i++)
+        CU_ASSERT_FATAL(table_insert(&t, spread(i), i));
+    for (uint32_t i = 0; i < nr; i++)
+        right += table_guess(&t, spread(i), &guess) && guess == i;
+    for (uint32_t i = nr; i < 2 * nr; i++)
+        made_up += table_guess(&t, spread(i), &guess);
+    /* a tag of 16 bits: nearly every guess is right, nearly no absent number is made up */
+    CU_ASSERT(right > nr - nr / 100);
+    CU_ASSERT(made_up < nr / 100);
+    table_fini(&t);
+}
+
 static void table_lists_each_number_once(void)
 {
     static const bool alike = false;
@@ -475,6 +500,7 @@ static void c31_counter_that_wraps_brings_no_lease_back(void)
     T(table_finds_all_that_was_entered_while_it_grows_and_shrinks)                                 \
     T(full_table_takes_less_than_five_bytes_an_entry)                                              \
     T(entries_that_all_hash_to_one_place_are_refused_and_none_is_lost)                             \
+    T(table_guesses_what_has_the_tag)                                                              \
     T(table_lists_each_number_once)                                                                \
     T(slab_items_are_zero_and_stay_where_they_are)                                                 \
     T(object_of_one_page_has_no_record)                                                            \
