@@ -27,6 +27,7 @@
 #include <stdint.h>
 
 #include "daemon/engine/account.h"
+#include "daemon/store/page_copy.h"
 #include "daemon/store/store.h"
 #include "protocol/tmemif.h"
 
@@ -142,9 +143,10 @@ struct page_op {
 
 /*
  * A put in two halves. A worker has one put and one get under way at a time. begin: *frame_out is
- * 4096 bytes to copy the guest's page into. Then commit, or abort if the guest's page could not be
- * read (status BAD_GRANT). Every status but OK, of either half, ends the put, and for a refusal up
- * to BAD_GRANT an older page of the handle is gone (C6).
+ * 4096 bytes to copy the guest's page into; who does that with page_copy(), put.seed and
+ * &put.facts, and sets put.has_facts, spares the commit another look at the page. Then commit, or
+ * abort if the guest's page could not be read (status BAD_GRANT). Every status but OK, of either
+ * half, ends the put, and for a refusal up to BAD_GRANT an older page of the handle is gone (C6).
  */
 struct engine_put {
     struct page_op op;
@@ -154,6 +156,11 @@ struct engine_put {
     bool charged; /* or it is to take over the charge of the page it replaces */
     struct claim *claim;
     uint64_t pool_generation; /* the pool's record when the put began */
+    uint64_t object_hash, page_hash;
+    uint64_t generation; /* of the page, unless it is overtaken meanwhile */
+    uint64_t seed;
+    struct page_facts facts;
+    bool has_facts;
 };
 enum tmemif_status engine_put_begin(struct engine *e, const struct page_op *op,
                                     struct engine_put *put_out, void **frame_out);

@@ -141,6 +141,7 @@ enum tmemif_status engine_put_begin(struct engine *e, const struct page_op *op,
     struct worker *w = &e->workers[op->worker];
     struct handle h;
     struct pool *p;
+    page_nr guess;
     bool persistent;
     enum tmemif_status rc;
 
@@ -151,6 +152,9 @@ enum tmemif_status engine_put_begin(struct engine *e, const struct page_op *op,
     }
     p = &e->pools[put.pool];
     h = handle_of(e->seed, op->object, op->index, put.pool);
+    put.object_hash = h.object_hash;
+    put.page_hash = h.page_hash;
+    shard_prefetch(shard_of(e, h.object_hash), &h);
     /* First: if the slot is used again meanwhile, the commit finds another generation. */
     put.pool_generation = atomic_load_explicit(&p->generation, memory_order_acquire);
     put.claim = pool_claim(p);
@@ -176,9 +180,30 @@ enum tmemif_status engine_put_begin(struct engine *e, const struct page_op *op,
             claim_uncharge(put.claim, persistent);
         return refuse(e, op, &h, TMEMIF_NO_MEMORY);
     }
+    put.generation = shard_take_generation(shard_of(e, h.object_hash));
+    put.seed = desc_seed(&h.key, put.generation);
+    prefetch_to_write(&e->links[put.page]);
+    guess = shard_guess(shard_of(e, h.object_hash), h.page_hash);
+    if (guess != LAYOUT_NONE) {
+        prefetch_to_write(&e->descs[guess]);
+        prefetch_to_write(&e->links[guess]);
+    }
     *frame_out = engine_frame(e, put.page);
     *put_out = put;
     return TMEMIF_OK;
+}
+
+static struct handle put_handle(const struct engine_put *put)
+{
+    const uint64_t *object = put->op.object;
+
+    return (struct handle){
+        .key = {.object = {object[0], object[1], object[2]},
+                .index = put->op.index,
+                .pool = put->pool},
+        .object_hash = put->object_hash,
+        .page_hash = put->page_hash,
+    };
 }
 
 /* The put has no page any more and charges nothing. */
@@ -194,18 +219,18 @@ static void put_give_back(struct engine *e, struct engine_put *put)
 enum tmemif_status engine_put_abort(struct engine *e, struct engine_put *put,
                                     enum tmemif_status why)
 {
-    struct handle h = handle_of(e->seed, put->op.object, put->op.index, put->pool);
+    struct handle h = put_handle(put);
 
     put_give_back(e, put);
     return refuse(e, &put->op, &h, why);
 }
 
 /* A page that needs no frame gets a descriptor without one, if there is one left. */
-static void drop_needless_frame(struct engine *e, struct engine_put *put, uint32_t *word_out)
+static void drop_needless_frame(struct engine *e, struct engine_put *put)
 {
     page_nr filled;
 
-    if (!page_is_filled(engine_frame(e, put->page), word_out))
+    if (!put->facts.filled)
         return;
     filled = store_page_alloc(e->store, DESC_FILLED);
     if (filled == LAYOUT_NONE)
@@ -215,10 +240,12 @@ static void drop_needless_frame(struct engine *e, struct engine_put *put, uint32
 }
 
 static uint64_t sum_of(const struct engine *e, const struct engine_put *put, const struct handle *h,
-                       uint64_t generation, uint32_t word)
+                       uint64_t generation)
 {
     if (e->descs[put->page].kind == DESC_FILLED)
-        return desc_sum_filled(&h->key, generation, word);
+        return desc_sum_filled(&h->key, generation, put->facts.word);
+    if (generation == put->generation)
+        return put->facts.sum;
     return desc_sum_page(&h->key, generation, engine_frame(e, put->page));
 }
 
@@ -264,20 +291,20 @@ static enum tmemif_status put_enter(struct engine *e, struct shard *s, struct en
 
 enum tmemif_status engine_put_commit(struct engine *e, struct engine_put *put)
 {
-    struct handle h = handle_of(e->seed, put->op.object, put->op.index, put->pool);
+    struct handle h = put_handle(put);
     struct shard *s = shard_of(e, h.object_hash);
     struct pool *p = &e->pools[put->pool];
     struct shard_new_page new = {0};
-    struct dead_pages dead = {0};
-    uint32_t word = 0;
+    struct dead_pages dead = {.nr = 0};
     enum tmemif_status rc;
 
-    drop_needless_frame(e, put, &word);
+    if (!put->has_facts)
+        page_look(engine_frame(e, put->page), put->seed, &put->facts);
+    drop_needless_frame(e, put);
     new.page = put->page;
+    new.generation = put->generation;
     for (unsigned tries = 1;; tries++) {
-        new.generation = shard_take_generation(s);
-        new.sum = sum_of(e, put, &h, new.generation, word);
-        table_prefetch(&s->pages, h.page_hash);
+        new.sum = sum_of(e, put, &h, new.generation);
 
         lock_take(&s->lock);
         rc = why_forbidden(e, s, &put->op, &h);
@@ -293,10 +320,11 @@ enum tmemif_status engine_put_commit(struct engine *e, struct engine_put *put)
         if (tries == GENERATION_TRIES) {
             /* Overtaken each time. Nobody flushes under the lock. */
             new.generation = shard_take_generation(s);
-            new.sum = sum_of(e, put, &h, new.generation, word);
+            new.sum = sum_of(e, put, &h, new.generation);
             break;
         }
         lock_drop(&s->lock);
+        new.generation = shard_take_generation(s);
     }
     if (rc == TMEMIF_OK) {
         rc = put_enter(e, s, put, &h, &new, &dead);

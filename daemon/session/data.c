@@ -13,6 +13,16 @@ bool data_copy_in(struct link *link, const struct tmemif_data *from, void *local
     return true;
 }
 
+bool data_take_page(struct link *link, const struct tmemif_data *from, void *frame, uint64_t seed,
+                    struct page_facts *facts_out, bool *known_out)
+{
+    *known_out = from->kind != TMEMIF_DATA_GRANT;
+    if (!*known_out)
+        return link->ops->copy_from_grant(link, from, frame);
+    page_copy(frame, link->data + from->offset, seed, facts_out);
+    return true;
+}
+
 bool data_copy_out(struct link *link, const struct tmemif_data *to, const void *local)
 {
     if (to->kind == TMEMIF_DATA_GRANT)

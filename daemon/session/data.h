@@ -11,10 +11,17 @@
 #include <stdbool.h>
 
 #include "daemon/session/link.h"
+#include "daemon/store/page_copy.h"
 #include "protocol/tmemif.h"
 
 /* from->length bytes to @local, each read once. False: the grant cannot be read. */
 bool data_copy_in(struct link *link, const struct tmemif_data *from, void *local);
+/*
+ * A page to @frame, with all that a put must know of it where that costs no second look:
+ * then *@known_out is set, else it is cleared. False: the grant cannot be read.
+ */
+bool data_take_page(struct link *link, const struct tmemif_data *from, void *frame, uint64_t seed,
+                    struct page_facts *facts_out, bool *known_out);
 /* to->length bytes from @local. False: the grant cannot be written. */
 bool data_copy_out(struct link *link, const struct tmemif_data *to, const void *local);
 /* to->length bytes, a multiple of 4, of @word over and over. */

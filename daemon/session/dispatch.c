@@ -37,7 +37,7 @@ static enum tmemif_status page_put(const struct sender *s, const struct tmemif_r
     rc = engine_put_begin(s->engine, &op, &put, &frame);
     if (rc)
         return rc;
-    if (!data_copy_in(s->link, &r->u.page.data, frame))
+    if (!data_take_page(s->link, &r->u.page.data, frame, put.seed, &put.facts, &put.has_facts))
         return engine_put_abort(s->engine, &put, TMEMIF_BAD_GRANT);
     return engine_put_commit(s->engine, &put);
 }

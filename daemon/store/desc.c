@@ -18,7 +18,7 @@ static uint16_t desc_check(const struct desc *d, uint64_t generation)
     return (uint16_t)XXH3_64bits(&covered, sizeof(covered));
 }
 
-static uint64_t desc_seed(const struct desc_key *key, uint64_t generation)
+uint64_t desc_seed(const struct desc_key *key, uint64_t generation)
 {
     struct {
         uint64_t object[3];

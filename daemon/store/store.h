@@ -120,6 +120,8 @@ struct desc_key {
     uint16_t pool;
 };
 
+/* Of the sum of a page's bytes: see page_copy(). */
+uint64_t desc_seed(const struct desc_key *key, uint64_t generation);
 uint64_t desc_sum_page(const struct desc_key *key, uint64_t generation, const void *page);
 uint64_t desc_sum_filled(const struct desc_key *key, uint64_t generation, uint32_t word);
 

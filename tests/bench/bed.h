@@ -115,7 +115,8 @@ static inline void *bed_put(struct bed *b, unsigned worker, uint32_t page)
     void *frame;
 
     MUST(engine_put_begin(b->e, &op, &put, &frame) == TMEMIF_OK);
-    memcpy(frame, from, TMEMIF_PAGE_SIZE);
+    page_copy(frame, from, put.seed, &put.facts);
+    put.has_facts = true;
     MUST(engine_put_commit(b->e, &put) == TMEMIF_OK);
     return frame;
 }

@@ -378,6 +378,61 @@ static void c21_pages_of_one_word_come_back_and_take_no_frame(void)
     world_end(&w);
 }
 
+/* The first half of a put, and the copy, as the daemon does it. */
+static struct engine_put put_half(struct world *w, const struct page_op *op, uint64_t tag)
+{
+    uint64_t page[TMEMIF_PAGE_SIZE / sizeof(uint64_t)];
+    struct engine_put half;
+    void *frame;
+
+    WORLD_MUST(engine_put_begin(w->e, op, &half, &frame) == TMEMIF_OK);
+    page_fill(page, tag);
+    page_copy(frame, page, half.seed, &half.facts);
+    half.has_facts = true;
+    return half;
+}
+
+static bool content_is_whole(struct world *w, page_nr page)
+{
+    return desc_content_is_whole(store_desc(w->store, page), store_frame(w->store, page));
+}
+
+static void c05_a_put_overtaken_while_its_page_is_copied_still_replaces_what_came_first(void)
+{
+    struct world w = world_make(64, 0, 2, 1);
+    account_nr a = guest(&w, 1, 100, 100);
+    uint32_t p = pool(&w, a, PERSISTENT);
+    struct page_op op = op_of(a, p, 1, 1);
+    struct engine_put early = put_half(&w, &op, 1);
+
+    /* its generation is higher, so that a restart would prefer it */
+    CU_ASSERT_EQUAL(put(&w, a, p, 1, 1, 2), TMEMIF_OK);
+    CU_ASSERT_EQUAL(engine_put_commit(w.e, &early), TMEMIF_OK);
+    CU_ASSERT(content_is_whole(&w, early.page));
+    CU_ASSERT_EQUAL(get(&w, a, p, 1, 1, 1), TMEMIF_OK);
+    world_restart_engine(&w);
+    CU_ASSERT(is_sound(&w));
+    CU_ASSERT_EQUAL(get(&w, guest(&w, 1, 100, 100), p, 1, 1, 1), TMEMIF_OK);
+    world_end(&w);
+}
+
+static void c21_a_page_summed_by_the_caller_is_whole(void)
+{
+    struct world w = world_make(64, 0, 1, 4);
+    account_nr a = guest(&w, 1, 100, 100);
+    uint32_t p = pool(&w, a, PERSISTENT);
+
+    for (uint32_t i = 0; i < 20; i++) {
+        struct page_op op = op_of(a, p, i / 3, i);
+        struct engine_put half = put_half(&w, &op, i);
+
+        CU_ASSERT_EQUAL(engine_put_commit(w.e, &half), TMEMIF_OK);
+        CU_ASSERT(content_is_whole(&w, half.page));
+        CU_ASSERT_EQUAL(get(&w, a, p, i / 3, i, i), TMEMIF_OK);
+    }
+    world_end(&w);
+}
+
 static void c22_handles_that_differ_in_any_bit_are_different_pages(void)
 {
     struct world w = world_make(1024, 64, 1, 4);
@@ -519,6 +574,8 @@ static void pools_made_and_destroyed_for_ever_do_not_use_up_the_table(void)
     T(c15_put_that_began_before_the_pool_was_destroyed_stores_nothing)                             \
     T(c16_c17_frozen_guest_can_get_and_flush_and_a_duplicate_put_flushes)                          \
     T(c21_pages_of_one_word_come_back_and_take_no_frame)                                           \
+    T(c05_a_put_overtaken_while_its_page_is_copied_still_replaces_what_came_first)                 \
+    T(c21_a_page_summed_by_the_caller_is_whole)                                                    \
     T(c22_handles_that_differ_in_any_bit_are_different_pages)                                      \
     T(c23_page_that_is_being_copied_is_not_evicted)                                                \
     T(c26_guest_reaches_no_pool_of_another)                                                        \

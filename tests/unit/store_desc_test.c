@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Descriptors and records: what is whole, what is live, and when. */
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stddef.h>
 
+#include "daemon/store/page_copy.h"
 #include "daemon/store/page_hash.h"
 #include "daemon/store/record.h"
 #include "tests/unit/store_fixture.h"
@@ -197,6 +200,100 @@ static void a_filled_page_is_one_word_over_and_over(void)
     CU_ASSERT(!page_is_filled(words, &word));
 }
 
+static void a_page_is_summed_as_it_is_copied(void)
+{
+    static _Alignas(4096) unsigned char frame[TMEMIF_PAGE_SIZE];
+    static unsigned char place[2 * TMEMIF_PAGE_SIZE]; /* data areas need not align pages */
+    struct page_facts facts, looked;
+
+    for (uint64_t n = 0; n < 64; n++) {
+        fill_page(page, n);
+        memcpy(place + n, page, sizeof(page));
+        memset(frame, 0xee, sizeof(frame));
+        page_copy(frame, place + n, n * 0x123456789abcdefull, &facts);
+        CU_ASSERT_EQUAL(memcmp(frame, page, sizeof(page)), 0);
+        CU_ASSERT_EQUAL(facts.sum, page_hash(page, n * 0x123456789abcdefull));
+        CU_ASSERT(!facts.filled);
+        page_look(page, n * 0x123456789abcdefull, &looked);
+        CU_ASSERT(looked.sum == facts.sum && !looked.filled);
+    }
+}
+
+static void a_filled_page_is_told_as_it_is_copied(void)
+{
+    static _Alignas(4096) unsigned char frame[TMEMIF_PAGE_SIZE];
+    static const uint32_t fillings[] = {0, 1, 0x80000000, 0xdeadbeef, UINT32_MAX};
+    uint32_t words[TMEMIF_PAGE_SIZE / 4];
+    struct page_facts facts;
+
+    for (unsigned n = 0; n < sizeof(fillings) / sizeof(*fillings); n++) {
+        for (size_t i = 0; i < TMEMIF_PAGE_SIZE / 4; i++)
+            words[i] = fillings[n];
+        page_copy(frame, words, 5, &facts);
+        CU_ASSERT(facts.filled);
+        CU_ASSERT_EQUAL(facts.word, fillings[n]);
+        for (size_t bit = 0; bit < 8 * sizeof(words); bit += 7) {
+            flip(words, bit);
+            page_copy(frame, words, 5, &facts);
+            CU_ASSERT(!facts.filled);
+            flip(words, bit);
+        }
+    }
+}
+
+struct scribbler {
+    _Alignas(4096) uint64_t page[TMEMIF_PAGE_SIZE / 8];
+    atomic_bool stop;
+};
+
+static void *scribble(void *arg)
+{
+    struct scribbler *s = arg;
+
+    for (uint64_t n = 0; !atomic_load_explicit(&s->stop, memory_order_relaxed); n++) {
+        for (size_t i = 0; i < TMEMIF_PAGE_SIZE / 8; i++)
+            __atomic_store_n(&s->page[i], n % 2 ? 0 : n + i, __ATOMIC_RELAXED);
+    }
+    return NULL;
+}
+
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define UNDER_TSAN 1
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define UNDER_TSAN 1
+#endif
+#ifndef UNDER_TSAN
+#define UNDER_TSAN 0
+#endif
+
+static void c28_what_is_found_is_true_of_the_frame_while_the_page_is_written_to(void)
+{
+    static struct scribbler s;
+    static _Alignas(4096) unsigned char frame[TMEMIF_PAGE_SIZE];
+    pthread_t guest;
+    uint64_t nr_wrong = 0;
+
+    if (UNDER_TSAN) {
+        CU_PASS("the race is what is tested");
+        return;
+    }
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&guest, NULL, scribble, &s), 0);
+    for (unsigned i = 0; i < 200000; i++) {
+        struct page_facts facts;
+        uint32_t word;
+
+        page_copy(frame, s.page, i, &facts);
+        nr_wrong += facts.sum != page_hash(frame, i);
+        nr_wrong += facts.filled != page_is_filled(frame, &word);
+    }
+    atomic_store(&s.stop, true);
+    pthread_join(guest, NULL);
+    CU_ASSERT_EQUAL(nr_wrong, 0);
+}
+
 /* ---- the other records ---- */
 
 static void every_covered_bit_of_an_account_is_noticed(void)
@@ -278,6 +375,9 @@ static void every_bit_of_whose_a_ring_record_is_is_noticed(void)
     T(a_page_never_passes_for_another)                                                             \
     T(page_hash_is_xxh3_on_every_processor)                                                        \
     T(a_filled_page_is_one_word_over_and_over)                                                     \
+    T(a_page_is_summed_as_it_is_copied)                                                            \
+    T(a_filled_page_is_told_as_it_is_copied)                                                       \
+    T(c28_what_is_found_is_true_of_the_frame_while_the_page_is_written_to)                         \
     T(every_covered_bit_of_an_account_is_noticed)                                                  \
     T(every_covered_bit_of_a_pool_is_noticed)                                                      \
     T(every_bit_of_a_tombstone_is_noticed)                                                         \
