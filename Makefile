@@ -48,7 +48,7 @@ ENGINE_SRC   := daemon/engine/table.c daemon/engine/slab.c daemon/engine/object_
                 daemon/engine/shard.c daemon/engine/tomb.c daemon/engine/victim.c \
                 daemon/engine/reclaim.c daemon/engine/reserve.c daemon/engine/pool.c daemon/engine/pool_ops.c \
                 daemon/engine/account.c daemon/engine/shared.c daemon/engine/put.c \
-                daemon/engine/get.c daemon/engine/flush.c daemon/engine/recover.c \
+                daemon/engine/get.c daemon/engine/ahead.c daemon/engine/flush.c daemon/engine/recover.c \
                 daemon/engine/stats.c daemon/engine/check.c daemon/engine/engine.c
 SCHEMA_SRC   := xenstore-schema/form.c xenstore-schema/front.c xenstore-schema/nodes.c xenstore-schema/states.c \
                 xenstore-schema/value.c

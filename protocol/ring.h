@@ -225,6 +225,20 @@ static inline struct tmemif_request ring_back_take(struct ring_back *r)
 }
 
 /*
+ * Copy a request that waits, @ahead places behind the next one, without taking it; needs
+ * ring_back_ready() > @ahead. What it says may have changed when it is taken:
+ * it is good for a guess.
+ */
+static inline struct tmemif_request ring_back_peek(const struct ring_back *r, uint32_t ahead)
+{
+    struct tmemif_request untrusted;
+
+    ring_copy_once(&untrusted, &r->view.requests[(r->req_cons + ahead) & (r->view.nr_slots - 1)],
+                   sizeof(untrusted));
+    return untrusted;
+}
+
+/*
  * Publish the response to the oldest request taken and not yet answered.
  * Returns true if the frontend must be notified.
  */

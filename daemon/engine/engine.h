@@ -189,6 +189,26 @@ enum tmemif_status engine_get_begin(struct engine *e, const struct page_op *op,
                                     bool *leased_out);
 void engine_get_end(struct engine *e, struct engine_get *get, bool copied);
 
+/*
+ * What a worker will be asked for next, where it can know: requests that wait in a ring. Nothing
+ * changes but that memory is on its way when it is needed, for there are three cache
+ * misses in a row between a handle and a page. To be called between the halves of each
+ * operation, so that this and the copy of a page wait for memory together; @op is what comes
+ * ENGINE_AHEAD operations later, or NULL. It is a guess: it may be anything, and never be asked
+ * for.
+ */
+#define ENGINE_AHEAD 3u
+struct engine_foresight {
+    uint64_t object_hash, page_hash;
+    page_nr page;
+    bool is_known, is_put;
+};
+struct engine_ahead { /* zero at first */
+    struct engine_foresight next[ENGINE_AHEAD];
+};
+void engine_look_ahead(struct engine *e, struct engine_ahead *ahead, const struct page_op *op,
+                       bool is_put);
+
 /* Idempotent; never refused for want of resources (C16). */
 enum tmemif_status engine_flush_page(struct engine *e, const struct page_op *op);
 /*

@@ -23,6 +23,32 @@ static struct page_op page_op_of(const struct sender *s, const struct tmemif_req
     };
 }
 
+/*
+ * While a page is copied, memory for the requests behind is read as well. The
+ * other operations copy nothing and are not worth it.
+ */
+static void look_ahead(const struct sender *s)
+{
+    struct lookahead *l = s->lookahead;
+    const struct tmemif_request *untrusted;
+    const struct tmemif_page *p;
+    struct page_op op;
+    bool is_put;
+
+    if (!l)
+        return;
+    untrusted = &l->untrusted_later;
+    p = &untrusted->u.page;
+    is_put = untrusted->op == TMEMIF_OP_PAGE_PUT;
+    op = (struct page_op){
+        .account = s->account,
+        .pool_id = untrusted->pool,
+        .object = {p->object[0], p->object[1], p->object[2]},
+        .index = p->index,
+    };
+    engine_look_ahead(s->engine, &l->ahead, l->has_later ? &op : NULL, is_put);
+}
+
 static enum tmemif_status page_put(const struct sender *s, const struct tmemif_request *r,
                                    struct tmemif_response *rsp)
 {
@@ -37,6 +63,7 @@ static enum tmemif_status page_put(const struct sender *s, const struct tmemif_r
     rc = engine_put_begin(s->engine, &op, &put, &frame);
     if (rc)
         return rc;
+    look_ahead(s);
     if (!data_take_page(s->link, &r->u.page.data, frame, put.seed, &put.facts, &put.has_facts))
         return engine_put_abort(s->engine, &put, TMEMIF_BAD_GRANT);
     return engine_put_commit(s->engine, &put);
@@ -62,6 +89,7 @@ static enum tmemif_status page_get(const struct sender *s, const struct tmemif_r
             rsp->lease = (struct tmemif_lease){0};
         return rc;
     }
+    look_ahead(s);
     ok = frame ? data_copy_out(s->link, &r->u.page.data, frame)
                : data_fill(s->link, &r->u.page.data, word);
     engine_get_end(s->engine, &get, ok);

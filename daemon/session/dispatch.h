@@ -21,14 +21,25 @@
 /* What a request of this kind costs, in units of a page's get; a batch is none. */
 unsigned dispatch_cost(unsigned op);
 
+/*
+ * What comes after a request, as far as its ring shows it. @untrusted_later is a request that
+ * waits ENGINE_AHEAD places behind; nothing but guesses is made of it.
+ */
+struct lookahead {
+    struct engine_ahead ahead;
+    struct tmemif_request untrusted_later;
+    bool has_later;
+};
+
 /* On whose behalf a worker runs a request. */
 struct sender {
     struct engine *engine;
     unsigned worker;
     struct link *link;
-    account_nr account;      /* LAYOUT_NONE: none, operator's messages only */
-    struct lock *pools_lock; /* the session's: its rings change pools one at a time */
-    struct ring_rec *record; /* the ring's; NULL without account */
+    account_nr account;          /* LAYOUT_NONE: none, operator's messages only */
+    struct lock *pools_lock;     /* the session's: its rings change pools one at a time */
+    struct ring_rec *record;     /* the ring's; NULL without account */
+    struct lookahead *lookahead; /* or NULL */
 };
 
 /*

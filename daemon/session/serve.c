@@ -11,8 +11,10 @@
 struct turn {
     struct session_ring *ring;
     struct sender sender;
-    unsigned budget; /* what requests and elements may still cost */
-    bool notify;     /* the peer asked to be told of an answer of this turn */
+    struct lookahead lookahead;
+    uint32_t nr_waiting; /* requests seen behind the one that was taken */
+    unsigned budget;     /* what requests and elements may still cost */
+    bool notify;         /* the peer asked to be told of an answer of this turn */
 };
 
 /* What became of a request. */
@@ -111,6 +113,26 @@ static void take(struct turn *t)
 
 /* ---- running it ---- */
 
+/* The request, or element of a batch, that comes ENGINE_AHEAD places later, if it is there. */
+static void look_behind_request(struct turn *t)
+{
+    struct lookahead *l = &t->lookahead;
+
+    l->has_later = t->nr_waiting >= ENGINE_AHEAD;
+    if (l->has_later)
+        l->untrusted_later = ring_back_peek(&t->ring->back, ENGINE_AHEAD - 1);
+}
+
+static void look_behind_element(struct turn *t, const struct tmemif_batch *batch)
+{
+    uint32_t later = t->ring->element + ENGINE_AHEAD;
+    struct lookahead *l = &t->lookahead;
+
+    l->has_later = later < batch->count;
+    if (l->has_later)
+        l->untrusted_later = data_take_request(t->sender.link, &batch->requests, later);
+}
+
 static enum progress run_batch(struct turn *t)
 {
     struct session_ring *r = t->ring;
@@ -126,6 +148,7 @@ static enum progress run_batch(struct turn *t)
         record_begin_element(r->record, r->element);
         rsp.status = (uint16_t)tmem_batch_element_decode(&untrusted, &r->session->limits, &request);
         spend(t, rsp.status == TMEMIF_OK ? dispatch_cost(request.op) : 1);
+        look_behind_element(t, batch);
         if (rsp.status == TMEMIF_OK && !dispatch_request(&t->sender, &request, &rsp))
             return PROGRESS_LATER;
         rsp.number = r->element;
@@ -192,6 +215,7 @@ static enum progress run(struct turn *t)
     case TMEMIF_OP_CONTROL:
         return run_control(t);
     default:
+        look_behind_request(t);
         if (!dispatch_request(&t->sender, &t->ring->request, &rsp))
             return PROGRESS_LATER;
         answer(t, rsp);
@@ -205,16 +229,20 @@ static enum progress run(struct turn *t)
 static bool have_request(struct turn *t, enum serve_result *result_out)
 {
     struct session_ring *r = t->ring;
+    uint32_t nr_ready;
     bool bad;
 
+    t->nr_waiting = 0;
     if (r->busy)
         return true;
-    if (ring_back_ready(&r->back, &bad) == 0) {
+    nr_ready = ring_back_ready(&r->back, &bad);
+    if (nr_ready == 0) {
         *result_out = bad ? SERVE_BROKEN : SERVE_EMPTY;
         if (bad)
             session_break(r->session, "ring index out of range");
         return false;
     }
+    t->nr_waiting = nr_ready - 1;
     take(t);
     return true;
 }
@@ -266,6 +294,7 @@ enum serve_result serve_ring(struct session_ring *r, unsigned worker, unsigned b
     };
     enum serve_result result;
 
+    t.sender.lookahead = &t.lookahead;
     if (session_is_broken(s))
         return SERVE_BROKEN;
     result = serve_requests(&t);

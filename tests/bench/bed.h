@@ -94,8 +94,21 @@ static inline struct page_op bed_op(const struct bed *b, unsigned worker, uint32
                             .index = page % b->pages_per_object};
 }
 
-/* As the daemon does it: begin, one copy, end. */
-static inline void bed_get(struct bed *b, unsigned worker, uint32_t page, void *to)
+/* @page is what comes ENGINE_AHEAD operations later: a daemon sees it waiting in a ring. */
+#define BED_NO_PAGE UINT32_MAX
+static inline void bed_look_ahead(const struct bed *b, unsigned worker, struct engine_ahead *ahead,
+                                  uint32_t page, bool is_put)
+{
+    struct page_op op;
+
+    if (page != BED_NO_PAGE)
+        op = bed_op(b, worker, page);
+    engine_look_ahead(b->e, ahead, page != BED_NO_PAGE ? &op : NULL, is_put);
+}
+
+/* As the daemon does it: begin, one copy, end. @ahead may be NULL. */
+static inline void bed_get_ahead(struct bed *b, unsigned worker, struct engine_ahead *ahead,
+                                 uint32_t page, uint32_t later, void *to)
 {
     struct page_op op = bed_op(b, worker, page);
     struct engine_get get;
@@ -103,11 +116,20 @@ static inline void bed_get(struct bed *b, unsigned worker, uint32_t page, void *
     uint32_t word;
 
     MUST(engine_get_begin(b->e, &op, &get, &frame, &word, NULL, NULL) == TMEMIF_OK);
+    if (ahead)
+        bed_look_ahead(b, worker, ahead, later, false);
     memcpy(to, frame, TMEMIF_PAGE_SIZE);
     engine_get_end(b->e, &get, true);
 }
 
-static inline void *bed_put(struct bed *b, unsigned worker, uint32_t page)
+/* The same, with nothing known of what comes next. */
+static inline void bed_get(struct bed *b, unsigned worker, uint32_t page, void *to)
+{
+    bed_get_ahead(b, worker, NULL, page, BED_NO_PAGE, to);
+}
+
+static inline void *bed_put_ahead(struct bed *b, unsigned worker, struct engine_ahead *ahead,
+                                  uint32_t page, uint32_t later)
 {
     struct page_op op = bed_op(b, worker, page);
     const void *from = bed_source(b, page);
@@ -115,10 +137,17 @@ static inline void *bed_put(struct bed *b, unsigned worker, uint32_t page)
     void *frame;
 
     MUST(engine_put_begin(b->e, &op, &put, &frame) == TMEMIF_OK);
+    if (ahead)
+        bed_look_ahead(b, worker, ahead, later, true);
     page_copy(frame, from, put.seed, &put.facts);
     put.has_facts = true;
     MUST(engine_put_commit(b->e, &put) == TMEMIF_OK);
     return frame;
+}
+
+static inline void *bed_put(struct bed *b, unsigned worker, uint32_t page)
+{
+    return bed_put_ahead(b, worker, NULL, page, BED_NO_PAGE);
 }
 
 #endif /* TESTS_BENCH_BED_H */

@@ -5,8 +5,8 @@
 
 #define TURN 512u
 
-/* Of all pages, one in so many is put anew in a round. */
-#define NEW_SHARE 8u
+/* Of all pages, one in so many is put in one way in a round. */
+#define PARTS 8u
 
 /* One turn: the pages, and the frames they have, gathered before it is timed. */
 struct turn {
@@ -35,7 +35,20 @@ static uint8_t *area_page(uint8_t *area, unsigned i)
     return area + (size_t)(i % AREA_PAGES) * TMEMIF_PAGE_SIZE;
 }
 
+static uint32_t page_later(const struct turn *t, unsigned i)
+{
+    return i + ENGINE_AHEAD < TURN ? t->pages[i + ENGINE_AHEAD] : BED_NO_PAGE;
+}
+
 static void run_get(struct bed *b, uint8_t *area, struct turn *t)
+{
+    struct engine_ahead ahead = {0};
+
+    for (unsigned i = 0; i < TURN; i++)
+        bed_get_ahead(b, 0, &ahead, t->pages[i], page_later(t, i), area_page(area, i));
+}
+
+static void run_get_alone(struct bed *b, uint8_t *area, struct turn *t)
 {
     for (unsigned i = 0; i < TURN; i++)
         bed_get(b, 0, t->pages[i], area_page(area, i));
@@ -49,6 +62,15 @@ static void run_copy_out(struct bed *b, uint8_t *area, struct turn *t)
 }
 
 static void run_put(struct bed *b, uint8_t *area, struct turn *t)
+{
+    struct engine_ahead ahead = {0};
+
+    (void)area;
+    for (unsigned i = 0; i < TURN; i++)
+        t->frames[i] = bed_put_ahead(b, 0, &ahead, t->pages[i], page_later(t, i));
+}
+
+static void run_put_alone(struct bed *b, uint8_t *area, struct turn *t)
 {
     (void)area;
     for (unsigned i = 0; i < TURN; i++)
@@ -116,30 +138,35 @@ static void put_all(struct bed *b, const uint32_t *pages, uint32_t nr)
         b->frames[pages[i]] = bed_put(b, 0, pages[i]);
 }
 
-static void add(struct figure *ratio, struct figure *engine_ns, struct figure *copy_ns,
-                struct pair p)
+static void add(struct cost_figure *f, struct figure *copy_ns, struct pair p)
 {
-    figure_add(ratio, p.engine_ns / p.copy_ns);
-    figure_add(engine_ns, p.engine_ns);
+    figure_add(&f->over_memcpy, p.engine_ns / p.copy_ns);
+    figure_add(&f->ns, p.engine_ns);
     figure_add(copy_ns, p.copy_ns);
 }
 
 void cost_round(struct bed *b, uint8_t *area, struct cost_figures *figures)
 {
     uint32_t nr = b->nr_pages - BED_SLACK;
-    uint32_t half = nr / 2, nr_new = nr / NEW_SHARE / TURN * TURN;
-    const uint32_t *order = b->order;
+    uint32_t half = nr / 2, part = nr / PARTS / TURN * TURN;
+    const uint32_t *order = b->order, *others = order + half;
 
     random_shuffle(&b->random, b->order, b->nr_pages);
     flush_all(b, order + nr, BED_SLACK);
 
-    add(&figures->get, &figures->get_ns, &figures->copy_out_ns,
-        take_turns(b, area, run_get, run_copy_out, order, order + half, half));
-    add(&figures->overwrite, &figures->overwrite_ns, &figures->copy_in_ns,
-        take_turns(b, area, run_put, run_copy_in, order, order + half, half));
-    flush_all(b, order, nr_new);
-    add(&figures->put, &figures->put_ns, &figures->copy_in_ns,
-        take_turns(b, area, run_put, run_copy_in, order, order + half, nr_new));
+    add(&figures->get, &figures->copy_out_ns,
+        take_turns(b, area, run_get, run_copy_out, order, others, half));
+    add(&figures->get_alone, &figures->copy_out_ns,
+        take_turns(b, area, run_get_alone, run_copy_out, others, order, half));
+    add(&figures->overwrite, &figures->copy_in_ns,
+        take_turns(b, area, run_put, run_copy_in, order, others, part));
+    add(&figures->overwrite_alone, &figures->copy_in_ns,
+        take_turns(b, area, run_put_alone, run_copy_in, order + part, others, part));
+    flush_all(b, order, 2 * part);
+    add(&figures->put, &figures->copy_in_ns,
+        take_turns(b, area, run_put, run_copy_in, order, others, part));
+    add(&figures->put_alone, &figures->copy_in_ns,
+        take_turns(b, area, run_put_alone, run_copy_in, order + part, others, part));
 
     put_all(b, order + nr, BED_SLACK);
 }

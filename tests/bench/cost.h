@@ -6,9 +6,15 @@
 #include "tests/bench/bed.h"
 #include "tests/bench/figures.h"
 
+struct cost_figure {
+    struct figure over_memcpy, ns;
+};
+
+/* "alone": nothing is known of the next request when one is carried out. */
 struct cost_figures {
-    struct figure get, put, overwrite; /* over memcpy */
-    struct figure get_ns, put_ns, overwrite_ns, copy_out_ns, copy_in_ns;
+    struct cost_figure get, put, overwrite;
+    struct cost_figure get_alone, put_alone, overwrite_alone;
+    struct figure copy_out_ns, copy_in_ns;
 };
 
 /*

@@ -433,6 +433,35 @@ static void c21_a_page_summed_by_the_caller_is_whole(void)
     world_end(&w);
 }
 
+static void looking_ahead_changes_nothing_whatever_is_guessed(void)
+{
+    struct world w = world_make(64, 64, 1, 2);
+    account_nr a = guest(&w, 1, 100, 100);
+    uint32_t kept = pool(&w, a, PERSISTENT), cached = pool(&w, a, 0);
+    struct engine_ahead ahead = {0};
+    struct engine_metrics before, after;
+
+    for (uint32_t i = 0; i < 20; i++) {
+        CU_ASSERT_EQUAL(put(&w, a, kept, 1, i, i), TMEMIF_OK);
+        CU_ASSERT_EQUAL(put(&w, a, cached, 1, i, i), TMEMIF_OK);
+    }
+    engine_metrics(w.e, &before);
+    for (uint32_t i = 0; i < 200; i++) {
+        struct page_op op = op_of(i % 3 ? a : UINT32_MAX - i, i % 7, i % 2, i % 40);
+
+        /* handles that are there, that are not, pools and accounts that are none */
+        engine_look_ahead(w.e, &ahead, i % 5 ? &op : NULL, i % 2);
+    }
+    engine_metrics(w.e, &after);
+    CU_ASSERT_EQUAL(memcmp(&before, &after, sizeof(before)), 0);
+    CU_ASSERT(is_sound(&w));
+    for (uint32_t i = 0; i < 20; i++) {
+        CU_ASSERT_EQUAL(get(&w, a, kept, 1, i, i), TMEMIF_OK);
+        CU_ASSERT_EQUAL(get(&w, a, cached, 1, i, i), TMEMIF_OK);
+    }
+    world_end(&w);
+}
+
 static void c22_handles_that_differ_in_any_bit_are_different_pages(void)
 {
     struct world w = world_make(1024, 64, 1, 4);
@@ -576,6 +605,7 @@ static void pools_made_and_destroyed_for_ever_do_not_use_up_the_table(void)
     T(c21_pages_of_one_word_come_back_and_take_no_frame)                                           \
     T(c05_a_put_overtaken_while_its_page_is_copied_still_replaces_what_came_first)                 \
     T(c21_a_page_summed_by_the_caller_is_whole)                                                    \
+    T(looking_ahead_changes_nothing_whatever_is_guessed)                                           \
     T(c22_handles_that_differ_in_any_bit_are_different_pages)                                      \
     T(c23_page_that_is_being_copied_is_not_evicted)                                                \
     T(c26_guest_reaches_no_pool_of_another)                                                        \

@@ -142,6 +142,20 @@ static void a_request_and_its_response_cross(void)
     CU_ASSERT_EQUAL(front_ready(&f), 0);
 }
 
+static void a_request_looked_at_is_taken_all_the_same(void)
+{
+    static struct fixture f;
+
+    start_at(&f, UINT32_MAX - 2); /* across the end of the ring and of the numbers */
+    put(&f, 5);
+    for (uint32_t i = 0; i < 5; i++) {
+        for (uint32_t ahead = 0; ahead < 5 - i; ahead++)
+            CU_ASSERT_EQUAL(ring_back_peek(&f.back, ahead).u.none[0], UINT32_MAX - 2 + i + ahead);
+        CU_ASSERT_EQUAL(back_ready(&f), 5 - i);
+        CU_ASSERT_EQUAL(ring_back_take(&f.back).u.none[0], UINT32_MAX - 2 + i);
+    }
+}
+
 static void a_full_ring_has_no_room_until_a_response_is_taken(void)
 {
     static struct fixture f;
@@ -490,6 +504,7 @@ static void two_threads_pass_every_request_once_and_in_order(void)
     T(a_new_ring_in_used_pages_has_a_clean_header)                                                 \
     T(slots_of_every_order_fill_the_ring_and_no_more)                                              \
     T(a_request_and_its_response_cross)                                                            \
+    T(a_request_looked_at_is_taken_all_the_same)                                                   \
     T(a_full_ring_has_no_room_until_a_response_is_taken)                                           \
     T(a_request_is_not_seen_before_it_is_published)                                                \
     T(indexes_wrap_without_a_trace)                                                                \

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/engine/seat.h"
+#include "daemon/engine/shard.h"
+
+/* First: where the indexes would have the page. */
+static struct engine_foresight foresee(const struct engine *e, const struct page_op *op,
+                                       bool is_put)
+{
+    struct engine_foresight f = {.is_put = is_put, .page = LAYOUT_NONE};
+    struct handle h;
+    struct shard *s;
+    uint16_t pool;
+
+    if (seat_find(e, op->account, op->pool_id, RIGHT_READ, &pool) != TMEMIF_OK)
+        return f;
+    h = handle_of(e->seed, op->object, op->index, pool);
+    s = shard_of(e, h.object_hash);
+    f.is_known = true;
+    f.object_hash = h.object_hash;
+    f.page_hash = h.page_hash;
+    if (is_put)
+        shard_prefetch(s, &h);
+    else
+        table_prefetch(&s->pages, h.page_hash);
+    return f;
+}
+
+/* Then: which page it is, and its descriptor. */
+static void foresee_page(struct engine *e, struct engine_foresight *f)
+{
+    if (!f->is_known)
+        return;
+    f->page = shard_guess(shard_of(e, f->object_hash), f->page_hash);
+    if (f->page == LAYOUT_NONE)
+        return;
+    prefetch_to_write(&e->descs[f->page]);
+    if (f->is_put)
+        prefetch_to_write(&e->links[f->page]);
+}
+
+/* At last: what the descriptor leads to. */
+static void foresee_use(struct engine *e, const struct engine_foresight *f)
+{
+    if (!f->is_known || f->page == LAYOUT_NONE)
+        return;
+    if (f->is_put)
+        shard_prefetch_links(e, shard_of(e, f->object_hash), f->page_hash);
+    else
+        frame_prefetch(e, f->page, TMEMIF_PAGE_SIZE / CACHE_LINE);
+}
+
+void engine_look_ahead(struct engine *e, struct engine_ahead *ahead, const struct page_op *op,
+                       bool is_put)
+{
+    struct engine_foresight *next = ahead->next;
+
+    foresee_use(e, &next[1]);
+    foresee_page(e, &next[2]);
+    next[0] = next[1];
+    next[1] = next[2];
+    if (op)
+        next[2] = foresee(e, op, is_put);
+    else
+        next[2].is_known = false;
+}
