@@ -74,7 +74,9 @@ struct session_ring {
     struct session_ring *all_next; /* on the list of the worker's rings */
     struct session_ring *next;     /* on the list of those awake */
     bool awake;
-    uint64_t idle_since_ns;
+    uint64_t idle_since_ns; /* 0: not idle */
+    bool poll_paid;         /* a request came while it was polled for, since it woke */
+    bool peer_looks;        /* the last answers needed no notification: the peer is awake, too */
 
     /* written by the worker, read by the control thread */
     _Atomic(uint64_t) nr_requests;

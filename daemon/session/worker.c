@@ -12,15 +12,21 @@
 #include "daemon/session/serve.h"
 #include "daemon/util/bug.h"
 #include "daemon/util/clock.h"
+#include "daemon/util/lock.h"
 
-#define TURN_BUDGET        32u     /* requests of one ring before the next ring has its turn */
-#define RECLAIM_PAGES      64u     /* dead pages freed between rounds */
-#define ROUNDS_PER_RECLAIM 16u     /* while rings have work; else after each */
-#define LOOK_NS            100000u /* between looks at the sleeping rings while others are awake */
+#define TURN_BUDGET        32u    /* requests of one ring before the next ring has its turn */
+#define RECLAIM_PAGES      64u    /* dead pages freed between rounds */
+#define ROUNDS_PER_RECLAIM 16u    /* while rings have work; else after each */
+#define LOOK_NS            20000u /* between looks at sleeping rings while others are awake */
 #define EVENTS_PER_LOOK    32
 #define FENCE_WAIT_MS      1
 /* A polling time that has shrunk below this is no use. */
 #define POLL_MIN_NS 4000u
+/*
+ * Poll at least so long for a peer that looks for its answers: its next request is a few
+ * hundred nanoseconds away, or a wake-up on each side: 1 us against 28 us, measured.
+ */
+#define POLL_LOOKER_NS 10000u
 
 enum command { COMMAND_NONE, COMMAND_ATTACH, COMMAND_DETACH, COMMAND_PAUSE, COMMAND_STOP };
 
@@ -46,7 +52,7 @@ struct worker {
     struct session_ring *rings; /* all of them, by all_next */
     struct session_ring *awake; /* those to be served, by next: who was served goes to the end */
     struct session_ring *last_awake;
-    unsigned nr_awake;
+    unsigned nr_listed, nr_awake; /* rings on the two lists */
     uint64_t looked_ns;
     uint64_t poll_max_ns;
     uint64_t poll_ns; /* grows while polling pays, shrinks while it does not */
@@ -81,6 +87,7 @@ static void wake_ring(struct worker *w, struct session_ring *r)
         return;
     r->awake = true;
     r->idle_since_ns = 0;
+    r->poll_paid = false;
     append_awake(w, r);
 }
 
@@ -95,6 +102,7 @@ static void forget_ring(struct worker *w, struct session_ring *gone)
     for (struct session_ring **at = &w->rings; *at; at = &(*at)->all_next) {
         if (*at == gone) {
             *at = gone->all_next;
+            w->nr_listed--;
             return;
         }
     }
@@ -108,6 +116,7 @@ static void run_command(struct worker *w)
     case COMMAND_ATTACH:
         w->subject->all_next = w->rings;
         w->rings = w->subject;
+        w->nr_listed++;
         break;
     case COMMAND_DETACH:
         forget_ring(w, w->subject);
@@ -138,32 +147,54 @@ static int ring_fd(const struct session_ring *r)
 
 /* ---- turns ---- */
 
-/* Polling paid off if a request came before the time was up. */
-static void learn_from_sleep(struct worker *w, uint64_t slept_ns)
+static void poll_longer(struct worker *w)
 {
-    if (slept_ns > w->poll_max_ns)
-        return;
     w->poll_ns = w->poll_ns < POLL_MIN_NS ? POLL_MIN_NS : 2 * w->poll_ns;
     if (w->poll_ns > w->poll_max_ns)
         w->poll_ns = w->poll_max_ns;
 }
 
-static void learn_from_vain_poll(struct worker *w)
+/* Polling would have paid if the request came before the time was up. */
+static void learn_from_sleep(struct worker *w, uint64_t slept_ns)
 {
-    w->poll_ns = w->poll_ns / 2 < POLL_MIN_NS ? 0 : w->poll_ns / 2;
+    if (slept_ns <= w->poll_max_ns)
+        poll_longer(w);
+}
+
+/* A request came while it was polled for. */
+static void learn_from_request(struct worker *w, struct session_ring *r)
+{
+    r->poll_paid = true;
+    poll_longer(w);
+}
+
+/* Every burst of requests ends with a poll in vain; one that had paid before is no loss. */
+static void learn_from_vain_poll(struct worker *w, const struct session_ring *r)
+{
+    if (!r->poll_paid)
+        w->poll_ns = w->poll_ns / 2 < POLL_MIN_NS ? 0 : w->poll_ns / 2;
+}
+
+static uint64_t poll_time(const struct worker *w, const struct session_ring *r)
+{
+    uint64_t least = POLL_LOOKER_NS < w->poll_max_ns ? POLL_LOOKER_NS : w->poll_max_ns;
+
+    return r->peer_looks && w->poll_ns < least ? least : w->poll_ns;
 }
 
 /* An empty ring stays awake for the polling time. True: it may sleep now. */
 static bool may_sleep(struct worker *w, struct session_ring *r)
 {
-    if (w->poll_ns > 0) {
+    uint64_t ns = poll_time(w, r);
+
+    if (ns > 0) {
         uint64_t now = clock_now_ns();
 
         if (r->idle_since_ns == 0)
             r->idle_since_ns = now;
-        if (now - r->idle_since_ns < w->poll_ns)
+        if (now - r->idle_since_ns < ns)
             return false;
-        learn_from_vain_poll(w);
+        learn_from_vain_poll(w, r);
     }
     return !ring_back_arm(&r->back);
 }
@@ -175,6 +206,8 @@ static bool serve(struct worker *w, struct session_ring *r, bool *busy_out)
     enum serve_result result = serve_ring(r, w->number, TURN_BUDGET);
 
     if (atomic_load_explicit(&r->nr_requests, memory_order_relaxed) != before) {
+        if (r->idle_since_ns != 0)
+            learn_from_request(w, r);
         r->idle_since_ns = 0;
         *busy_out = true;
     }
@@ -227,9 +260,8 @@ static void look(struct worker *w, int timeout_ms)
     uint64_t before = timeout_ms ? clock_now_ns() : 0;
     int nr = epoll_wait(w->epoll_fd, events, EVENTS_PER_LOOK, timeout_ms);
 
-    w->looked_ns = clock_now_ns();
     if (timeout_ms)
-        learn_from_sleep(w, w->looked_ns - before);
+        learn_from_sleep(w, clock_now_ns() - before);
     for (int i = 0; i < nr; i++) {
         if (events[i].data.ptr) {
             hear(w, events[i].data.ptr, events[i].events);
@@ -240,6 +272,24 @@ static void look(struct worker *w, int timeout_ms)
                 BUG_UNLESS(errno == EAGAIN);
         }
     }
+}
+
+/*
+ * Of rings that sleep while others are awake only the descriptors tell. With none asleep there
+ * is nothing to look for: a command sets @kicked, a channel that closes is found when its ring
+ * sleeps.
+ */
+static bool is_look_due(struct worker *w)
+{
+    uint64_t now;
+
+    if (w->nr_awake == w->nr_listed)
+        return false;
+    now = clock_now_ns();
+    if (now - w->looked_ns < LOOK_NS)
+        return false;
+    w->looked_ns = now;
+    return true;
 }
 
 static void *worker_main(void *arg)
@@ -262,8 +312,10 @@ static void *worker_main(void *arg)
             reclaiming = engine_reclaim(w->engine, w->number, RECLAIM_PAGES);
         if (!w->awake && !reclaiming && !w->stop)
             look(w, -1);
-        else if (clock_now_ns() - w->looked_ns >= LOOK_NS)
+        else if (is_look_due(w))
             look(w, 0);
+        if (!busy)
+            cpu_relax();
     }
     return NULL;
 }

@@ -8,15 +8,6 @@
 /* About a microsecond: longer than any critical section of the engine. */
 #define SPINS 100
 
-static void cpu_relax(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
-}
-
 void lock_wait(struct lock *l)
 {
     for (int i = 0; i < SPINS; i++) {

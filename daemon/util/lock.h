@@ -22,6 +22,16 @@ struct lock {
         0                                                                                          \
     }
 
+/* In a loop that waits for another thread: the other one may share this processor. */
+static inline void cpu_relax(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
 void lock_wait(struct lock *l); /* slow path of lock_take() */
 void lock_wake(struct lock *l); /* slow path of lock_drop() */
 
