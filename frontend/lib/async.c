@@ -239,7 +239,63 @@ static void take_events(struct xentmem *t, int timeout_ms)
 static void collect_all(struct xentmem *t)
 {
     for (unsigned i = 0; i < t->attach->nr_rings; i++)
+        ring_collect_quietly(t, &t->rings[i]);
+}
+
+static void collect_and_arm_all(struct xentmem *t)
+{
+    for (unsigned i = 0; i < t->attach->nr_rings; i++)
         ring_collect_and_arm(t, &t->rings[i]);
+}
+
+/* Does anybody rely on the descriptor? Then the manager must notify. */
+static bool is_watched(struct xentmem *t)
+{
+    return atomic_load(&t->finished.fd_lent) || atomic_load(&t->finished.nr_asleep) != 0;
+}
+
+static bool has_finished(struct finished *f)
+{
+    bool has;
+
+    pthread_mutex_lock(&f->lock);
+    has = f->first != NULL;
+    pthread_mutex_unlock(&f->lock);
+    return has;
+}
+
+/* Look for answers for a while, if that has paid lately. */
+static bool look(struct xentmem *t, uint64_t started, unsigned us)
+{
+    if (us == 0)
+        return false;
+    do {
+        for (unsigned i = 0; i < 10; i++) {
+            collect_all(t);
+            if (has_finished(&t->finished))
+                return true;
+            patience_relax();
+        }
+    } while (clock_us() - started < us);
+    return false;
+}
+
+/* Until something is finished, or there is something else to do, or @deadline. */
+static void wait_for_events(struct xentmem *t, uint64_t deadline)
+{
+    struct finished *f = &t->finished;
+    uint64_t started = clock_us();
+
+    if (!look(t, started, patience_us(&f->patience, t->poll_us))) {
+        atomic_fetch_add(&f->nr_asleep, 1);
+        /* what came before the manager knew that we sleep is on the list then */
+        collect_and_arm_all(t);
+        take_events(t, has_finished(f) ? 0 : deadline_left_ms(deadline));
+        atomic_fetch_sub(&f->nr_asleep, 1);
+        collect_all(t);
+    }
+    if (has_finished(f))
+        patience_learn(&f->patience, t->poll_us, clock_us() - started);
 }
 
 /* ---- public ---- */
@@ -248,29 +304,40 @@ int xentmem_fd(struct xentmem *t)
 {
     int error = handle_check(t);
 
-    return error == EINVAL ? handle_return(error) : t->finished.epoll_fd;
+    if (error == EINVAL)
+        return handle_return(error);
+    atomic_store(&t->finished.fd_lent, true);
+    collect_and_arm_all(t);
+    async_ring_bell(t);
+    return t->finished.epoll_fd;
 }
 
 int xentmem_reap(struct xentmem *t, struct xentmem_op **ops_out, unsigned max, int timeout_ms)
 {
     uint64_t deadline = deadline_in_ms(timeout_ms);
-    unsigned nr;
+    unsigned nr = 0;
 
     if (handle_check(t) == EINVAL)
         return handle_return(EINVAL);
     if (max == 0)
         return 0;
     for (bool first = true;; first = false) {
-        nr = reap_finished(t, ops_out, max);
+        nr += reap_finished(t, ops_out + nr, max - nr);
         if (nr < max) {
-            collect_all(t);
+            if (is_watched(t))
+                collect_and_arm_all(t);
+            else
+                collect_all(t);
             nr += reap_finished(t, ops_out + nr, max - nr);
         }
         if (nr || atomic_load(&t->finished.nr_open) == 0)
             return (int)nr;
         if (!first && deadline_passed(deadline))
             return 0;
-        take_events(t, first ? 0 : deadline_left_ms(deadline));
+        if (timeout_ms == 0)
+            take_events(t, 0);
+        else
+            wait_for_events(t, deadline);
     }
 }
 

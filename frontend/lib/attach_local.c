@@ -357,13 +357,23 @@ static unsigned least(unsigned a, unsigned b)
     return a < b ? a : b;
 }
 
-static int choose_sizes(struct attach_local *l, const struct attach_want *want)
+/*
+ * A ring keeps two processors busy while both sides poll, its user's and its worker's. With more
+ * rings than pairs of processors they take each other's time: on two processors one thread's
+ * gets, spread over two rings, took 50 us instead of 1.
+ */
+static unsigned choose_nr_rings(void)
 {
     long nr_cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+    return nr_cpus < 4 ? 1 : least((unsigned)nr_cpus / 2, ATTACH_DEFAULT_RINGS);
+}
+
+static int choose_sizes(struct attach_local *l, const struct attach_want *want)
+{
     struct attach *a = &l->attach;
 
-    a->nr_rings = want->nr_rings ? want->nr_rings
-                                 : least(nr_cpus > 1 ? (unsigned)nr_cpus : 1, ATTACH_DEFAULT_RINGS);
+    a->nr_rings = want->nr_rings ? want->nr_rings : choose_nr_rings();
     a->ring_page_order = want->ring_page_order < 0 ? 1 : (unsigned)want->ring_page_order;
     a->nr_data_pages = want->nr_data_pages ? want->nr_data_pages : ATTACH_DEFAULT_DATA_PAGES;
     if (a->nr_rings > TMEMIF_LOCAL_MAX_RINGS) {

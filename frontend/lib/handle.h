@@ -20,6 +20,7 @@
 
 #include "frontend/lib/attach.h"
 #include "frontend/lib/log.h"
+#include "frontend/lib/patience.h"
 #include "frontend/lib/room.h"
 
 struct ring;
@@ -28,7 +29,10 @@ struct ring;
 struct finished {
     pthread_mutex_t lock;
     struct call *first, **last;
-    bool bell_rung;      /* bell_fd is readable */
+    bool bell_rung;        /* bell_fd is readable */
+    atomic_bool fd_lent;   /* xentmem_fd() was called */
+    atomic_uint nr_asleep; /* threads in xentmem_reap() that wait for epoll_fd */
+    struct patience patience;
     atomic_uint nr_open; /* operations submitted and not reaped */
     int bell_fd;         /* eventfd: something is on the list */
     int timer_fd;        /* time to look for what is overdue */

@@ -9,9 +9,6 @@
 #include "frontend/lib/clock.h"
 #include "frontend/lib/reconnect.h"
 
-/* Where looking has not paid lately, look again this often to see whether it does now. */
-#define LOOK_EVERY 16u
-
 void ring_init(struct ring *r, const struct attach *attach, unsigned number)
 {
     pthread_condattr_t monotonic;
@@ -94,6 +91,16 @@ void ring_collect(struct xentmem *t, struct ring *r)
     pthread_mutex_unlock(&r->lock);
 }
 
+void ring_collect_quietly(struct xentmem *t, struct ring *r)
+{
+    pthread_mutex_lock(&r->lock);
+    if (!r->led && is_answered(r)) {
+        collect(t, r);
+        pthread_cond_broadcast(&r->moved);
+    }
+    pthread_mutex_unlock(&r->lock);
+}
+
 static void collect_and_arm(struct xentmem *t, struct ring *r)
 {
     collect(t, r);
@@ -121,45 +128,26 @@ void ring_consume(struct xentmem *t, struct ring *r)
 
 /* ---- the leader's sleep: r->led is set, the lock is not held ---- */
 
-/* An answer that was late for once says little: it counts as four times the limit at most. */
-static void remember_wait(const struct xentmem *t, struct ring *r, uint64_t started)
+/* Look for an answer for a while, if that has paid lately. */
+static bool look(const struct ring *r, uint64_t started, unsigned us)
 {
-    uint64_t took = clock_us() - started;
-
-    if (took > 4 * (uint64_t)t->poll_us)
-        took = 4 * (uint64_t)t->poll_us;
-    r->mean_wait_us = (unsigned)((7 * (uint64_t)r->mean_wait_us + took) / 8);
-}
-
-static void relax(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
-}
-
-/* Look for an answer for a while, if answers come soon enough for that to pay. */
-static bool look(const struct xentmem *t, struct ring *r, uint64_t started)
-{
-    if (t->poll_us == 0)
-        return is_answered(r);
-    if (r->mean_wait_us > t->poll_us && r->nr_sleeps++ % LOOK_EVERY)
+    if (us == 0)
         return is_answered(r);
     do {
         for (unsigned i = 0; i < 50; i++) {
             if (is_answered(r))
                 return true;
-            relax();
+            patience_relax();
         }
-    } while (clock_us() - started < t->poll_us);
+    } while (clock_us() - started < us);
     return false;
 }
 
 static void sleep_for_manager(struct xentmem *t, struct ring *r, uint64_t deadline)
 {
     struct attach *a = t->attach;
+    bool woken = atomic_load_explicit(&r->had_to_wake, memory_order_relaxed);
+    struct patience *patience = woken ? &r->woken : &r->awake;
     uint64_t started = clock_us();
     struct pollfd fds[] = {
         {.fd = a->wait_fds[r->number], .events = POLLIN},
@@ -171,7 +159,7 @@ static void sleep_for_manager(struct xentmem *t, struct ring *r, uint64_t deadli
         reconnect_wait(t, deadline);
         return;
     }
-    if (!look(t, r, started) && !ring_front_arm(&r->front)) {
+    if (!look(r, started, patience_us(patience, t->poll_us)) && !ring_front_arm(&r->front)) {
         if (poll(fds, 3, deadline_left_ms(deadline)) > 0) {
             if (fds[1].revents)
                 reconnect_look(t);
@@ -180,7 +168,7 @@ static void sleep_for_manager(struct xentmem *t, struct ring *r, uint64_t deadli
         }
     }
     if (is_answered(r))
-        remember_wait(t, r, started);
+        patience_learn(patience, t->poll_us, clock_us() - started);
 }
 
 /* ---- waiting: under the lock ---- */
@@ -264,6 +252,7 @@ void ring_show(struct xentmem *t, struct ring *r)
 
     pthread_mutex_lock(&r->lock);
     notify = ring_front_publish(&r->front);
+    atomic_store_explicit(&r->had_to_wake, notify, memory_order_relaxed);
     pthread_mutex_unlock(&r->lock);
     if (notify)
         t->attach->ops->notify(t->attach, r->number);
@@ -282,6 +271,7 @@ int ring_carry_out(struct xentmem *t, struct ring *r, struct call *call)
     }
     put(r, call);
     notify = ring_front_publish(&r->front);
+    atomic_store_explicit(&r->had_to_wake, notify, memory_order_relaxed);
     if (notify) {
         pthread_mutex_unlock(&r->lock);
         t->attach->ops->notify(t->attach, r->number);

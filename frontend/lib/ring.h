@@ -18,6 +18,7 @@
 
 #include "frontend/lib/call.h"
 #include "frontend/lib/handle.h"
+#include "frontend/lib/patience.h"
 #include "protocol/ring.h"
 
 #define RING_MAX_SLOTS TMEMIF_RING_SLOTS(TMEMIF_MAX_RING_PAGE_ORDER)
@@ -30,9 +31,9 @@ struct ring {
     unsigned nr_asynchronous;           /* calls with an op under way */
     struct call *calls[RING_MAX_SLOTS]; /* by request number modulo the ring's size */
     struct ring_front front;
-    /* the leader's alone: how long answers take, to know whether looking pays */
-    unsigned mean_wait_us;
-    unsigned nr_sleeps;
+    atomic_bool had_to_wake; /* the manager, for the last request */
+    /* how long answers take of a manager that looks for requests, and of one that sleeps */
+    struct patience awake, woken;
 };
 
 void ring_init(struct ring *r, const struct attach *attach, unsigned number);
@@ -56,6 +57,8 @@ int ring_carry_out(struct xentmem *t, struct ring *r, struct call *call);
 
 /* Take answers if no leader does. */
 void ring_collect(struct xentmem *t, struct ring *r);
+/* The same, for a thread that will take what is finished itself: xentmem_fd() is not told. */
+void ring_collect_quietly(struct xentmem *t, struct ring *r);
 /*
  * The same, and ask to be notified of the next answer if operations of
  * xentmem_submit() are under way.

@@ -177,6 +177,84 @@ static void the_descriptor_wakes_a_poller_for_every_answer(void)
     xentmem_close(t);
 }
 
+/* Submit one put and reap it. */
+static void put_and_reap(struct xentmem *t, uint8_t *page)
+{
+    struct xentmem_op op = {.kind = XENTMEM_PUT, .object = object, .page = page};
+    struct xentmem_op *done;
+
+    CU_ASSERT_EQUAL_FATAL(xentmem_submit(t, &op, 1), 1);
+    CU_ASSERT_EQUAL(xentmem_reap(t, &done, 1, 5000), 1);
+}
+
+static uint32_t notify_at(const struct fake *f, unsigned ring)
+{
+    return ring_read_once(&f->back[ring].view.shared->rsp_event);
+}
+
+static void who_looks_for_answers_asks_for_no_notification_until_the_descriptor_is_lent(void)
+{
+    uint8_t page[XENTMEM_PAGE_SIZE] = {1};
+    struct xentmem_op op = {.kind = XENTMEM_PUT, .object = object, .page = page}, *done;
+    struct pollfd fd = {.events = POLLIN};
+    struct fake f;
+    struct xentmem *t = fake_open(&f, 5000, 1000000);
+
+    for (unsigned i = 0; i < 20; i++)
+        put_and_reap(t, page);
+    for (unsigned ring = 0; ring < FAKE_RINGS; ring++)
+        CU_ASSERT_EQUAL(notify_at(&f, ring), 1); /* as the ring began */
+    atomic_store(&f.manners, FAKE_SILENT);
+    CU_ASSERT_EQUAL_FATAL(xentmem_submit(t, &op, 1), 1);
+    fd.fd = xentmem_fd(t);
+    CU_ASSERT(notify_at(&f, 0) > 1 || notify_at(&f, 1) > 1);
+    atomic_store(&f.manners, FAKE_POLITE);
+    CU_ASSERT_EQUAL(poll(&fd, 1, 5000), 1);
+    CU_ASSERT_EQUAL(xentmem_reap(t, &done, 1, 5000), 1);
+    xentmem_close(t);
+}
+
+static void *reap_some(void *arg)
+{
+    struct xentmem_op *done;
+    uintptr_t nr = 0;
+
+    for (unsigned i = 0; i < 200; i++) {
+        int r = xentmem_reap(arg, &done, 1, -1);
+
+        if (r <= 0)
+            break; /* none is under way */
+        nr += (unsigned)r;
+    }
+    return (void *)nr;
+}
+
+static void two_threads_that_reap_leave_nobody_asleep(void)
+{
+    enum { NR = 400 };
+    static uint8_t page[XENTMEM_PAGE_SIZE] = {1};
+    static struct xentmem_op ops[NR];
+    void *nr_other;
+    pthread_t other;
+    struct fake f;
+    struct xentmem *t = fake_open(&f, 5000, 0); /* both sleep at once */
+    unsigned nr_begun = 0;
+    uintptr_t nr_mine;
+
+    for (; nr_begun < NR; nr_begun++) {
+        ops[nr_begun] =
+            (struct xentmem_op){.kind = XENTMEM_PUT, .object = {{nr_begun, 0, 0}}, .page = page};
+        if (xentmem_submit(t, &ops[nr_begun], 1) != 1)
+            break; /* the room is used up */
+    }
+    CU_ASSERT(nr_begun >= 16);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&other, NULL, reap_some, t), 0);
+    nr_mine = (uintptr_t)reap_some(t);
+    pthread_join(other, &nr_other);
+    CU_ASSERT_EQUAL(nr_mine + (uintptr_t)nr_other, nr_begun);
+    xentmem_close(t);
+}
+
 static void the_descriptor_rests_when_nothing_is_under_way(void)
 {
     uint8_t page[XENTMEM_PAGE_SIZE] = {0};
@@ -572,6 +650,8 @@ static void bad_arguments_send_nothing(void)
     T(a_vector_with_a_bad_operation_does_nothing)                                                  \
     T(operations_at_depth_32_all_come_back)                                                        \
     T(the_descriptor_wakes_a_poller_for_every_answer)                                              \
+    T(who_looks_for_answers_asks_for_no_notification_until_the_descriptor_is_lent)                 \
+    T(two_threads_that_reap_leave_nobody_asleep)                                                   \
     T(the_descriptor_rests_when_nothing_is_under_way)                                              \
     T(submit_says_eagain_when_the_room_is_used_up_and_threads_still_get_theirs)                    \
     T(an_answer_that_another_call_takes_makes_the_descriptor_readable)                             \
