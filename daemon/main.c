@@ -22,6 +22,7 @@
 #include "daemon/transport/local/local.h"
 #include "daemon/transport/xen/xen.h"
 #include "daemon/util/log.h"
+#include "daemon/util/malloc.h"
 #include "daemon/util/notify.h"
 #include "daemon/xen_policy.h"
 
@@ -293,6 +294,7 @@ int main(int argc, char **argv)
         break;
     }
     log_init(&d.log, STDERR_FILENO, d.options.log_level);
+    malloc_settle();
     ok = build(&d);
     if (ok)
         serve(&d);

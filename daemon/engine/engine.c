@@ -3,6 +3,7 @@
 
 #include "daemon/engine/recover.h"
 #include "daemon/engine/shard.h"
+#include "daemon/engine/tomb.h"
 
 /* Shards for each worker: two workers meet on one of 32 locks in a few of a hundred operations. */
 #define SHARDS_PER_WORKER 16u
@@ -37,6 +38,7 @@ static bool shards_make(struct engine *e)
 static bool tables_make(struct engine *e)
 {
     e->links = heap_take(&e->heap, e->nr_descs, sizeof(*e->links));
+    e->tombs = heap_take(&e->heap, (size_t)e->nr_shards * shard_tomb_room(e), sizeof(*e->tombs));
     e->workers = heap_take(&e->heap, e->nr_workers, sizeof(*e->workers));
     e->accounts = heap_take(&e->heap, e->nr_accounts, sizeof(*e->accounts));
     e->pools = heap_take(&e->heap, e->nr_pools, sizeof(*e->pools));
@@ -44,15 +46,11 @@ static bool tables_make(struct engine *e)
     e->members = heap_take(&e->heap, ENGINE_MAX_MEMBERS, sizeof(*e->members));
     e->claims = heap_take(&e->heap, (size_t)e->nr_accounts + ENGINE_MAX_SHARED, sizeof(*e->claims));
     e->drains = heap_take(&e->heap, e->nr_pools, sizeof(*e->drains));
-    if (!e->links || !e->workers || !e->accounts || !e->pools || !e->shared || !e->members ||
-        !e->claims || !e->drains)
+    if (!e->links || !e->tombs || !e->workers || !e->accounts || !e->pools || !e->shared ||
+        !e->members || !e->claims || !e->drains)
         return false;
     for (unsigned i = 0; i < e->nr_workers; i++)
         e->workers[i].random = XXH3_64bits_withSeed(&i, sizeof(i), e->seed) | 1;
-    for (account_nr i = 0; i < e->nr_accounts; i++) {
-        for (unsigned id = 0; id < TMEMIF_MAX_POOLS; id++)
-            atomic_store_explicit(&e->accounts[i].seats[id], SEAT_NONE, memory_order_relaxed);
-    }
     return true;
 }
 
@@ -94,11 +92,12 @@ void engine_destroy(struct engine *e)
     if (!e)
         return;
     for (uint32_t i = 0; e->shards && i < e->nr_shards; i++)
-        shard_fini(e, &e->shards[i]);
+        shard_fini(&e->shards[i]);
     pools_free(e);
     free(e->shards_memory);
     free(e->links);
     free(e->doubts.bits);
+    free(e->tombs);
     free(e->workers);
     free(e->accounts);
     free(e->pools);

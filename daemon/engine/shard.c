@@ -43,18 +43,16 @@ bool shard_init(struct engine *e, struct shard *s)
 {
     struct table_owner owner = {e, page_hash_of, page_prefetch};
     uint32_t fair = e->nr_descs / e->nr_shards + 1;
-    size_t nr_tombs = shard_tomb_room(e);
 
     s->leases.salt = (uint32_t)XXH3_64bits_withSeed("lease", 5, e->seed);
-    s->tombs = heap_take(&e->heap, nr_tombs, sizeof(*s->tombs));
-    return s->tombs && table_init(&s->pages, &e->heap, bits_for(e->nr_descs), fair, &owner) &&
+    s->tombs = e->tombs + (size_t)(s - e->shards) * shard_tomb_room(e);
+    return table_init(&s->pages, &e->heap, bits_for(e->nr_descs), fair, &owner) &&
            object_index_init(&s->objects, &e->heap, e->descs, e->nr_descs, fair, e->seed) &&
            ghosts_init(&s->ghosts, &e->heap, fair - fair / 10);
 }
 
-void shard_fini(struct engine *e, struct shard *s)
+void shard_fini(struct shard *s)
 {
-    heap_give(&e->heap, s->tombs, shard_tomb_room(e), sizeof(*s->tombs));
     if (s->pages.heap)
         table_fini(&s->pages);
     object_index_fini(&s->objects);

@@ -13,7 +13,7 @@
 uint32_t shard_tomb_room(const struct engine *e);
 
 bool shard_init(struct engine *e, struct shard *s);
-void shard_fini(struct engine *e, struct shard *s);
+void shard_fini(struct shard *s);
 
 /* Generations end some day. Puts are refused while there are enough left for flushes and epochs. */
 #define SHARD_LAST_PUT (LIVE_GENERATION_MAX - (1ull << 32))

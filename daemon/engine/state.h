@@ -72,19 +72,20 @@ struct pool {
     uint32_t drain_left; /* shards still to be visited; not 0: in engine.drains */
 };
 
-/* A pool as an account sees it. */
-#define SEAT_NONE ((uint32_t)LAYOUT_NO_SLOT)
+/* A pool as an account sees it. None is 0, so that accounts nobody opened take no memory. */
+#define SEAT_NONE 0u
+#define SEAT_HELD 0x80000000u
 static inline uint32_t seat_make(uint16_t slot, enum pool_right right)
 {
-    return (uint32_t)right << 16 | slot;
+    return SEAT_HELD | (uint32_t)right << 16 | slot;
 }
 static inline uint16_t seat_slot(uint32_t seat)
 {
-    return (uint16_t)seat;
+    return seat == SEAT_NONE ? (uint16_t)LAYOUT_NO_SLOT : (uint16_t)seat;
 }
 static inline enum pool_right seat_right(uint32_t seat)
 {
-    return (enum pool_right)(seat >> 16);
+    return (enum pool_right)((seat & ~SEAT_HELD) >> 16);
 }
 
 enum account_state { ACCOUNT_FREE, ACCOUNT_OPEN, ACCOUNT_CLOSING };
@@ -125,7 +126,7 @@ struct shard {
     struct table pages;
     struct object_index objects;
     struct ghosts ghosts;
-    struct tomb *tombs; /* oldest first */
+    struct tomb *tombs; /* oldest first; the engine's memory */
     struct counters counters;
     uint64_t nr_ephemeral, nr_persistent, nr_filled;
     struct leases leases;
@@ -156,6 +157,7 @@ struct engine {
     struct shard *shards;
     struct page_link *links;
     struct doubts doubts;
+    struct tomb *tombs; /* shard_tomb_room() for each shard, in one piece: memory comes when it is used */
     struct worker *workers;
 
     struct lock lock;

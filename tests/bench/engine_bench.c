@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/util/malloc.h"
 #include "tests/bench/cost.h"
 #include "tests/bench/footprint.h"
 #include "tests/bench/scaling.h"
@@ -209,6 +210,7 @@ int main(int argc, char **argv)
                         "[--only cost|wait]\n");
         return 1;
     }
+    malloc_settle(); /* as the daemon does */
     if (!o.only || strcmp(o.only, "cost") == 0)
         bench_cost(&o);
     if (!o.only || strcmp(o.only, "wait") == 0)
