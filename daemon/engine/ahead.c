@@ -2,6 +2,13 @@
 #include "daemon/engine/seat.h"
 #include "daemon/engine/shard.h"
 
+/*
+ * Of the next page's frame so many lines, which bring its address translation; the others when
+ * it is its turn. Measured, over memcpy: 4 and then 64 lines 0.89, 64 and 64 0.95, 64 and
+ * none 1.26.
+ */
+#define LINES_BEFORE 4u
+
 /* First: where the indexes would have the page. */
 static struct engine_foresight foresee(const struct engine *e, const struct page_op *op,
                                        bool is_put)
@@ -38,7 +45,7 @@ static void foresee_page(struct engine *e, struct engine_foresight *f)
         prefetch_to_write(&e->links[f->page]);
 }
 
-/* At last: what the descriptor leads to. */
+/* Then: what the descriptor leads to. */
 static void foresee_use(struct engine *e, const struct engine_foresight *f)
 {
     if (!f->is_known || f->page == LAYOUT_NONE)
@@ -46,6 +53,13 @@ static void foresee_use(struct engine *e, const struct engine_foresight *f)
     if (f->is_put)
         shard_prefetch_links(e, shard_of(e, f->object_hash), f->page_hash);
     else
+        frame_prefetch(e, f->page, LINES_BEFORE);
+}
+
+/* At last, right before it is copied out: all of the page. */
+static void foresee_copy(const struct engine *e, const struct engine_foresight *f)
+{
+    if (f->is_known && f->page != LAYOUT_NONE && !f->is_put)
         frame_prefetch(e, f->page, TMEMIF_PAGE_SIZE / CACHE_LINE);
 }
 
@@ -54,6 +68,7 @@ void engine_look_ahead(struct engine *e, struct engine_ahead *ahead, const struc
 {
     struct engine_foresight *next = ahead->next;
 
+    foresee_copy(e, &next[0]);
     foresee_use(e, &next[1]);
     foresee_page(e, &next[2]);
     next[0] = next[1];

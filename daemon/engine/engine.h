@@ -203,8 +203,8 @@ struct engine_foresight {
     page_nr page;
     bool is_known, is_put;
 };
-struct engine_ahead { /* zero at first */
-    struct engine_foresight next[ENGINE_AHEAD];
+struct engine_ahead {                           /* zero at first */
+    struct engine_foresight next[ENGINE_AHEAD]; /* the first is the operation under way */
 };
 void engine_look_ahead(struct engine *e, struct engine_ahead *ahead, const struct page_op *op,
                        bool is_put);
