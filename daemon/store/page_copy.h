@@ -6,8 +6,8 @@
  * read exactly once (rule C28), and what is found out is true of what the
  * frame holds then. The frame goes past the caches: a page that was just put
  * is seldom asked for soon, and its lines need not be read before they are
- * written. Measured on an EPYC 9005, frames of 4 GiB at random: memcpy and page_hash()
- * one after the other 625 ns, this 330 ns.
+ * written. Measured on an EPYC 9005, frames of 1 GiB at random: memcpy and page_hash()
+ * one after the other 580 ns, this 300 to 360.
  */
 #ifndef XTM_STORE_PAGE_COPY_H
 #define XTM_STORE_PAGE_COPY_H
