@@ -265,14 +265,14 @@ $(TESTBED)/root/kernel-version: tests/xen/testbed/fetch
 .PHONY: testbed-images
 testbed-images: all man $(TESTBED)/root/kernel-version \
                 $(BUILD)/tests/conformance/conformance_guest $(BUILD)/tests/conformance/conformance_xen \
-                $(BUILD)/tests/xen/hostile $(BUILD)/bench/xen_bench
+                $(BUILD)/tests/xen/hostile $(BUILD)/tests/kill/guest_load $(BUILD)/bench/xen_bench
 	@rm -rf $(TESTBED)/stage
 	@$(MAKE) --no-print-directory install-guest DESTDIR=$(TESTBED)/stage/guest
 	@$(MAKE) --no-print-directory install DESTDIR=$(TESTBED)/stage/dom0 STUBDOM_KERNEL=$(KERNEL_OF_TESTBED) \
 	    STUBDOM_SYSROOT=$(TESTBED)/root STUBDOM=$(TESTBED)/stubdom
 	install -D $(BUILD)/tests/conformance/conformance_guest $(TESTBED)/stage/guest/usr/bin/conformance_guest
 	install -D $(BUILD)/tests/conformance/conformance_xen $(TESTBED)/stage/dom0/usr/bin/conformance_xen
-	install $(BUILD)/tests/xen/hostile $(BUILD)/bench/xen_bench $(TESTBED)/stage/guest/usr/bin
+	install $(BUILD)/tests/xen/hostile $(BUILD)/tests/kill/guest_load $(BUILD)/bench/xen_bench $(TESTBED)/stage/guest/usr/bin
 	@BUILD=$(BUILD) tests/xen/testbed/image guest --tree $(TESTBED)/stage/guest
 	@BUILD=$(BUILD) tests/xen/testbed/image dom0 --tree $(TESTBED)/stage/dom0
 	@BUILD=$(BUILD) tests/xen/testbed/image manager $(TESTBED)/stubdom/initramfs
@@ -308,7 +308,7 @@ FAULT_TESTS   := unit/engine_fault_test unit/session_fault_test model/engine_mod
 $(FAULT_TESTS:%=$(BUILD)/tests/%): $(call obj,tests/lib/fault.c)
 $(FAULT_TESTS:%=$(BUILD)/tests/%): LDFLAGS += $(FAULT_LDFLAGS)
 
-$(BUILD)/tests/kill/daemon_kill: $(call obj,tests/kill/run.c tests/kill/load.c tests/conformance/operator.c) \
+$(BUILD)/tests/kill/daemon_kill $(BUILD)/tests/kill/guest_load: $(call obj,tests/kill/run.c tests/kill/load.c tests/conformance/operator.c) \
                                  | $(BUILD)/bin/xentmemd
 
 # The conformance suite: one set of rules, several programs that run it
@@ -368,7 +368,7 @@ NATIVE_ITEMS = selftest/runner=tests/selftest/runner_test \
 
 # tests/xen/suites/NAME.sh each, on the real hypervisor. The limits are for an emulated
 # machine that shares its processors.
-XEN_SUITES := testbed_smoke quickstart operator attach library hostile conformance_xen
+XEN_SUITES := testbed_smoke quickstart operator attach library hostile kills conformance_xen
 xen_items = -t 1560 $(foreach s,$(1),\
     xen/$(s)='tests/xen/testbed/boot --timeout 1500 tests/xen/suites/$(s).sh')
 

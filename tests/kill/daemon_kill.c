@@ -287,7 +287,10 @@ static bool set_up(struct test *t)
     }
     say_rights(t);
     for (unsigned device = 0; device < RUN_DEVICES; device++) {
-        if (!load_open_device(&t->run, &t->devices[device], t->daemon.socket, device))
+        char where[128];
+
+        snprintf(where, sizeof(where), "local:%s:%u", t->daemon.socket, device);
+        if (!load_open_device(&t->run, &t->devices[device], where, device, LOAD_COMMON_BYTE))
             return false;
     }
     for (unsigned i = 0; i < RUN_THREADS; i++) {

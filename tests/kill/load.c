@@ -518,15 +518,14 @@ void load_settle_common(struct load *l)
     }
 }
 
-bool load_open_device(struct run *r, struct load_device *d, const char *socket, unsigned number)
+bool load_open_device(struct run *r, struct load_device *d, const char *where, unsigned number,
+                      uint8_t common_byte)
 {
     struct xentmem_options options = XENTMEM_OPTIONS_INIT;
     uint8_t common[XENTMEM_UUID_LEN], cache[XENTMEM_UUID_LEN];
-    char where[128];
 
-    memset(common, LOAD_COMMON_BYTE, sizeof(common));
+    memset(common, common_byte, sizeof(common));
     memset(cache, LOAD_CACHE_BYTE, sizeof(cache));
-    snprintf(where, sizeof(where), "local:%s:%u", socket, number);
     options.nr_rings = 2;
     options.timeout_ms = 60000;
     *d = (struct load_device){.number = number, .t = xentmem_open(where, 0, &options)};

@@ -24,7 +24,7 @@
 #define LOAD_CACHED      64u  /* cache pages of a thread */
 #define LOAD_COMMON      8u   /* pages of the common pool */
 #define LOAD_LEASES      8u
-#define LOAD_COMMON_BYTE 0xc0 /* uuid of the common pool, 16 of it */
+#define LOAD_COMMON_BYTE 0xc0 /* uuids of the shared pools, 16 of it */
 #define LOAD_CACHE_BYTE  0xca
 
 /* An attachment. */
@@ -65,8 +65,13 @@ struct load {
     uint64_t nr_quota, nr_stale, nr_emptied; /* what must have been seen in a long run */
 };
 
-/* Attach and make the pools; the operator has allowed it. False: run_fail() has said why. */
-bool load_open_device(struct run *r, struct load_device *d, const char *socket, unsigned number);
+/*
+ * Attach @where (xentmem_open()) and make the pools; the operator has allowed it. @number tells
+ * its pages from another attachment's, @common_byte, 16 of it, names the common pool. False:
+ * run_fail() has said why.
+ */
+bool load_open_device(struct run *r, struct load_device *d, const char *where, unsigned number,
+                      uint8_t common_byte);
 /* The thread's body; @argument is a struct load. Ends when run.stop or run.failed is set. */
 void *load_main(void *argument);
 

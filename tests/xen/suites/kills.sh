@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# kills: the manager's daemon is killed twenty times while two guests use it (rule C32). Each guest judges
+# every answer against what it was told before, and looks everything up at the end.
+. /testbed/lib.sh
+
+kills=20
+console=/var/log/xen/console/guest-xentmem.log
+cache=cacacaca-caca-caca-caca-cacacacacaca
+common_of_a=c0c0c0c0-c0c0-c0c0-c0c0-c0c0c0c0c0c0
+common_of_b=c1c1c1c1-c1c1-c1c1-c1c1-c1c1c1c1c1c1
+
+step "starting the manager and two guests"
+manager_config /run/xentmem.cfg 256
+xl create -q /run/xentmem.cfg || exit
+guest_create a || exit
+guest_create b || exit
+check "the manager runs" wait_for 120 manager_is_ready || exit
+guest_ready a && guest_ready b && agent ready "$(domid xentmem)" 180 || exit
+for name in a b; do check "$name is attached" xentmem attach $name --quota 4M || exit; done
+at dom0 "xentmem set $cache max=1M && xentmem allow $cache a && xentmem allow $cache b"
+is "both may fill a shared pool" [ $rc -eq 0 ]
+at dom0 "xentmem set $common_of_a quota=256K && xentmem allow $common_of_a a &&
+    xentmem set $common_of_b quota=256K && xentmem allow $common_of_b b"
+is "each may fill a persistent one" [ $rc -eq 0 ]
+
+operations() { guest_run "$1" 'cat /run/operations' 2>/dev/null; }
+goes_on() { [ "$(operations "$1")" -gt "$2" ]; }
+random() { od -An -N1 -tu1 /dev/urandom | tr -d ' '; }
+
+step "$kills kills under load"
+job_a=$(guest_spawn -t 900 a 'guest_load 0')
+job_b=$(guest_spawn -t 900 b 'guest_load 1')
+check "a has begun" wait_for 60 goes_on a 0 || exit
+check "b has begun" wait_for 60 goes_on b 0 || exit
+for number in $(seq $kills); do
+    # PID 1 waits a little before it starts one that did not live long
+    guest_run xentmem "until pidof xentmemd; do sleep 0.1; done; sleep $(($(random) % 2)).$(random)
+        kill -9 \$(pidof xentmemd)" >/dev/null || not_ok "kill $number" "there is no daemon"
+    sleep 0.3 # what was done before the kill is written by then
+    done_a=$(operations a) done_b=$(operations b)
+    # both are served again: kills that come faster than that prove nothing
+    wait_for 120 goes_on a "$done_a" && wait_for 120 goes_on b "$done_b" ||
+        not_ok "both go on after kill $number" "a $(operations a), b $(operations b)"
+done
+check "the daemon was killed $kills times" [ "$(grep -c 'xentmemd started' $console)" = $((kills + 1)) ]
+
+step "looking everything up"
+for name in a b; do guest_run $name ': >/run/stop'; done
+output=$(guest_wait -t 300 a "$job_a") && ok "a found what it was promised: $output" || not_ok "a" "$output"
+output=$(guest_wait -t 300 b "$job_b") && ok "b found what it was promised: $output" || not_ok "b" "$output"
+check "every counter agrees with a full scan" xentmem stats --check
