@@ -18,14 +18,14 @@ static bool pin(struct engine *e, struct shard *s, const uint32_t *slot, bool ex
 
     if (d->use & USE_TAKEN) {
         /* This one misses, so nobody may find the page later (rule C8); see engine_get_end(). */
-        use_set(&d->use, USE_USED);
+        use_set(&d->use, USE_ONCE);
         return false;
     }
     if (exclusive) {
-        use_clear(&d->use, USE_USED);
+        use_clear(&d->use, USE_USES);
         use_set(&d->use, USE_TAKEN);
     } else {
-        use_set(&d->use, USE_USED);
+        use_add(&d->use);
     }
     d->use++;
     get->page = page;
@@ -176,9 +176,9 @@ void engine_get_end(struct engine *e, struct engine_get *get, bool copied)
         /* It died meanwhile. The last one turns off the light. */
         free_it = (d->use & USE_PINS) == 0;
     } else if (d->use & USE_TAKEN) {
-        bool missed_by_others = d->use & USE_USED;
+        bool missed_by_others = d->use & USE_ONCE;
 
-        use_clear(&d->use, USE_TAKEN | USE_USED);
+        use_clear(&d->use, USE_TAKEN | USE_USES);
         free_it = false;
         if (copied || missed_by_others) {
             struct handle h = handle_of_desc(e->seed, d);

@@ -4,6 +4,9 @@
 bool ghosts_init(struct ghosts *g, struct heap *heap, uint32_t nr)
 {
     *g = (struct ghosts){.nr_sets = nr / GHOST_WAYS + 1, .heap = heap};
+    g->nr_ways = (nr + g->nr_sets - 1) / g->nr_sets;
+    if (g->nr_ways == 0)
+        g->nr_ways = 1;
     g->sets = heap_take(heap, g->nr_sets, sizeof(*g->sets));
     return g->sets != NULL;
 }
@@ -32,7 +35,7 @@ void ghosts_add(struct ghosts *g, uint64_t hash)
     struct ghost_set *set = set_of(g, hash);
 
     set->prints[set->next] = print_of(hash);
-    set->next = (uint16_t)((set->next + 1u) % GHOST_WAYS);
+    set->next = (uint16_t)((set->next + 1u) % g->nr_ways);
 }
 
 bool ghosts_take(struct ghosts *g, uint64_t hash)
@@ -40,7 +43,7 @@ bool ghosts_take(struct ghosts *g, uint64_t hash)
     struct ghost_set *set = set_of(g, hash);
     uint16_t print = print_of(hash);
 
-    for (unsigned i = 0; i < GHOST_WAYS; i++) {
+    for (unsigned i = 0; i < g->nr_ways; i++) {
         if (set->prints[i] == print) {
             set->prints[i] = 0;
             return true;

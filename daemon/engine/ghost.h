@@ -24,10 +24,11 @@ _Static_assert(sizeof(struct ghost_set) == 64, "a cache line");
 struct ghosts {
     struct ghost_set *sets;
     uint32_t nr_sets;
+    uint32_t nr_ways; /* used ones of each set */
     struct heap *heap;
 };
 
-/* Room for about @nr ghosts. False: no memory. */
+/* Room for @nr ghosts, or a few more. False: no memory. */
 bool ghosts_init(struct ghosts *g, struct heap *heap, uint32_t nr);
 void ghosts_fini(struct ghosts *g);
 

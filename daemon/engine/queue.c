@@ -9,9 +9,6 @@
 /* Pinned pages stepped over for one victim; a worker pins one at a time. */
 #define PINNED_MOST 64u
 
-/* One part in so many of the pages is the small queue's. */
-#define SMALL_SHARE 10u
-
 static struct page_list *list_of(struct queue *q, const struct desc *d)
 {
     return d->use & USE_MAIN ? &q->main : &q->small;
@@ -20,7 +17,7 @@ static struct page_list *list_of(struct queue *q, const struct desc *d)
 void queue_push(struct queue *q, struct page_link *links, struct desc *descs, page_nr page,
                 bool to_main)
 {
-    use_clear(&descs[page].use, USE_USED | USE_MAIN);
+    use_clear(&descs[page].use, USE_USES | USE_MAIN);
     if (to_main)
         use_set(&descs[page].use, USE_MAIN);
     page_list_push(to_main ? &q->main : &q->small, links, page);
@@ -35,8 +32,9 @@ void queue_replace(struct queue *q, struct page_link *links, struct desc *descs,
                    page_nr now)
 {
     page_list_replace(list_of(q, &descs[old]), links, old, now);
-    use_clear(&descs[now].use, USE_MAIN);
-    use_set(&descs[now].use, (descs[old].use & USE_MAIN) | USE_USED);
+    use_clear(&descs[now].use, USE_MAIN | USE_USES);
+    use_set(&descs[now].use, descs[old].use & (USE_MAIN | USE_USES));
+    use_add(&descs[now].use);
 }
 
 /* The oldest page of @l that is not pinned, among the oldest few. */
@@ -53,25 +51,43 @@ static page_nr oldest_unpinned(const struct page_list *l, const struct page_link
     return LAYOUT_NONE;
 }
 
-page_nr queue_victim(struct queue *q, struct page_link *links, struct desc *descs, uint64_t floor)
+/* Once more round the main queue, for one of its uses. */
+static void send_round(struct queue *q, struct page_link *links, struct desc *descs, page_nr page)
+{
+    page_list_remove(&q->main, links, page);
+    page_list_push(&q->main, links, page);
+    use_take(&descs[page].use);
+}
+
+static void pass_to_main(struct queue *q, struct page_link *links, struct desc *descs, page_nr page)
+{
+    queue_remove(q, links, descs, page);
+    queue_push(q, links, descs, page, true);
+}
+
+page_nr queue_victim(struct queue *q, struct page_link *links, struct desc *descs,
+                     const struct queue_wish *wish)
 {
     page_nr seen = LAYOUT_NONE;
 
     for (unsigned step = 0; step < STEPS_MOST; step++) {
-        bool small = q->main.tail == LAYOUT_NONE ||
-                     (q->small.tail != LAYOUT_NONE &&
-                      (uint64_t)page_list_nr(&q->small) * SMALL_SHARE >= queue_nr(q));
-        page_nr page = oldest_unpinned(small ? &q->small : &q->main, links, descs);
+        page_nr page = oldest_unpinned(wish->small ? &q->small : &q->main, links, descs);
+        unsigned uses;
 
         if (page == LAYOUT_NONE)
-            page = oldest_unpinned(small ? &q->main : &q->small, links, descs);
+            page = oldest_unpinned(wish->small ? &q->main : &q->small, links, descs);
         if (page == LAYOUT_NONE)
             return LAYOUT_NONE;
-        if (!(descs[page].use & USE_USED) || live_generation(descs[page].live) < floor)
+        uses = use_count(descs[page].use);
+        if (live_generation(descs[page].live) < wish->floor)
+            return page;
+        if (uses < (descs[page].use & USE_MAIN ? 1 : wish->uses_to_pass))
             return page;
         seen = page;
-        queue_remove(q, links, descs, page);
-        queue_push(q, links, descs, page, true);
+        if (descs[page].use & USE_MAIN)
+            send_round(q, links, descs, page);
+        else
+            pass_to_main(q, links, descs, page);
     }
     /* All of them in use: the one that went round last is as good as any. */
     return seen;

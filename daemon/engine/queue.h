@@ -3,10 +3,13 @@
  * queue.h - the pages of one pool in one shard, and which of them goes next.
  *
  * S3-FIFO (-> Yang et al., "FIFO queues are all you need for cache eviction",
- * SOSP 2023) with one use bit: new pages enter a small queue; at its end those
- * that were asked for pass to the main queue and the others go, leaving a
- * ghost (ghost.h); a page whose ghost is found enters the main queue at once.
- * The main queue is a FIFO in which a page that was asked for goes round again.
+ * SOSP 2023): new pages enter a small queue; at its end those that were used
+ * often enough pass to the main queue and the others go, leaving a ghost
+ * (ghost.h); a page whose ghost is found enters the main queue at once. The
+ * main queue is a FIFO in which a page goes round again once for each use.
+ *
+ * Whether the next page to go is one of a small queue or of a main queue is
+ * decided by what the pool has in all shards, not by the shares in one of them.
  *
  * Pages of a persistent pool are all in the small queue, and nobody asks for
  * a victim there: it is the list of what to reclaim when the pool goes.
@@ -21,6 +24,21 @@
 struct queue {
     struct page_list small, main;
 };
+
+/* How pages of a pool are queued. */
+struct queue_rule {
+    uint32_t small_percent; /* of the pool's pages, in small queues */
+    uint32_t uses_to_pass;  /* from the small to the main queue */
+};
+
+#define QUEUE_USES_MOST 3u /* that are counted */
+
+/* Is a page of the small queues to go, and not one of the main ones? @nr_small, @nr_main: all. */
+static inline bool queue_small_is_due(const struct queue_rule *rule, uint64_t nr_small,
+                                      uint64_t nr_main)
+{
+    return nr_main == 0 || nr_small * 100 >= (nr_small + nr_main) * rule->small_percent;
+}
 
 static inline void queue_init(struct queue *q)
 {
@@ -41,12 +59,19 @@ void queue_remove(struct queue *q, struct page_link *links, struct desc *descs, 
 void queue_replace(struct queue *q, struct page_link *links, struct desc *descs, page_nr old,
                    page_nr now);
 
+struct queue_wish {
+    bool small;            /* from the small queue, if that has one */
+    uint32_t uses_to_pass; /* see struct queue_rule */
+    uint64_t floor;
+};
+
 /*
  * The page to evict, still in its queue; LAYOUT_NONE if there is none that is
- * not pinned, or none was found in a bounded number of steps. A page with a
- * generation below @floor gets no second chance: all of those stay at the tail
- * side of every page that came after the floor was raised.
+ * not pinned. The steps to it are bounded. A page with a generation below the
+ * wish's floor gets no second chance: all of those stay at the tail side of
+ * every page that came after the floor was raised.
  */
-page_nr queue_victim(struct queue *q, struct page_link *links, struct desc *descs, uint64_t floor);
+page_nr queue_victim(struct queue *q, struct page_link *links, struct desc *descs,
+                     const struct queue_wish *wish);
 
 #endif /* XTM_ENGINE_QUEUE_H */

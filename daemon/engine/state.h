@@ -140,8 +140,9 @@ struct worker {
     struct claim *victim_of; /* only from this claim; NULL: from any */
     uint16_t victim_pool;
     uint16_t victim_shard;
-    uint32_t victim_left;
-    char padding[32];
+    uint16_t victim_left;
+    bool victim_small; /* in the small queue */
+    char padding[33];
 };
 
 struct engine {
@@ -215,6 +216,15 @@ static inline bool pool_is_exclusive(const struct pool *p)
 static inline bool pool_gives_leases(const struct pool *p)
 {
     return pool_flags(p) & (TMEMIF_POOL_SHARED | TMEMIF_POOL_LEASED);
+}
+
+/* A page of each ten in the small queues; two uses to leave them for the main ones. */
+static const struct queue_rule QUEUE_RULE = {.small_percent = 10, .uses_to_pass = 2};
+
+static inline const struct queue_rule *pool_rule(const struct pool *p)
+{
+    (void)p;
+    return &QUEUE_RULE;
 }
 
 static inline uint32_t pool_epoch(const struct pool *p)

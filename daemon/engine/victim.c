@@ -3,8 +3,11 @@
 
 #include "daemon/engine/shard.h"
 
-/* A choice of pool and shard is good for so many pages: choosing reads what all workers write. */
-#define CHOICE_PAGES 16u
+/* A choice of pool, shard and queue is good for so many pages: choosing reads what all write. */
+#define CHOICE_PAGES_MOST 16u
+/* but of no more than one part in so many of the queue there, which would run ahead of the others
+ */
+#define CHOICE_PART 32u
 
 static uint64_t random_below(struct worker *w, uint64_t limit)
 {
@@ -50,34 +53,52 @@ static bool holds_victims(const struct pool *p, const struct claim *c)
     return pool_state(p) != POOL_FREE && pool_claim(p) == c && !pool_is_persistent(p);
 }
 
-static uint32_t part_nr(const struct pool *p, uint32_t shard)
+struct totals {
+    uint64_t small, main;
+};
+
+static struct queue *queue_at(const struct pool *p, uint32_t shard)
 {
-    return queue_nr(&atomic_load_explicit(&p->parts, memory_order_acquire)[shard].queue);
+    return &atomic_load_explicit(&p->parts, memory_order_acquire)[shard].queue;
 }
 
-static uint64_t pool_nr(const struct engine *e, const struct pool *p)
+/* What @p has in the queues of all shards. */
+static struct totals pool_totals(const struct engine *e, const struct pool *p)
 {
-    uint64_t nr = 0;
+    struct totals nr = {0};
 
-    for (uint32_t i = 0; i < e->nr_shards; i++)
-        nr += part_nr(p, i);
+    for (uint32_t i = 0; i < e->nr_shards; i++) {
+        nr.small += page_list_nr(&queue_at(p, i)->small);
+        nr.main += page_list_nr(&queue_at(p, i)->main);
+    }
     return nr;
 }
 
-/* A shard of @p, by chance, each page of the pool with the same. */
-static bool choose_shard(const struct engine *e, struct worker *w, const struct pool *p)
+static void settle(struct worker *w, uint32_t shard, bool small, uint32_t nr_here)
 {
-    uint64_t nr = pool_nr(e, p);
+    uint32_t nr = 1 + nr_here / CHOICE_PART;
+
+    w->victim_shard = (uint16_t)shard;
+    w->victim_small = small;
+    w->victim_left = (uint16_t)(nr < CHOICE_PAGES_MOST ? nr : CHOICE_PAGES_MOST);
+}
+
+/* Small or main queue, and a shard by chance: each page in such a queue with the same. */
+static bool choose_queue(const struct engine *e, struct worker *w, const struct pool *p)
+{
+    struct totals nr = pool_totals(e, p);
+    bool small = queue_small_is_due(pool_rule(p), nr.small, nr.main);
     uint64_t at;
 
-    if (nr == 0)
+    if (nr.small + nr.main == 0)
         return false;
-    at = random_below(w, nr);
+    at = random_below(w, small ? nr.small : nr.main);
     for (uint32_t i = 0; i < e->nr_shards; i++) {
-        uint32_t here = part_nr(p, i);
+        const struct queue *q = queue_at(p, i);
+        uint32_t here = page_list_nr(small ? &q->small : &q->main);
 
         if (at < here) {
-            w->victim_shard = (uint16_t)i;
+            settle(w, i, small, here);
             return true;
         }
         at -= here;
@@ -88,14 +109,14 @@ static bool choose_shard(const struct engine *e, struct worker *w, const struct 
 static bool consider_pool(const struct engine *e, struct worker *w, const struct claim *c,
                           uint16_t slot, uint64_t *most)
 {
-    uint64_t nr;
+    struct totals nr;
 
     if (slot == LAYOUT_NO_SLOT || !holds_victims(&e->pools[slot], c))
         return false;
-    nr = pool_nr(e, &e->pools[slot]);
-    if (nr <= *most)
+    nr = pool_totals(e, &e->pools[slot]);
+    if (nr.small + nr.main <= *most)
         return false;
-    *most = nr;
+    *most = nr.small + nr.main;
     w->victim_pool = slot;
     return true;
 }
@@ -124,39 +145,42 @@ static bool choose(const struct engine *e, struct worker *w, struct claim *only)
     struct claim *c = only ? only : victim_choose_claim(e);
 
     w->victim_left = 0;
-    if (!c || !choose_pool(e, w, c) || !choose_shard(e, w, &e->pools[w->victim_pool]))
+    if (!c || !choose_pool(e, w, c) || !choose_queue(e, w, &e->pools[w->victim_pool]))
         return false;
     w->victim_of = only;
-    w->victim_left = CHOICE_PAGES;
     return true;
 }
 
 /* Under the lock: the page of @p here that goes, if its claim may lose one. */
-static page_nr find_victim(struct engine *e, struct pool *p, struct shard *s,
+static page_nr find_victim(struct engine *e, struct pool *p, struct shard *s, bool small,
                            const struct claim *only)
 {
     struct pool_part *part = pool_part_of(e, p, s);
+    struct queue_wish wish = {
+        .small = small, .uses_to_pass = pool_rule(p)->uses_to_pass, .floor = part->floor};
     struct claim *c = pool_claim(p);
     page_nr page;
 
     /* The slot may have been used again since it was chosen; pages in it are of the pool now. */
     if (pool_is_persistent(p) || (only && only != c))
         return LAYOUT_NONE;
-    page = queue_victim(&part->queue, e->links, e->descs, part->floor);
+    page = queue_victim(&part->queue, e->links, e->descs, &wish);
     if (page == LAYOUT_NONE || !claim_give_up(c, only ? 0 : claim_read(&c->min)))
         return LAYOUT_NONE;
     return page;
 }
 
-static bool evict_from(struct engine *e, struct pool *p, struct shard *s, const struct claim *only)
+static bool evict_from(struct engine *e, const struct worker *w, const struct claim *only)
 {
+    struct pool *p = &e->pools[w->victim_pool];
+    struct shard *s = &e->shards[w->victim_shard];
     struct handle h;
     uint32_t *slot;
     page_nr page;
     bool free_it;
 
     lock_take(&s->lock);
-    page = find_victim(e, p, s, only);
+    page = find_victim(e, p, s, w->victim_small, only);
     if (page == LAYOUT_NONE) {
         lock_drop(&s->lock);
         return false;
@@ -164,7 +188,8 @@ static bool evict_from(struct engine *e, struct pool *p, struct shard *s, const 
     h = handle_of_desc(e->seed, &e->descs[page]);
     slot = shard_seek(e, s, &h);
     BUG_UNLESS(slot != NULL && shard_page_at(s, slot) == page);
-    ghosts_add(&s->ghosts, h.page_hash);
+    if (!(e->descs[page].use & USE_MAIN))
+        ghosts_add(&s->ghosts, h.page_hash);
     s->counters.evictions++;
     pool_part_of(e, p, s)->counters.evictions++;
     free_it = shard_remove(e, s, &h, slot);
@@ -181,7 +206,7 @@ bool victim_evict(struct engine *e, struct worker *w, struct claim *only)
         if ((w->victim_left == 0 || w->victim_of != only) && !choose(e, w, only))
             return false;
         w->victim_left--;
-        if (evict_from(e, &e->pools[w->victim_pool], &e->shards[w->victim_shard], only))
+        if (evict_from(e, w, only))
             return true;
         w->victim_left = 0;
     }

@@ -137,8 +137,8 @@ static void scan_does_not_wash_out_what_is_asked_for(void)
 
     for (uint32_t i = 0; i < 500; i++)
         CU_ASSERT_EQUAL(put(&w, a, p, 1, i, i), TMEMIF_OK);
-    for (uint32_t i = 0; i < 500; i++)
-        CU_ASSERT_EQUAL(get(&w, a, p, 1, i, i), TMEMIF_OK);
+    for (uint32_t i = 0; i < 2 * 500; i++)
+        CU_ASSERT_EQUAL(get(&w, a, p, 1, i % 500, i % 500), TMEMIF_OK);
     for (uint32_t i = 0; i < 5000; i++)
         CU_ASSERT_EQUAL(put(&w, a, p, 2, i, i), TMEMIF_OK);
     for (uint32_t i = 0; i < 500; i++)

@@ -355,13 +355,25 @@ static struct queued *queued_make(void)
     return s;
 }
 
+/* With two uses to pass; from the small queue while that is due, as it is in a pool of one shard.
+ */
 static page_nr evict(struct queued *s)
 {
-    page_nr page = queue_victim(&s->q, s->links, s->descs, 0);
+    static const struct queue_rule rule = {.small_percent = 10, .uses_to_pass = 2};
+    struct queue_wish wish = {
+        .small = queue_small_is_due(&rule, page_list_nr(&s->q.small), page_list_nr(&s->q.main)),
+        .uses_to_pass = rule.uses_to_pass};
+    page_nr page = queue_victim(&s->q, s->links, s->descs, &wish);
 
     if (page != LAYOUT_NONE)
         queue_remove(&s->q, s->links, s->descs, page);
     return page;
+}
+
+static void use(struct queued *s, page_nr page, unsigned times)
+{
+    while (times--)
+        use_add(&s->descs[page].use);
 }
 
 static void pages_not_asked_for_go_in_the_order_they_came(void)
@@ -374,12 +386,12 @@ static void pages_not_asked_for_go_in_the_order_they_came(void)
     free(s);
 }
 
-static void pages_asked_for_outlive_a_scan(void)
+static void pages_used_twice_outlive_a_scan(void)
 {
     struct queued *s = queued_make();
 
     for (page_nr page = 0; page < NR_QUEUED; page += 10)
-        use_set(&s->descs[page].use, USE_USED);
+        use(s, page, 2);
     /* until the small queue is down to its share of a tenth */
     for (unsigned i = 0; i < NR_QUEUED - 12; i++)
         CU_ASSERT_NOT_EQUAL(evict(s) % 10, 0);
@@ -392,17 +404,48 @@ static void pages_asked_for_outlive_a_scan(void)
     free(s);
 }
 
-static void main_queue_gives_a_second_chance_and_not_a_third(void)
+static void page_used_once_does_not_outlive_the_small_queue(void)
+{
+    struct queued *s = queued_make();
+
+    use(s, 0, 1);
+    use(s, 1, 2);
+    CU_ASSERT_EQUAL(evict(s), 0);
+    CU_ASSERT_EQUAL(evict(s), 2);
+    CU_ASSERT_EQUAL(page_list_nr(&s->q.main), 1);
+    free(s);
+}
+
+static void page_of_the_main_queue_goes_round_once_for_each_use(void)
 {
     struct queued *s = queued_make();
 
     for (page_nr page = 0; page < NR_QUEUED; page++)
-        use_set(&s->descs[page].use, USE_USED);
-    /* all are in use: each passes once, and then they go in order */
+        use(s, page, 2);
+    /* all pass, which takes their uses, and then they go in order */
     CU_ASSERT_EQUAL(evict(s), 0);
     CU_ASSERT_EQUAL(evict(s), 1);
-    use_set(&s->descs[2].use, USE_USED);
+    use(s, 2, 9); /* three count */
+    use(s, 3, 1);
+    for (page_nr page = 4; page < NR_QUEUED; page++)
+        CU_ASSERT_EQUAL(evict(s), page);
+    CU_ASSERT_EQUAL(use_count(s->descs[2].use), 2);
     CU_ASSERT_EQUAL(evict(s), 3);
+    CU_ASSERT_EQUAL(evict(s), 2);
+    free(s);
+}
+
+static void queue_that_is_wished_for_is_asked_first(void)
+{
+    struct queued *s = queued_make();
+    struct queue_wish from_main = {.uses_to_pass = 2},
+                      from_small = {.small = true, .uses_to_pass = 2};
+
+    CU_ASSERT_EQUAL(queue_victim(&s->q, s->links, s->descs, &from_main), 0);
+    queue_remove(&s->q, s->links, s->descs, 7);
+    queue_push(&s->q, s->links, s->descs, 7, true);
+    CU_ASSERT_EQUAL(queue_victim(&s->q, s->links, s->descs, &from_main), 7);
+    CU_ASSERT_EQUAL(queue_victim(&s->q, s->links, s->descs, &from_small), 0);
     free(s);
 }
 
@@ -424,20 +467,22 @@ static void pinned_pages_and_a_queue_of_them_are_left_alone(void)
 static void dead_pages_go_first_though_they_were_asked_for(void)
 {
     struct queued *s = queued_make();
+    struct queue_wish wish = {.small = true, .uses_to_pass = 2, .floor = 5};
 
-    use_set(&s->descs[0].use, USE_USED);
-    CU_ASSERT_EQUAL(queue_victim(&s->q, s->links, s->descs, 5), 0);
+    use(s, 0, 2);
+    CU_ASSERT_EQUAL(queue_victim(&s->q, s->links, s->descs, &wish), 0);
     free(s);
 }
 
-static void page_takes_the_place_of_the_one_it_replaces(void)
+static void page_takes_the_place_of_the_one_it_replaces_and_is_used_once_more(void)
 {
     struct queued *s = queued_make();
 
     queue_remove(&s->q, s->links, s->descs, 99);
+    use(s, 0, 1);
     queue_replace(&s->q, s->links, s->descs, 0, 99);
-    CU_ASSERT_EQUAL(s->descs[99].use, USE_USED);
-    use_clear(&s->descs[99].use, USE_USED);
+    CU_ASSERT_EQUAL(use_count(s->descs[99].use), 2);
+    use_clear(&s->descs[99].use, USE_USES);
     CU_ASSERT_EQUAL(evict(s), 99);
     CU_ASSERT_EQUAL(evict(s), 1);
     CU_ASSERT_EQUAL(queue_nr(&s->q), 97);
@@ -507,11 +552,13 @@ static void c31_counter_that_wraps_brings_no_lease_back(void)
     T(object_of_many_pages_costs_less_than_a_byte_each)                                            \
     T(walk_finds_what_was_there_although_pages_come_and_go)                                        \
     T(pages_not_asked_for_go_in_the_order_they_came)                                               \
-    T(pages_asked_for_outlive_a_scan)                                                              \
-    T(main_queue_gives_a_second_chance_and_not_a_third)                                            \
+    T(pages_used_twice_outlive_a_scan)                                                             \
+    T(page_used_once_does_not_outlive_the_small_queue)                                             \
+    T(queue_that_is_wished_for_is_asked_first)                                                     \
+    T(page_of_the_main_queue_goes_round_once_for_each_use)                                         \
     T(pinned_pages_and_a_queue_of_them_are_left_alone)                                             \
     T(dead_pages_go_first_though_they_were_asked_for)                                              \
-    T(page_takes_the_place_of_the_one_it_replaces)                                                 \
+    T(page_takes_the_place_of_the_one_it_replaces_and_is_used_once_more)                           \
     T(ghosts_are_found_once_and_the_oldest_are_forgotten)                                          \
     T(c31_counter_that_wraps_brings_no_lease_back)
 
