@@ -44,7 +44,7 @@ STORE_SRC    := daemon/store/segment.c daemon/store/super.c daemon/store/desc.c 
                 daemon/store/page_hash_avx2.c daemon/store/page_copy.c \
                 daemon/store/page_copy_avx2.c
 ENGINE_SRC   := daemon/engine/table.c daemon/engine/slab.c daemon/engine/object_index.c \
-                daemon/engine/queue.c daemon/engine/ghost.c daemon/engine/claim.c \
+                daemon/engine/queue.c daemon/engine/ghost.c daemon/engine/miniature.c daemon/engine/tuner.c daemon/engine/claim.c \
                 daemon/engine/shard.c daemon/engine/tomb.c daemon/engine/victim.c \
                 daemon/engine/reclaim.c daemon/engine/reserve.c daemon/engine/pool.c daemon/engine/pool_ops.c \
                 daemon/engine/account.c daemon/engine/shared.c daemon/engine/put.c \
@@ -91,7 +91,7 @@ UNIT_TESTS := ring_test codec_test control_message_test log_test notify_test sto
               frontend_answer_test frontend_local_test frontend_patience_test frontend_ring_test frontend_room_test frontend_text_test frontend_tool_test frontend_where_test \
               local_transport_test local_hostile_test local_restart_test heartbeat_test \
               daemon_options_test local_fence_test session_kill_test
-UNIT_TESTS += engine_page_test engine_shared_test engine_flush_test engine_table_test engine_evict_test
+UNIT_TESTS += engine_page_test engine_shared_test engine_flush_test engine_table_test engine_evict_test engine_tuner_test
 UNIT_TESTS += engine_recover_test engine_stress_test
 UNIT_TESTS += schema_nodes_test schema_value_test schema_states_test xen_transport_test keeper_test
 UNIT_TESTS += control_policy_test control_handle_test control_grant_test control_book_test control_command_test

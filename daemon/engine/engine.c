@@ -3,7 +3,7 @@
 
 #include "daemon/engine/recover.h"
 #include "daemon/engine/shard.h"
-#include "daemon/engine/tomb.h"
+#include "daemon/engine/tuner.h"
 
 /* Shards for each worker: two workers meet on one of 32 locks in a few of a hundred operations. */
 #define SHARDS_PER_WORKER 16u
@@ -82,9 +82,11 @@ struct engine *engine_create(struct store *store, const struct engine_config *co
 
 static void pools_free(struct engine *e)
 {
-    for (uint32_t i = 0; e->pools && i < e->nr_pools; i++)
+    for (uint32_t i = 0; e->pools && i < e->nr_pools; i++) {
         heap_give(&e->heap, atomic_load_explicit(&e->pools[i].parts, memory_order_relaxed),
                   e->nr_shards, sizeof(struct pool_part));
+        tuner_free(e, &e->pools[i]);
+    }
 }
 
 void engine_destroy(struct engine *e)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/engine/seat.h"
 #include "daemon/engine/shard.h"
+#include "daemon/engine/tuner.h"
 
 /*
  * Of a frame, so many lines are asked for as soon as the page is guessed; the processor finds
@@ -146,6 +147,8 @@ enum tmemif_status engine_get_begin(struct engine *e, const struct page_op *op,
         *leased_out = true;
     }
     lock_drop(&s->lock);
+    if (tuner_wants(p, h.page_hash))
+        tuner_get(p, h.page_hash, hit);
     if (!hit)
         return TMEMIF_MISS;
     if (!is_proved(e, &get, &h)) {

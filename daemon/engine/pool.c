@@ -5,6 +5,7 @@
 
 #include "daemon/engine/reclaim.h"
 #include "daemon/engine/shard.h"
+#include "daemon/engine/tuner.h"
 
 /*
  * How far a new epoch's floor is ahead of the generations that puts have taken, to begin with; it
@@ -68,6 +69,8 @@ bool pool_set_up(struct engine *e, uint16_t slot, const struct pool_owner *owner
     } else {
         parts_reset(e, p);
     }
+    if (!tuner_set_up(e, p, flags & TMEMIF_POOL_PERSISTENT))
+        return false;
     atomic_store_explicit(&p->flags, flags, memory_order_relaxed);
     atomic_store_explicit(&p->claim, claim_for(e, owner), memory_order_relaxed);
     p->account = owner->account;

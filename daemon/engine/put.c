@@ -4,6 +4,7 @@
 #include "daemon/engine/reserve.h"
 #include "daemon/engine/seat.h"
 #include "daemon/engine/shard.h"
+#include "daemon/engine/tuner.h"
 #include "daemon/engine/victim.h"
 
 /* Pages evicted, or slices reclaimed, for one put at most. */
@@ -336,6 +337,8 @@ enum tmemif_status engine_put_commit(struct engine *e, struct engine_put *put)
     lock_drop(&s->lock);
     if (rc != TMEMIF_OK)
         put_give_back(e, put);
+    else if (tuner_wants(p, h.page_hash))
+        tuner_put(p, h.page_hash, new.old != LAYOUT_NONE);
     dead_pages_free(e, &dead);
     return rc;
 }

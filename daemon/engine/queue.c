@@ -9,6 +9,9 @@
 /* Pinned pages stepped over for one victim; a worker pins one at a time. */
 #define PINNED_MOST 64u
 
+const struct queue_rule queue_generous = {.small_percent = 30, .uses_to_pass = 1};
+const struct queue_rule queue_strict = {.small_percent = 10, .uses_to_pass = 2};
+
 static struct page_list *list_of(struct queue *q, const struct desc *d)
 {
     return d->use & USE_MAIN ? &q->main : &q->small;

@@ -31,6 +31,12 @@ struct queue_rule {
     uint32_t uses_to_pass;  /* from the small to the main queue */
 };
 
+/*
+ * A long small queue that one use suffices to leave keeps what is asked for again
+ * soon; a short one and two uses keep a scan, or a loop, from washing out the rest.
+ */
+extern const struct queue_rule queue_generous, queue_strict;
+
 #define QUEUE_USES_MOST 3u /* that are counted */
 
 /* Is a page of the small queues to go, and not one of the main ones? @nr_small, @nr_main: all. */

@@ -55,6 +55,8 @@ enum pool_state {
     POOL_DRAINING, /* destroyed; its pages are being reclaimed */
 };
 
+struct tuner;
+
 struct pool {
     _Atomic uint32_t state; /* enum pool_state */
     _Atomic uint32_t flags; /* TMEMIF_POOL_* */
@@ -63,6 +65,9 @@ struct pool {
     struct claim *_Atomic claim;
     /* nr_shards of them; made with the slot's first pool and kept, for others read them unlocked */
     struct pool_part *_Atomic parts;
+    const struct queue_rule *_Atomic rule; /* chosen by the tuner, which stays with the slot too */
+    struct tuner *_Atomic tuner;
+    _Atomic uint32_t sample_below; /* of the hashes that the tuner is shown; see tuner.h */
     /* below: engine.lock */
     account_nr account; /* owner, or LAYOUT_NONE: shared */
     uint32_t pool_id;   /* the owner's */
@@ -218,13 +223,9 @@ static inline bool pool_gives_leases(const struct pool *p)
     return pool_flags(p) & (TMEMIF_POOL_SHARED | TMEMIF_POOL_LEASED);
 }
 
-/* A page of each ten in the small queues; two uses to leave them for the main ones. */
-static const struct queue_rule QUEUE_RULE = {.small_percent = 10, .uses_to_pass = 2};
-
 static inline const struct queue_rule *pool_rule(const struct pool *p)
 {
-    (void)p;
-    return &QUEUE_RULE;
+    return atomic_load_explicit(&p->rule, memory_order_relaxed);
 }
 
 static inline uint32_t pool_epoch(const struct pool *p)

@@ -2,6 +2,7 @@
 #include "daemon/engine/victim.h"
 
 #include "daemon/engine/shard.h"
+#include "daemon/engine/tuner.h"
 
 /* A choice of pool, shard and queue is good for so many pages: choosing reads what all write. */
 #define CHOICE_PAGES_MOST 16u
@@ -84,7 +85,7 @@ static void settle(struct worker *w, uint32_t shard, bool small, uint32_t nr_her
 }
 
 /* Small or main queue, and a shard by chance: each page in such a queue with the same. */
-static bool choose_queue(const struct engine *e, struct worker *w, const struct pool *p)
+static bool choose_queue(const struct engine *e, struct worker *w, struct pool *p)
 {
     struct totals nr = pool_totals(e, p);
     bool small = queue_small_is_due(pool_rule(p), nr.small, nr.main);
@@ -92,6 +93,7 @@ static bool choose_queue(const struct engine *e, struct worker *w, const struct 
 
     if (nr.small + nr.main == 0)
         return false;
+    tuner_note_pressure(p, nr.small + nr.main);
     at = random_below(w, small ? nr.small : nr.main);
     for (uint32_t i = 0; i < e->nr_shards; i++) {
         const struct queue *q = queue_at(p, i);
