@@ -13,6 +13,9 @@
 /* Generations taken for one put before its sum is computed with the lock held. */
 #define GENERATION_TRIES 3u
 
+/* Puts for each shard before the shards are levelled again. */
+#define PUTS_PER_SHARD 16u
+
 static void count_refused(struct engine *e, struct shard *s, struct pool *p)
 {
     struct pool_part *part = pool_part_of(e, p, s);
@@ -118,6 +121,15 @@ static bool is_admitted(struct engine *e, const struct handle *h)
     return false;
 }
 
+/* Each worker does it, so seldom that a put pays for a sixteenth of a shard. */
+static void level_now_and_then(struct engine *e, struct worker *w)
+{
+    if (w->puts_to_level-- != 0)
+        return;
+    w->puts_to_level = PUTS_PER_SHARD * e->nr_shards;
+    shards_level(e);
+}
+
 /* A page with a frame, at the cost of somebody's if need be. */
 static page_nr find_page(struct engine *e, struct worker *w, struct claim *own, bool persistent)
 {
@@ -173,6 +185,7 @@ enum tmemif_status engine_put_begin(struct engine *e, const struct page_op *op,
     put.charged = charge(e, w, put.claim, persistent);
     if (!put.charged && !has_page(e, &h))
         return refuse(e, op, &h, TMEMIF_QUOTA);
+    level_now_and_then(e, w);
     put.page = LAYOUT_NONE;
     if (!persistent || is_admitted(e, &h))
         put.page = find_page(e, w, put.claim, persistent);

@@ -9,7 +9,8 @@
  * main queue is a FIFO in which a page goes round again once for each use.
  *
  * Whether the next page to go is one of a small queue or of a main queue is
- * decided by what the pool has in all shards, not by the shares in one of them.
+ * decided by what the pool has in all shards, not by the shares in one of them;
+ * and of all small queues the one with the oldest page gives it (victim.c).
  *
  * Pages of a persistent pool are all in the small queue, and nobody asks for
  * a victim there: it is the list of what to reclaim when the pool goes.
@@ -23,6 +24,8 @@
 
 struct queue {
     struct page_list small, main;
+    /* Generation of the oldest page of small, if there is one. Others read it without the lock. */
+    _Atomic uint64_t small_since;
 };
 
 /* How pages of a pool are queued. */
@@ -50,6 +53,7 @@ static inline void queue_init(struct queue *q)
 {
     page_list_init(&q->small);
     page_list_init(&q->main);
+    atomic_store_explicit(&q->small_since, 0, memory_order_relaxed);
 }
 
 static inline uint32_t queue_nr(const struct queue *q)

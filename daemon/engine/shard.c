@@ -59,6 +59,26 @@ void shard_fini(struct shard *s)
     ghosts_fini(&s->ghosts);
 }
 
+void shards_level(struct engine *e)
+{
+    uint64_t highest = 0;
+
+    for (uint32_t i = 0; i < e->nr_shards; i++) {
+        uint64_t here = atomic_load_explicit(&e->shards[i].generation, memory_order_relaxed);
+
+        highest = here > highest ? here : highest;
+    }
+    for (uint32_t i = 0; i < e->nr_shards; i++) {
+        _Atomic uint64_t *generation = &e->shards[i].generation;
+        uint64_t here = atomic_load_explicit(generation, memory_order_relaxed);
+
+        while (here < highest &&
+               !atomic_compare_exchange_weak_explicit(generation, &here, highest,
+                                                      memory_order_relaxed, memory_order_relaxed))
+            continue;
+    }
+}
+
 uint32_t *shard_seek(const struct engine *e, const struct shard *s, const struct handle *h)
 {
     struct page_match m = {e, &h->key};

@@ -32,6 +32,13 @@ static inline uint64_t shard_take_generation(struct shard *s)
     return atomic_fetch_add_explicit(&s->generation, 1, memory_order_relaxed) + 1;
 }
 
+/*
+ * Have the generations of all shards go on from the highest of them. Done now
+ * and then, it makes them tell which of two pages came first, about, though
+ * they be in two shards. Any thread, no lock.
+ */
+void shards_level(struct engine *e);
+
 /* The place of the page of @h in the index, dead or not; NULL if there is none. */
 uint32_t *shard_seek(const struct engine *e, const struct shard *s, const struct handle *h);
 

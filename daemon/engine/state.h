@@ -147,7 +147,8 @@ struct worker {
     uint16_t victim_shard;
     uint16_t victim_left;
     bool victim_small; /* in the small queue */
-    char padding[33];
+    uint32_t puts_to_level;
+    char padding[28];
 };
 
 struct engine {

@@ -10,6 +10,9 @@
  */
 #define CHOICE_PART 32u
 
+/* Fewer pages than so in small queues: generations must tell their ages more exactly. */
+#define LEVEL_LEAST 4096u
+
 static uint64_t random_below(struct worker *w, uint64_t limit)
 {
     /* xorshift64: only to spread victims over shards by their size */
@@ -84,28 +87,56 @@ static void settle(struct worker *w, uint32_t shard, bool small, uint32_t nr_her
     w->victim_left = (uint16_t)(nr < CHOICE_PAGES_MOST ? nr : CHOICE_PAGES_MOST);
 }
 
-/* Small or main queue, and a shard by chance: each page in such a queue with the same. */
-static bool choose_queue(const struct engine *e, struct worker *w, struct pool *p)
+/* Of the shards @first and each @step-th from there, the one whose small queue has the oldest page.
+ */
+static bool choose_oldest(const struct engine *e, struct worker *w, const struct pool *p,
+                          uint32_t first, uint32_t step)
 {
-    struct totals nr = pool_totals(e, p);
-    bool small = queue_small_is_due(pool_rule(p), nr.small, nr.main);
-    uint64_t at;
+    uint64_t oldest = UINT64_MAX;
 
-    if (nr.small + nr.main == 0)
-        return false;
-    tuner_note_pressure(p, nr.small + nr.main);
-    at = random_below(w, small ? nr.small : nr.main);
-    for (uint32_t i = 0; i < e->nr_shards; i++) {
+    for (uint32_t i = first; i < e->nr_shards; i += step) {
         const struct queue *q = queue_at(p, i);
-        uint32_t here = page_list_nr(small ? &q->small : &q->main);
+        uint32_t here = page_list_nr(&q->small);
+        uint64_t since = atomic_load_explicit(&q->small_since, memory_order_relaxed);
+
+        if (here == 0 || since >= oldest)
+            continue;
+        oldest = since;
+        settle(w, i, true, here);
+    }
+    return oldest != UINT64_MAX;
+}
+
+/* A shard by chance: each page in a main queue with the same. @nr: of all. */
+static bool choose_main(const struct engine *e, struct worker *w, const struct pool *p, uint64_t nr)
+{
+    uint64_t at = random_below(w, nr);
+
+    for (uint32_t i = 0; i < e->nr_shards; i++) {
+        uint32_t here = page_list_nr(&queue_at(p, i)->main);
 
         if (at < here) {
-            settle(w, i, small, here);
+            settle(w, i, false, here);
             return true;
         }
         at -= here;
     }
     return false; /* they changed under our eyes */
+}
+
+static bool choose_queue(struct engine *e, struct worker *w, struct pool *p)
+{
+    struct totals nr = pool_totals(e, p);
+
+    if (nr.small + nr.main == 0)
+        return false;
+    tuner_note_pressure(p, nr.small + nr.main);
+    if (!queue_small_is_due(pool_rule(p), nr.small, nr.main))
+        return choose_main(e, w, p, nr.main);
+    /* The puts level the shards too, but seldom. */
+    if (nr.small < LEVEL_LEAST)
+        shards_level(e);
+    return choose_oldest(e, w, p, 0, 1);
 }
 
 static bool consider_pool(const struct engine *e, struct worker *w, const struct claim *c,
@@ -142,7 +173,7 @@ static bool choose_pool(const struct engine *e, struct worker *w, const struct c
     return most != 0;
 }
 
-static bool choose(const struct engine *e, struct worker *w, struct claim *only)
+static bool choose(struct engine *e, struct worker *w, struct claim *only)
 {
     struct claim *c = only ? only : victim_choose_claim(e);
 
@@ -172,16 +203,33 @@ static page_nr find_victim(struct engine *e, struct pool *p, struct shard *s, bo
     return page;
 }
 
-static bool evict_from(struct engine *e, const struct worker *w, const struct claim *only)
+/*
+ * The chosen shard, locked. The oldest page is the same for all workers: one
+ * that finds its shard busy takes the oldest of some other shards, by chance.
+ */
+static struct shard *lock_chosen(struct engine *e, struct worker *w)
+{
+    struct shard *s = &e->shards[w->victim_shard];
+
+    if (lock_try(&s->lock))
+        return s;
+    if (w->victim_small)
+        choose_oldest(e, w, &e->pools[w->victim_pool], (uint32_t)random_below(w, e->nr_workers),
+                      e->nr_workers);
+    s = &e->shards[w->victim_shard];
+    lock_take(&s->lock);
+    return s;
+}
+
+static bool evict_from(struct engine *e, struct worker *w, const struct claim *only)
 {
     struct pool *p = &e->pools[w->victim_pool];
-    struct shard *s = &e->shards[w->victim_shard];
+    struct shard *s = lock_chosen(e, w);
     struct handle h;
     uint32_t *slot;
     page_nr page;
     bool free_it;
 
-    lock_take(&s->lock);
     page = find_victim(e, p, s, w->victim_small, only);
     if (page == LAYOUT_NONE) {
         lock_drop(&s->lock);

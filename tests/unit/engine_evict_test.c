@@ -169,6 +169,24 @@ static void page_evicted_too_early_comes_back_to_the_main_queue(void)
     world_end(&w);
 }
 
+/* 600 pages of one object, in one shard, and then 1300 all over: all of the former go, and 300. */
+static void page_that_came_first_goes_first_in_whichever_shard_it_is(void)
+{
+    struct world w = world_make(1000, 0, 1, 32);
+    account_nr a = guest(&w, 1, 0, 1000);
+    uint32_t p = pool(&w, a, INCLUSIVE), found = 0;
+
+    for (uint32_t i = 0; i < 600; i++)
+        CU_ASSERT_EQUAL(put(&w, a, p, 1, i, i), TMEMIF_OK);
+    for (uint32_t i = 0; i < 1300; i++)
+        CU_ASSERT_EQUAL(put(&w, a, p, 100 + i, i, i), TMEMIF_OK);
+    for (uint32_t i = 300; i < 1300; i++)
+        found += get(&w, a, p, 100 + i, i, i) == TMEMIF_OK;
+    /* 1000 but for the coarse clock of the shards */
+    CU_ASSERT(found > 880);
+    world_end(&w);
+}
+
 static void one_object_in_one_shard_can_fill_the_store_and_be_evicted(void)
 {
     struct world w = world_make(2000, 0, 1, 32);
@@ -191,6 +209,7 @@ static void one_object_in_one_shard_can_fill_the_store_and_be_evicted(void)
     T(lowered_maximum_is_reached_by_the_puts_that_follow)                                          \
     T(scan_does_not_wash_out_what_is_asked_for)                                                    \
     T(page_evicted_too_early_comes_back_to_the_main_queue)                                         \
+    T(page_that_came_first_goes_first_in_whichever_shard_it_is)                                    \
     T(one_object_in_one_shard_can_fill_the_store_and_be_evicted)
 
 RUN_TESTS(TESTS)
