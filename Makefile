@@ -417,7 +417,7 @@ ENGINE_BENCH_SRC := tests/bench/engine_bench.c tests/bench/cost.c tests/bench/sc
                     tests/bench/footprint.c tests/bench/wait.c
 POLICY_SRC       := tests/bench/policies/lru.c tests/bench/policies/clock.c \
                     tests/bench/policies/sieve.c tests/bench/policies/s3fifo.c
-EVICT_SRC        := tests/bench/evict.c tests/bench/trace.c tests/bench/policies/ours.c $(POLICY_SRC)
+EVICT_SRC        := tests/bench/evict.c tests/bench/behind.c tests/bench/trace.c tests/bench/policies/ours.c $(POLICY_SRC)
 GENERATE_SRC     := tests/bench/traces/generate.c
 BENCHES          := engine_bench evict generate
 # starts the daemon as tests do, from the place where it is built

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * ours.c - the engine itself as a policy: one guest's private inclusive ephemeral
- * pool that has all frames, with the daemon's number of shards for two workers.
+ * ours.c - the engine itself, with one ephemeral pool that has all frames and the
+ * daemon's number of shards for two workers.
  *
  * 256 neighbouring blocks are an object. Pages hold their block's number, which every hit
  * checks.
@@ -18,35 +18,55 @@
 struct ours {
     struct store *store;
     struct engine *e;
-    account_nr account;
-    uint32_t pool_id;
+    account_nr accounts[OURS_GUESTS];
+    uint32_t pool_ids[OURS_GUESTS];
 };
 
-static void ours_destroy(void *cache)
+static void share(struct ours *c)
 {
-    struct ours *c = cache;
+    static const uint8_t uuid[TMEMIF_UUID_LEN] = {1};
+    const struct policy policy = {.max_pages = PAGES_UNLIMITED, .weight = 1};
 
-    engine_destroy(c->e);
-    store_close(c->store);
-    free(c);
+    MUST(engine_shared_set_policy(c->e, uuid, &policy) == TMEMIF_OK);
+    for (unsigned g = 0; g < OURS_GUESTS; g++) {
+        struct account_key key;
+        uint32_t cursor = c->accounts[g];
+        account_nr account;
+
+        MUST(engine_account_next(c->e, &cursor, &account, &key));
+        MUST(engine_shared_allow(c->e, uuid, &key, RIGHT_FILL) == TMEMIF_OK);
+        MUST(engine_pool_join(c->e, c->accounts[g], uuid, TMEMIF_POOL_SHARED, &c->pool_ids[g]) ==
+             TMEMIF_OK);
+    }
 }
 
-static void *ours_create(uint32_t nr_pages, uint32_t nr_blocks)
+struct ours *ours_make(enum ours_kind kind, uint32_t nr_pages)
 {
     struct store_config stores = {.nr_frames = nr_pages, .nr_filled = nr_pages / 4};
     struct engine_config config = bed_config();
     struct ours *c = calloc(1, sizeof(*c));
     const char *why;
 
-    (void)nr_blocks;
     if (!c)
         return NULL;
     MUST(store_create(&stores, &c->store, &why));
     c->e = engine_create(c->store, &config);
     MUST(c->e != NULL);
-    c->account = bed_guest(c->e, 1);
-    c->pool_id = bed_pool(c->e, c->account, TMEMIF_POOL_INCLUSIVE);
+    for (unsigned g = 0; g < OURS_GUESTS; g++)
+        c->accounts[g] = bed_guest(c->e, g + 1);
+    if (kind == OURS_SHARED)
+        share(c);
+    else
+        c->pool_ids[0] =
+            bed_pool(c->e, c->accounts[0], kind == OURS_INCLUSIVE ? TMEMIF_POOL_INCLUSIVE : 0);
     return c;
+}
+
+void ours_free(struct ours *c)
+{
+    engine_destroy(c->e);
+    store_close(c->store);
+    free(c);
 }
 
 /* Enough of a page that it is no same-filled one; the rest does not matter to eviction. */
@@ -65,12 +85,21 @@ static bool is_stamped(const void *frame, uint64_t block)
     return words[0] == block && words[1] == ~block;
 }
 
-static bool get(struct ours *c, const struct page_op *op, uint64_t block)
+static struct page_op op_of(const struct ours *c, unsigned guest, uint64_t block)
 {
+    return (struct page_op){.account = c->accounts[guest],
+                            .pool_id = c->pool_ids[guest],
+                            .object = {block / BLOCKS_PER_OBJECT},
+                            .index = (uint32_t)(block % BLOCKS_PER_OBJECT)};
+}
+
+bool ours_get(struct ours *c, unsigned guest, uint64_t block)
+{
+    struct page_op op = op_of(c, guest, block);
     struct engine_get get;
     const void *frame;
     uint32_t word;
-    enum tmemif_status rc = engine_get_begin(c->e, op, &get, &frame, &word, NULL, NULL);
+    enum tmemif_status rc = engine_get_begin(c->e, &op, &get, &frame, &word, NULL, NULL);
 
     if (rc == TMEMIF_MISS)
         return false;
@@ -79,27 +108,34 @@ static bool get(struct ours *c, const struct page_op *op, uint64_t block)
     return true;
 }
 
-static void put(struct ours *c, const struct page_op *op, uint64_t block)
+void ours_put(struct ours *c, unsigned guest, uint64_t block)
 {
+    struct page_op op = op_of(c, guest, block);
     struct engine_put put;
     void *frame;
 
-    MUST(engine_put_begin(c->e, op, &put, &frame) == TMEMIF_OK);
+    MUST(engine_put_begin(c->e, &op, &put, &frame) == TMEMIF_OK);
     stamp(frame, block);
     MUST(engine_put_commit(c->e, &put) == TMEMIF_OK);
 }
 
+static void *ours_create(uint32_t nr_pages, uint32_t nr_blocks)
+{
+    (void)nr_blocks;
+    return ours_make(OURS_INCLUSIVE, nr_pages);
+}
+
+static void ours_destroy(void *cache)
+{
+    ours_free(cache);
+}
+
 static bool ours_access(void *cache, const struct access *a)
 {
-    struct ours *c = cache;
-    struct page_op op = {.account = c->account,
-                         .pool_id = c->pool_id,
-                         .object = {a->block / BLOCKS_PER_OBJECT},
-                         .index = (uint32_t)(a->block % BLOCKS_PER_OBJECT)};
-    bool hit = !a->is_write && get(c, &op, a->block);
+    bool hit = !a->is_write && ours_get(cache, 0, a->block);
 
     if (!hit)
-        put(c, &op, a->block);
+        ours_put(cache, 0, a->block);
     return hit;
 }
 
