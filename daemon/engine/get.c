@@ -189,6 +189,8 @@ void engine_get_end(struct engine *e, struct engine_get *get, bool copied)
 
             BUG_UNLESS(slot != NULL && shard_page_at(s, slot) == get->page);
             free_it = shard_kill(e, s, &h, slot);
+            /* It was wanted: should the guest put it again, it is not as any new one. */
+            ghosts_add(&s->ghosts, h.page_hash);
         }
     } else {
         free_it = false;

@@ -32,7 +32,7 @@ struct ghosts {
 bool ghosts_init(struct ghosts *g, struct heap *heap, uint32_t nr);
 void ghosts_fini(struct ghosts *g);
 
-/* The page of @hash was evicted. */
+/* The page of @hash was evicted, or taken out by an exclusive get. */
 void ghosts_add(struct ghosts *g, uint64_t hash);
 /* Was it, lately? The ghost is gone afterwards. */
 bool ghosts_take(struct ghosts *g, uint64_t hash);

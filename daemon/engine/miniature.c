@@ -160,12 +160,12 @@ void miniature_put(struct miniature *m, uint64_t hash)
     move_to(m, at, was_ghost ? MINI_MAIN : MINI_SMALL);
 }
 
-void miniature_remove(struct miniature *m, uint64_t hash)
+void miniature_take(struct miniature *m, uint64_t hash)
 {
     uint16_t at = find(m, hash);
 
-    if (at != NO_ENTRY)
-        forget(m, at);
+    if (is_held(m, at))
+        leave_ghost(m, at);
 }
 
 void miniature_thin(struct miniature *m, uint32_t below)

@@ -53,8 +53,8 @@ bool miniature_get(struct miniature *m, uint64_t hash);
 /* The page is held from now on; another one may have gone for it. Is it held already: no use. */
 void miniature_put(struct miniature *m, uint64_t hash);
 
-/* The page is gone, and not evicted. */
-void miniature_remove(struct miniature *m, uint64_t hash);
+/* The page was asked for and is handed over, if it is held: a ghost stays. */
+void miniature_take(struct miniature *m, uint64_t hash);
 
 /* Forget pages and ghosts whose upper 32 bits of hash are not below @below. */
 void miniature_thin(struct miniature *m, uint32_t below);

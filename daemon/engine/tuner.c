@@ -146,10 +146,8 @@ void tuner_get(struct pool *p, uint64_t page_hash, bool hit)
     strict = miniature_get(&t->strict, page_hash);
     generous = miniature_get(&t->generous, page_hash);
     if (pool_is_exclusive(p)) {
-        if (strict)
-            miniature_remove(&t->strict, page_hash);
-        if (generous)
-            miniature_remove(&t->generous, page_hash);
+        miniature_take(&t->strict, page_hash);
+        miniature_take(&t->generous, page_hash);
     } else if (hit && !(strict && generous)) {
         /* Where it is missed, a put would follow, but here none will come. */
         make_room(p, t);

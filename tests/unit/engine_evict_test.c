@@ -169,6 +169,27 @@ static void page_evicted_too_early_comes_back_to_the_main_queue(void)
     world_end(&w);
 }
 
+static void page_that_was_got_and_is_put_again_outlives_a_scan_in_an_exclusive_pool(void)
+{
+    struct world w = world_make(1000, 0, 1, 2);
+    account_nr a = guest(&w, 1, 0, 1000);
+    uint32_t p = pool(&w, a, 0), found = 0;
+
+    for (uint32_t i = 0; i < 100; i++)
+        CU_ASSERT_EQUAL(put(&w, a, p, 1, i, i), TMEMIF_OK);
+    for (uint32_t i = 0; i < 100; i++)
+        CU_ASSERT_EQUAL(get(&w, a, p, 1, i, i), TMEMIF_OK);
+    CU_ASSERT_EQUAL(ephemeral(&w, a), 0);
+    for (uint32_t i = 0; i < 100; i++)
+        CU_ASSERT_EQUAL(put(&w, a, p, 1, i, i), TMEMIF_OK);
+    for (uint32_t i = 0; i < 5000; i++)
+        CU_ASSERT_EQUAL(put(&w, a, p, 2, i, i), TMEMIF_OK);
+    for (uint32_t i = 0; i < 100; i++)
+        found += get(&w, a, p, 1, i, i) == TMEMIF_OK;
+    CU_ASSERT(found > 90);
+    world_end(&w);
+}
+
 /* 600 pages of one object, in one shard, and then 1300 all over: all of the former go, and 300. */
 static void page_that_came_first_goes_first_in_whichever_shard_it_is(void)
 {
@@ -209,6 +230,7 @@ static void one_object_in_one_shard_can_fill_the_store_and_be_evicted(void)
     T(lowered_maximum_is_reached_by_the_puts_that_follow)                                          \
     T(scan_does_not_wash_out_what_is_asked_for)                                                    \
     T(page_evicted_too_early_comes_back_to_the_main_queue)                                         \
+    T(page_that_was_got_and_is_put_again_outlives_a_scan_in_an_exclusive_pool)                     \
     T(page_that_came_first_goes_first_in_whichever_shard_it_is)                                    \
     T(one_object_in_one_shard_can_fill_the_store_and_be_evicted)
 

@@ -84,14 +84,15 @@ static void miniature_takes_a_page_whose_ghost_it_finds_into_the_main_queue(void
     free(m);
 }
 
-static void miniature_forgets_what_is_removed_and_what_leaves_the_sample(void)
+static void miniature_hands_pages_over_and_forgets_what_leaves_the_sample(void)
 {
     struct miniature *m = miniature_make(&queue_strict, 400);
 
     put_all(m, 0, 400);
-    miniature_remove(m, hash_of(3));
-    miniature_remove(m, hash_of(1000000));
+    miniature_take(m, hash_of(3));
+    miniature_take(m, hash_of(1000000));
     CU_ASSERT_EQUAL(miniature_nr(m), 399);
+    CU_ASSERT_EQUAL(m->ghosts.nr, 1);
     CU_ASSERT_EQUAL(get_all(m, 3, 1), 0);
     miniature_thin(m, UINT32_MAX / 2);
     CU_ASSERT(miniature_nr(m) > 190 && miniature_nr(m) < 210);
@@ -227,7 +228,7 @@ static void persistent_pool_has_no_sample_and_a_slot_begins_anew(void)
     T(miniature_holds_the_last_pages_it_has_room_for)                                              \
     T(miniature_keeps_pages_used_often_enough_from_a_scan)                                         \
     T(miniature_takes_a_page_whose_ghost_it_finds_into_the_main_queue)                             \
-    T(miniature_forgets_what_is_removed_and_what_leaves_the_sample)                                \
+    T(miniature_hands_pages_over_and_forgets_what_leaves_the_sample)                               \
     T(miniature_follows_its_room_down)                                                             \
     T(loop_longer_than_the_pool_makes_it_strict)                                                   \
     T(working_set_that_wanders_makes_the_pool_generous_again)                                      \
