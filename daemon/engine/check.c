@@ -12,6 +12,7 @@
 /* What a scan of the descriptors counts. */
 struct tally {
     uint64_t nr_pages, ephemeral, persistent, filled;
+    uint64_t ephemeral_filled;
 };
 
 static const char *check_page(struct engine *e, struct shard *s, page_nr page, struct tally *sum)
@@ -36,6 +37,7 @@ static const char *check_page(struct engine *e, struct shard *s, page_nr page, s
     else
         sum->ephemeral++;
     sum->filled += d->kind == DESC_FILLED;
+    sum->ephemeral_filled += d->kind == DESC_FILLED && !pool_is_persistent(&e->pools[d->pool]);
     return NULL;
 }
 
@@ -80,7 +82,9 @@ static const char *check_queues(const struct engine *e, const struct shard *s, u
     return NULL;
 }
 
-static const char *check_shard(struct engine *e, struct shard *s, uint64_t *nr_out)
+/* Adds to @nr_out its pages, and those that are ephemeral and take no frame to @filled_out. */
+static const char *check_shard(struct engine *e, struct shard *s, uint64_t *nr_out,
+                               uint64_t *filled_out)
 {
     struct tally sum = {0};
     uint64_t cursor = 0, nr_queued = 0, nr_of_objects = 0;
@@ -107,6 +111,7 @@ static const char *check_shard(struct engine *e, struct shard *s, uint64_t *nr_o
     CHECK(nr_queued == sum.nr_pages, "queues have more or fewer pages than the index");
     CHECK(s->nr_tombs <= shard_tomb_room(e), "a shard has more tombstones than room");
     *nr_out += sum.nr_pages;
+    *filled_out += sum.ephemeral_filled;
     return NULL;
 }
 
@@ -134,9 +139,10 @@ static uint64_t part_pages(const struct engine *e, const struct pool *p)
     return nr;
 }
 
-static const char *check_claims(const struct engine *e)
+static const char *check_claims(const struct engine *e, uint64_t nr_filled)
 {
     uint32_t nr_shared = atomic_load_explicit(&e->shared_end, memory_order_relaxed);
+    uint64_t filled = 0;
 
     for (uint32_t i = 0; i < e->nr_accounts + nr_shared; i++) {
         const struct claim *c = &e->claims[i];
@@ -157,7 +163,9 @@ static const char *check_claims(const struct engine *e)
         }
         CHECK(persistent == claim_read(&c->persistent), "persistent pages are charged wrong");
         CHECK(ephemeral == claim_read(&c->ephemeral), "ephemeral pages are charged wrong");
+        filled += claim_read(&c->filled);
     }
+    CHECK(filled == nr_filled, "ephemeral pages without a frame are miscounted");
     return NULL;
 }
 
@@ -210,15 +218,15 @@ static const char *check_tombstones(struct engine *e)
 
 const char *engine_check(struct engine *e)
 {
-    uint64_t nr_pages = 0;
+    uint64_t nr_pages = 0, nr_filled = 0;
     const char *why = NULL;
 
     for (uint32_t i = 0; !why && i < e->nr_shards; i++)
-        why = check_shard(e, &e->shards[i], &nr_pages);
+        why = check_shard(e, &e->shards[i], &nr_pages, &nr_filled);
     if (!why)
         why = check_store(e, nr_pages);
     if (!why)
-        why = check_claims(e);
+        why = check_claims(e, nr_filled);
     if (!why)
         why = check_seats(e);
     if (!why)

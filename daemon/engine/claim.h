@@ -18,6 +18,7 @@
 
 struct claim {
     _Atomic uint64_t persistent, ephemeral; /* pages charged */
+    _Atomic uint64_t filled;                /* ephemeral ones that take no frame */
     _Atomic uint64_t quota, min, max;       /* struct policy */
     _Atomic uint32_t weight;
     /* Its pools that drain and its tombstones: while there are any, memory may come back. */

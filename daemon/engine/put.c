@@ -9,6 +9,8 @@
 
 /* Pages evicted, or slices reclaimed, for one put at most. */
 #define ROOM_TRIES 64u
+/* The same until there is a frame: pages of one word over and over go in vain, as they come up. */
+#define FRAME_TRIES 1024u
 
 /* Generations taken for one put before its sum is computed with the lock held. */
 #define GENERATION_TRIES 3u
@@ -133,7 +135,7 @@ static void level_now_and_then(struct engine *e, struct worker *w)
 /* A page with a frame, at the cost of somebody's if need be. */
 static page_nr find_page(struct engine *e, struct worker *w, struct claim *own, bool persistent)
 {
-    for (unsigned tries = 0; tries < ROOM_TRIES; tries++) {
+    for (unsigned tries = 0; tries < FRAME_TRIES; tries++) {
         page_nr page = store_page_alloc(e->store, DESC_FRAME);
 
         if (page != LAYOUT_NONE)

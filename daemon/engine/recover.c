@@ -173,16 +173,6 @@ static bool page_is_kept(const struct engine *e, const struct desc *d)
     return live_generation(d->live) >= store_pools(e->store)[d->pool].floor;
 }
 
-static void page_count(struct engine *e, struct shard *s, const struct desc *d, uint64_t by)
-{
-    if (pool_is_persistent(&e->pools[d->pool]))
-        s->nr_persistent += by;
-    else
-        s->nr_ephemeral += by;
-    if (d->kind == DESC_FILLED)
-        s->nr_filled += by;
-}
-
 /* Its descriptor is whole; its bytes are looked at before it is served. */
 static void page_doubt(struct engine *e, page_nr page)
 {
@@ -210,8 +200,8 @@ static void page_settle(struct engine *e, struct shard *s, const struct handle *
             store_page_free(e->store, other);
         return;
     }
-    page_count(e, s, &e->descs[page], 1);
-    page_count(e, s, &e->descs[other], UINT64_MAX);
+    shard_count_page(e, s, &e->descs[page], 1);
+    shard_count_page(e, s, &e->descs[other], UINT64_MAX);
     page_doubt(e, page);
     table_replace(&s->pages, slot, page);
     object_index_swing(&s->objects, h, other, page);
@@ -238,7 +228,7 @@ static bool page_index(struct engine *e, page_nr page)
     if (!table_insert(&s->pages, h.page_hash, page))
         return false;
     queue_push(&pool_part_of(e, p, s)->queue, e->links, e->descs, page, false);
-    page_count(e, s, d, 1);
+    shard_count_page(e, s, d, 1);
     page_doubt(e, page);
     claim_charge_found(pool_claim(p), pool_is_persistent(p));
     return true;

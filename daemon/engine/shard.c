@@ -109,14 +109,20 @@ bool shard_page_is_dead(const struct engine *e, const struct shard *s, page_nr p
            (s->nr_tombs && is_under_tombstone(s, d));
 }
 
-static void count_page(struct shard *s, const struct desc *d, bool persistent, uint64_t by)
+void shard_count_page(struct engine *e, struct shard *s, const struct desc *d, uint64_t by)
 {
+    const struct pool *p = &e->pools[d->pool];
+    bool persistent = pool_is_persistent(p);
+
     if (persistent)
         s->nr_persistent += by;
     else
         s->nr_ephemeral += by;
-    if (d->kind == DESC_FILLED)
-        s->nr_filled += by;
+    if (d->kind != DESC_FILLED)
+        return;
+    s->nr_filled += by;
+    if (!persistent)
+        atomic_fetch_add_explicit(&pool_claim(p)->filled, by, memory_order_relaxed);
 }
 
 bool shard_enter(struct engine *e, struct shard *s, const struct handle *h,
@@ -143,7 +149,7 @@ bool shard_enter(struct engine *e, struct shard *s, const struct handle *h,
         desc_make_live(d, &h->key, d->kind, new->sum, new->generation);
         queue_push(queue, e->links, e->descs, new->page,
                    !persistent && ghosts_take(&s->ghosts, h->page_hash));
-        count_page(s, d, persistent, 1);
+        shard_count_page(e, s, d, 1);
         return true;
     }
 
@@ -160,8 +166,8 @@ bool shard_enter(struct engine *e, struct shard *s, const struct handle *h,
         queue_push(queue, e->links, e->descs, new->page, false);
     }
     desc_make_dead(old);
-    count_page(s, d, persistent, 1);
-    count_page(s, old, persistent, UINT64_MAX);
+    shard_count_page(e, s, d, 1);
+    shard_count_page(e, s, old, UINT64_MAX);
     claim_uncharge(pool_claim(p), persistent);
     *free_old_out = (old->use & USE_PINS) == 0;
     return true;
@@ -177,7 +183,7 @@ bool shard_remove(struct engine *e, struct shard *s, const struct handle *h, uin
     object_index_remove(&s->objects, h, page);
     queue_remove(&pool_part_of(e, p, s)->queue, e->links, e->descs, page);
     desc_make_dead(d);
-    count_page(s, d, pool_is_persistent(p), UINT64_MAX);
+    shard_count_page(e, s, d, UINT64_MAX);
     return (d->use & USE_PINS) == 0;
 }
 

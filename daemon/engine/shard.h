@@ -95,6 +95,9 @@ static inline page_nr shard_page_at(const struct shard *s, const uint32_t *slot)
     return table_value(&s->pages, *slot);
 }
 
+/* Count the page of @d, 1 or with UINT64_MAX -1, for the shard and its pool's claim. */
+void shard_count_page(struct engine *e, struct shard *s, const struct desc *d, uint64_t by);
+
 /* Is a page that stands in the index dead, by a new epoch of its pool or a tombstone? */
 bool shard_page_is_dead(const struct engine *e, const struct shard *s, page_nr page);
 

@@ -164,7 +164,8 @@ struct engine {
     struct shard *shards;
     struct page_link *links;
     struct doubts doubts;
-    struct tomb *tombs; /* shard_tomb_room() for each shard, in one piece: memory comes when it is used */
+    struct tomb
+        *tombs; /* shard_tomb_room() for each shard, in one piece: memory comes when it is used */
     struct worker *workers;
 
     struct lock lock;

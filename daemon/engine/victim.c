@@ -30,10 +30,14 @@ struct best {
 
 static void consider(struct best *best, struct claim *c)
 {
-    uint64_t pages = claim_read(&c->ephemeral);
+    uint64_t pages = claim_read(&c->ephemeral), filled = claim_read(&c->filled);
     uint32_t weight = atomic_load_explicit(&c->weight, memory_order_relaxed);
 
     if (pages == 0 || pages <= claim_read(&c->min))
+        return;
+    /* Frames are what is short: who holds none has nothing to give. */
+    pages = pages > filled ? pages - filled : 0;
+    if (pages == 0)
         return;
     if (!best->claim || claim_owes_more(pages, weight, best->pages, best->weight))
         *best = (struct best){.claim = c, .pages = pages, .weight = weight};

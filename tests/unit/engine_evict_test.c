@@ -129,6 +129,42 @@ static void lowered_maximum_is_reached_by_the_puts_that_follow(void)
     world_end(&w);
 }
 
+static enum tmemif_status put_zeros(struct world *w, account_nr a, uint32_t p, uint32_t index)
+{
+    struct page_op op = op_of(a, p, 2, index);
+    struct engine_put put;
+    void *frame;
+    enum tmemif_status rc = engine_put_begin(w->e, &op, &put, &frame);
+
+    if (rc != TMEMIF_OK)
+        return rc;
+    memset(frame, 0, TMEMIF_PAGE_SIZE);
+    return engine_put_commit(w->e, &put);
+}
+
+/* Pages of one word take no frame, so evicting them makes room for nobody. */
+static void guest_full_of_zeros_neither_loses_them_nor_keeps_frames_from_others(void)
+{
+    struct world w = world_make(2000, 4000, 1, 4);
+    account_nr zeros = guest(&w, 1, 0, PAGES_UNLIMITED), last = guest(&w, 2, 500, 0);
+    uint32_t z = pool(&w, zeros, INCLUSIVE), kept = pool(&w, last, TMEMIF_POOL_PERSISTENT);
+
+    for (uint32_t i = 0; i < 3000; i++)
+        CU_ASSERT_EQUAL(put_zeros(&w, zeros, z, i), TMEMIF_OK);
+    for (unsigned g = 0; g < 10; g++) {
+        account_nr a = guest(&w, 10 + g, 0, PAGES_UNLIMITED);
+        uint32_t p = pool(&w, a, INCLUSIVE);
+
+        for (uint32_t i = 0; i < 250; i++)
+            CU_ASSERT_EQUAL(put(&w, a, p, 1, i, i), TMEMIF_OK);
+    }
+    for (uint32_t i = 0; i < 500; i++)
+        CU_ASSERT_EQUAL(put(&w, last, kept, 1, i, i), TMEMIF_OK);
+    CU_ASSERT_EQUAL(ephemeral(&w, zeros), 3000);
+    CU_ASSERT(is_sound(&w));
+    world_end(&w);
+}
+
 static void scan_does_not_wash_out_what_is_asked_for(void)
 {
     struct world w = world_make(1000, 0, 1, 2);
@@ -228,6 +264,7 @@ static void one_object_in_one_shard_can_fill_the_store_and_be_evicted(void)
     T(minimum_is_never_taken_by_others)                                                            \
     T(maximum_is_kept_by_evicting_from_oneself)                                                    \
     T(lowered_maximum_is_reached_by_the_puts_that_follow)                                          \
+    T(guest_full_of_zeros_neither_loses_them_nor_keeps_frames_from_others)                         \
     T(scan_does_not_wash_out_what_is_asked_for)                                                    \
     T(page_evicted_too_early_comes_back_to_the_main_queue)                                         \
     T(page_that_was_got_and_is_put_again_outlives_a_scan_in_an_exclusive_pool)                     \
