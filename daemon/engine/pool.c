@@ -14,6 +14,9 @@
  */
 #define FLOOR_AHEAD 64u
 
+/* Pools of one account that follow the better rule (tuner.h). */
+#define POOLS_TUNED 2u
+
 static enum tmemif_status slot_find_free(const struct engine *e, uint16_t *slot_out)
 {
     for (uint32_t i = 0; i < e->nr_pools; i++) {
@@ -56,6 +59,13 @@ static struct claim *claim_for(struct engine *e, const struct pool_owner *owner)
                                          : &e->claims[e->nr_accounts + owner->shared];
 }
 
+/* A guest's first pools, and the shared ones, which the operator has allowed. */
+static bool is_tuned(const struct pool_owner *owner, uint32_t flags)
+{
+    return !(flags & TMEMIF_POOL_PERSISTENT) &&
+           (owner->account == LAYOUT_NONE || owner->pool_id < POOLS_TUNED);
+}
+
 bool pool_set_up(struct engine *e, uint16_t slot, const struct pool_owner *owner, uint32_t flags)
 {
     struct pool *p = &e->pools[slot];
@@ -69,8 +79,7 @@ bool pool_set_up(struct engine *e, uint16_t slot, const struct pool_owner *owner
     } else {
         parts_reset(e, p);
     }
-    if (!tuner_set_up(e, p, flags & TMEMIF_POOL_PERSISTENT))
-        return false;
+    tuner_set_up(e, p, is_tuned(owner, flags));
     atomic_store_explicit(&p->flags, flags, memory_order_relaxed);
     atomic_store_explicit(&p->claim, claim_for(e, owner), memory_order_relaxed);
     p->account = owner->account;

@@ -8,11 +8,26 @@
 /* Destroyed pools of one account whose pages may still be waiting. */
 #define DYING_MOST TMEMIF_MAX_POOLS
 
+/* Pools that an account may have however many others there are. */
+#define POOLS_ALWAYS 4
+
 #define PRIVATE_FLAGS (TMEMIF_POOL_PERSISTENT | TMEMIF_POOL_INCLUSIVE | TMEMIF_POOL_LEASED)
 #define SHARED_FLAGS  (TMEMIF_POOL_PERSISTENT | TMEMIF_POOL_LEASED)
 
 /* Pages that whoever destroys a pool reclaims at once: most pools are empty by then. */
 #define RECLAIM_AT_ONCE 256u
+
+/* Slots are for all: some for each account, more only while half of them are free. */
+static bool may_have_more(const struct engine *e, account_nr account)
+{
+    uint32_t nr_free = 0;
+
+    if (__builtin_popcountll(engine_account_pools(e, account)) < POOLS_ALWAYS)
+        return true;
+    for (uint32_t i = 0; i < e->nr_pools; i++)
+        nr_free += pool_state(&e->pools[i]) == POOL_FREE;
+    return nr_free > e->nr_pools / 2;
+}
 
 static enum tmemif_status create_locked(struct engine *e, account_nr account, uint32_t flags,
                                         uint32_t *pool_id_out)
@@ -25,6 +40,8 @@ static enum tmemif_status create_locked(struct engine *e, account_nr account, ui
         return TMEMIF_NOT_FOUND;
     /* One that creates and destroys faster than its pages are reclaimed waits. */
     if (atomic_load_explicit(&e->claims[account].nr_dying, memory_order_relaxed) >= DYING_MOST)
+        return TMEMIF_TOO_MANY;
+    if (!may_have_more(e, account))
         return TMEMIF_TOO_MANY;
     rc = seat_find_free(e, account, &owner.pool_id);
     if (rc == TMEMIF_OK)

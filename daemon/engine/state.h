@@ -172,6 +172,7 @@ struct engine {
     struct account *accounts;
     uint32_t nr_accounts;
     struct pool *pools;
+    uint32_t nr_tuners; /* that pool slots have; under the lock */
     uint32_t nr_pools;
     struct shared *shared;
     struct member *members;

@@ -17,6 +17,9 @@
  * taken. */
 #define PUTS_FOR_STRICT 192u
 
+/* Guests make pools for nothing, and a tuner takes 33 KiB: so many, 8 MiB together. */
+#define TUNERS_MOST 256u
+
 struct tuner {
     struct lock lock;
     _Atomic uint64_t held; /* pages of the pool when it last had to evict; 0: not since */
@@ -51,24 +54,29 @@ static void reset(struct tuner *t)
     lock_drop(&t->lock);
 }
 
-bool tuner_set_up(struct engine *e, struct pool *p, bool persistent)
+static struct tuner *tuner_make(struct engine *e)
+{
+    struct tuner *t =
+        e->nr_tuners < TUNERS_MOST ? heap_take(&e->heap, 1, sizeof(struct tuner)) : NULL;
+
+    e->nr_tuners += t != NULL;
+    return t;
+}
+
+void tuner_set_up(struct engine *e, struct pool *p, bool wanted)
 {
     struct tuner *t = tuner_of(p);
 
     set_sample(p, 0);
     follow(p, &queue_generous);
-    if (persistent)
-        return true;
-    if (!t) {
-        t = heap_take(&e->heap, 1, sizeof(*t));
-        if (!t)
-            return false;
-    }
+    if (wanted && !t)
+        t = tuner_make(e);
+    if (!wanted || !t)
+        return;
     reset(t);
     /* release: it is set up */
     atomic_store_explicit(&p->tuner, t, memory_order_release);
     set_sample(p, SAMPLE_ALL);
-    return true;
 }
 
 void tuner_free(struct engine *e, struct pool *p)
@@ -180,5 +188,8 @@ void tuner_put(struct pool *p, uint64_t page_hash, bool replaced)
 
 void tuner_note_pressure(struct pool *p, uint64_t nr_pages)
 {
-    atomic_store_explicit(&tuner_of(p)->held, nr_pages, memory_order_relaxed);
+    struct tuner *t = tuner_of(p);
+
+    if (t)
+        atomic_store_explicit(&t->held, nr_pages, memory_order_relaxed);
 }

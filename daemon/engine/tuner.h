@@ -18,13 +18,13 @@
 #include "daemon/engine/state.h"
 
 /*
- * Begin anew for pool @p, persistent or not; the first ephemeral pool in a slot
- * allocates what stays with the slot. False: no memory. Under engine.lock.
+ * Begin anew for pool @p. If it is @wanted, and there are not too many already, a slot is given
+ * what stays with it; a pool without keeps the generous rule. Under engine.lock.
  */
-bool tuner_set_up(struct engine *e, struct pool *p, bool persistent);
+void tuner_set_up(struct engine *e, struct pool *p, bool wanted);
 void tuner_free(struct engine *e, struct pool *p);
 
-/* Is a page of that hash one of the sample? Never, if the pool is persistent. */
+/* Is a page of that hash one of the sample? Never, if the pool has no tuner. */
 static inline bool tuner_wants(const struct pool *p, uint64_t page_hash)
 {
     return page_hash >> 32 < atomic_load_explicit(&p->sample_below, memory_order_relaxed);

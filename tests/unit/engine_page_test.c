@@ -564,6 +564,27 @@ static void every_pool_id_and_no_more_can_be_had(void)
     world_end(&w);
 }
 
+static void guests_that_make_all_the_pools_they_can_leave_some_for_everybody(void)
+{
+    struct world w = world_make(64, 0, 1, 1);
+    uint32_t id, nr = 0;
+    account_nr late;
+
+    for (uint32_t g = 0; g < 200; g++) {
+        account_nr a = guest(&w, 1 + g, 10, 10);
+
+        while (engine_pool_create(w.e, a, PERSISTENT, &id) == TMEMIF_OK)
+            nr++;
+        CU_ASSERT(nr >= 4 * (g + 1));
+    }
+    late = guest(&w, 1000, 10, 10);
+    for (unsigned i = 0; i < 4; i++)
+        CU_ASSERT_EQUAL(engine_pool_create(w.e, late, PERSISTENT, &id), TMEMIF_OK);
+    CU_ASSERT_EQUAL(engine_pool_create(w.e, late, PERSISTENT, &id), TMEMIF_TOO_MANY);
+    CU_ASSERT(is_sound(&w));
+    world_end(&w);
+}
+
 static void pools_made_and_destroyed_for_ever_do_not_use_up_the_table(void)
 {
     struct world w = world_make(512, 0, 1, 2);
@@ -610,6 +631,7 @@ static void pools_made_and_destroyed_for_ever_do_not_use_up_the_table(void)
     T(c23_page_that_is_being_copied_is_not_evicted)                                                \
     T(c26_guest_reaches_no_pool_of_another)                                                        \
     T(c27_guest_that_is_gone_leaves_no_page)                                                       \
+    T(guests_that_make_all_the_pools_they_can_leave_some_for_everybody)                            \
     T(every_pool_id_and_no_more_can_be_had)                                                        \
     T(pools_made_and_destroyed_for_ever_do_not_use_up_the_table)
 

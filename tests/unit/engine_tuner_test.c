@@ -200,6 +200,25 @@ static void sample_grows_again_when_a_pool_shrinks(void)
     world_end(&w);
 }
 
+static void guests_that_make_many_pools_do_not_make_many_miniatures(void)
+{
+    struct world w = world_make(64, 0, 1, 1);
+    uint32_t id, nr = 0;
+
+    for (uint32_t g = 0; g < 200; g++) {
+        account_nr a = guest(&w, 1 + g, 0, 10);
+
+        for (unsigned i = 0; i < 4; i++)
+            CU_ASSERT_EQUAL(engine_pool_create(w.e, a, 0, &id), TMEMIF_OK);
+    }
+    for (uint32_t i = 0; i < w.e->nr_pools; i++)
+        nr += w.e->pools[i].tuner != NULL;
+    CU_ASSERT_EQUAL(nr, 256);
+    CU_ASSERT_EQUAL(w.e->nr_tuners, nr);
+    CU_ASSERT(is_sound(&w));
+    world_end(&w);
+}
+
 static void persistent_pool_has_no_sample_and_a_slot_begins_anew(void)
 {
     struct world w = world_make(1000, 0, 1, 4);
@@ -234,6 +253,7 @@ static void persistent_pool_has_no_sample_and_a_slot_begins_anew(void)
     T(working_set_that_wanders_makes_the_pool_generous_again)                                      \
     T(sample_shrinks_as_a_pool_grows_and_is_all_of_a_small_one)                                    \
     T(sample_grows_again_when_a_pool_shrinks)                                                      \
+    T(guests_that_make_many_pools_do_not_make_many_miniatures)                                     \
     T(persistent_pool_has_no_sample_and_a_slot_begins_anew)
 
 RUN_TESTS(TESTS)
