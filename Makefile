@@ -67,10 +67,10 @@ DAEMON_MAIN  := daemon/main.c
 
 LIB_SRC  := frontend/lib/answer.c frontend/lib/async.c frontend/lib/attach_local.c \
             frontend/lib/attach_xen.c frontend/lib/batch.c frontend/lib/beat.c \
-            frontend/lib/handle.c frontend/lib/log.c frontend/lib/open.c frontend/lib/page.c \
-            frontend/lib/pool.c frontend/lib/reconnect.c frontend/lib/request.c \
-            frontend/lib/ring.c frontend/lib/room.c frontend/lib/status.c frontend/lib/where.c \
-            frontend/lib/xen_nodes.c frontend/lib/xen_share.c
+            frontend/lib/finished.c frontend/lib/handle.c frontend/lib/handle_life.c \
+            frontend/lib/log.c frontend/lib/open.c frontend/lib/page.c frontend/lib/pool.c \
+            frontend/lib/reconnect.c frontend/lib/request.c frontend/lib/ring.c frontend/lib/room.c \
+            frontend/lib/status.c frontend/lib/where.c frontend/lib/xen_nodes.c frontend/lib/xen_share.c
 TOOL_SRC := frontend/tool/main.c frontend/tool/guest.c frontend/tool/guest_pool.c \
             frontend/tool/guest_page.c frontend/tool/guest_bench.c \
             frontend/tool/output.c frontend/tool/progress.c frontend/tool/text.c \

@@ -1,156 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "frontend/lib/async.h"
-
+/* Operations that nobody waits for inside a call: submit, xentmem_fd(), reap. */
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "frontend/lib/clock.h"
+#include "frontend/lib/finished.h"
 #include "frontend/lib/reconnect.h"
 #include "frontend/lib/request.h"
 #include "frontend/lib/ring.h"
-
-/* What an event of epoll_fd is about: a ring's number, or one of these. */
-enum watched {
-    WATCHED_BELL = TMEMIF_MAX_RINGS,
-    WATCHED_TIMER,
-    WATCHED_DEATH,
-    WATCHED_ATTACH,
-};
-
-static int watch(struct xentmem *t, int fd, unsigned what)
-{
-    struct epoll_event event = {.events = EPOLLIN, .data.u32 = what};
-
-    return epoll_ctl(t->finished.epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? errno : 0;
-}
-
-int async_init(struct xentmem *t)
-{
-    struct finished *f = &t->finished;
-    int error;
-
-    pthread_mutex_init(&f->lock, NULL);
-    f->last = &f->first;
-    f->bell_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    f->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    f->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (f->bell_fd < 0 || f->timer_fd < 0 || f->epoll_fd < 0)
-        return errno;
-    error = watch(t, f->bell_fd, WATCHED_BELL);
-    if (!error)
-        error = watch(t, f->timer_fd, WATCHED_TIMER);
-    if (!error)
-        error = watch(t, t->death_fd, WATCHED_DEATH);
-    if (!error)
-        async_watch(t, true);
-    return error;
-}
-
-void async_fini(struct xentmem *t, bool forked)
-{
-    struct finished *f = &t->finished;
-
-    if (f->epoll_fd >= 0)
-        close(f->epoll_fd);
-    if (f->timer_fd >= 0)
-        close(f->timer_fd);
-    if (f->bell_fd >= 0)
-        close(f->bell_fd);
-    if (f->last && !forked)
-        pthread_mutex_destroy(&f->lock);
-}
-
-void async_watch(struct xentmem *t, bool on)
-{
-    struct attach *a = t->attach;
-
-    /* an error here is memory: the timer will find what the descriptor does not tell */
-    for (unsigned i = 0; i < a->nr_rings; i++) {
-        if (on)
-            watch(t, a->wait_fds[i], i);
-        else
-            epoll_ctl(t->finished.epoll_fd, EPOLL_CTL_DEL, a->wait_fds[i], NULL);
-    }
-    if (on)
-        watch(t, a->event_fd, WATCHED_ATTACH);
-    else
-        epoll_ctl(t->finished.epoll_fd, EPOLL_CTL_DEL, a->event_fd, NULL);
-}
-
-void async_timer(struct xentmem *t, int ms)
-{
-    struct itimerspec when = {
-        .it_value = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L + 1}};
-
-    if (ms < 0 || atomic_load(&t->finished.nr_open) == 0)
-        return;
-    atomic_store(&t->finished.timer_set, true);
-    timerfd_settime(t->finished.timer_fd, 0, &when, NULL);
-}
-
-/* ---- the list of finished operations ---- */
-
-void async_finished(struct xentmem *t, struct call *call)
-{
-    struct finished *f = &t->finished;
-
-    pthread_mutex_lock(&f->lock);
-    call->next = NULL;
-    *f->last = call;
-    f->last = &call->next;
-    pthread_mutex_unlock(&f->lock);
-}
-
-/* bell_fd is to be readable exactly if the list is not empty. Under the lock. */
-static void set_bell(struct finished *f)
-{
-    uint64_t one = 1;
-    ssize_t r;
-
-    if (f->first && !f->bell_rung) {
-        r = write(f->bell_fd, &one, sizeof(one));
-        f->bell_rung = r == (ssize_t)sizeof(one);
-    } else if (!f->first && f->bell_rung) {
-        r = read(f->bell_fd, &one, sizeof(one));
-        f->bell_rung = false;
-    }
-}
-
-void async_ring_bell(struct xentmem *t)
-{
-    struct finished *f = &t->finished;
-
-    if (atomic_load(&f->nr_open) == 0)
-        return;
-    pthread_mutex_lock(&f->lock);
-    set_bell(f);
-    pthread_mutex_unlock(&f->lock);
-}
-
-/* Up to @max finished calls as a list. */
-static struct call *take_finished(struct xentmem *t, unsigned max)
-{
-    struct finished *f = &t->finished;
-    struct call *first, **end;
-
-    pthread_mutex_lock(&f->lock);
-    first = f->first;
-    end = &f->first;
-    for (unsigned nr = 0; nr < max && *end; nr++)
-        end = &(*end)->next;
-    f->first = *end;
-    if (!f->first)
-        f->last = &f->first;
-    if (first)
-        *end = NULL;
-    set_bell(f);
-    pthread_mutex_unlock(&f->lock);
-    return first;
-}
 
 /* Hand a finished operation back to its user. */
 static struct xentmem_op *release(struct xentmem *t, struct call *call)
@@ -170,7 +29,7 @@ static struct xentmem_op *release(struct xentmem *t, struct call *call)
 
 static unsigned reap_finished(struct xentmem *t, struct xentmem_op **ops_out, unsigned max)
 {
-    struct call *call = take_finished(t, max);
+    struct call *call = finished_take(t, max);
     unsigned nr = 0;
 
     while (call) {
@@ -195,7 +54,7 @@ static void look_at_deadlines(struct xentmem *t)
         if (deadline < earliest)
             earliest = deadline;
     }
-    async_timer(t, deadline_left_ms(earliest));
+    finished_timer(t, deadline_left_ms(earliest));
 }
 
 static void take_timer(struct xentmem *t)
@@ -254,16 +113,6 @@ static bool is_watched(struct xentmem *t)
     return atomic_load(&t->finished.fd_lent) || atomic_load(&t->finished.nr_asleep) != 0;
 }
 
-static bool has_finished(struct finished *f)
-{
-    bool has;
-
-    pthread_mutex_lock(&f->lock);
-    has = f->first != NULL;
-    pthread_mutex_unlock(&f->lock);
-    return has;
-}
-
 /* Look for answers for a while, if that has paid lately. */
 static bool look(struct xentmem *t, uint64_t started, unsigned us)
 {
@@ -272,7 +121,7 @@ static bool look(struct xentmem *t, uint64_t started, unsigned us)
     do {
         for (unsigned i = 0; i < 10; i++) {
             collect_all(t);
-            if (has_finished(&t->finished))
+            if (finished_any(&t->finished))
                 return true;
             patience_relax();
         }
@@ -290,11 +139,11 @@ static void wait_for_events(struct xentmem *t, uint64_t deadline)
         atomic_fetch_add(&f->nr_asleep, 1);
         /* what came before the manager knew that we sleep is on the list then */
         collect_and_arm_all(t);
-        take_events(t, has_finished(f) ? 0 : deadline_left_ms(deadline));
+        take_events(t, finished_any(f) ? 0 : deadline_left_ms(deadline));
         atomic_fetch_sub(&f->nr_asleep, 1);
         collect_all(t);
     }
-    if (has_finished(f))
+    if (finished_any(f))
         patience_learn(&f->patience, t->poll_us, clock_us() - started);
 }
 
@@ -308,7 +157,7 @@ int xentmem_fd(struct xentmem *t)
         return handle_return(error);
     atomic_store(&t->finished.fd_lent, true);
     collect_and_arm_all(t);
-    async_ring_bell(t);
+    finished_ring_bell(t);
     return t->finished.epoll_fd;
 }
 
@@ -380,6 +229,6 @@ int xentmem_submit(struct xentmem *t, struct xentmem_op *ops, unsigned nr_ops)
             ring_show(t, &t->rings[i]);
     }
     if (nr && !atomic_load(&t->finished.timer_set))
-        async_timer(t, t->timeout_ms);
+        finished_timer(t, t->timeout_ms);
     return nr ? (int)nr : handle_return(error);
 }

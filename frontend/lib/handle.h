@@ -5,7 +5,7 @@
  *   xentmem ── attach   memory, bells, and whether the manager is there
  *          ├── rings    requests under way (ring.h)
  *          ├── room     calls and data pages (room.h)
- *          └── finished asynchronous operations (async.h)
+ *          └── finished asynchronous operations (finished.h)
  *
  * Locks are taken in this order: attach_lock, a ring's lock, room.lock or
  * finished.lock.
@@ -19,26 +19,11 @@
 #include <stdint.h>
 
 #include "frontend/lib/attach.h"
+#include "frontend/lib/finished_list.h"
 #include "frontend/lib/log.h"
-#include "frontend/lib/patience.h"
 #include "frontend/lib/room.h"
 
 struct ring;
-
-/* Asynchronous operations that are finished and not reaped, oldest first. */
-struct finished {
-    pthread_mutex_t lock;
-    struct call *first, **last;
-    bool bell_rung;        /* bell_fd is readable */
-    atomic_bool fd_lent;   /* xentmem_fd() was called */
-    atomic_uint nr_asleep; /* threads in xentmem_reap() that wait for epoll_fd */
-    struct patience patience;
-    atomic_uint nr_open; /* operations submitted and not reaped */
-    int bell_fd;         /* eventfd: something is on the list */
-    int timer_fd;        /* time to look for what is overdue */
-    atomic_bool timer_set;
-    int epoll_fd; /* all of what xentmem_reap() may have to look at */
-};
 
 struct xentmem {
     struct attach *attach;
@@ -67,21 +52,6 @@ struct xentmem {
     /* This process's own: reads 0 in a child made by fork(). */
     const atomic_uint *of_this_process;
 };
-
-struct handle_config {
-    struct log_to log;
-    unsigned poll_us;
-    int timeout_ms; /* -1: for ever */
-    unsigned fence_ms;
-    bool control;
-};
-
-/*
- * Over @a, which belongs to the handle from now on, also when this fails.
- * 0 or an errno value.
- */
-int handle_create(struct attach *a, const struct handle_config *config, struct xentmem **t_out);
-void handle_destroy(struct xentmem *t);
 
 /*
  * 0 if @t may be used here and now, else an errno value: EINVAL after fork(),

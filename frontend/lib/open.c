@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "frontend/include/xentmem.h"
-#include "frontend/lib/handle.h"
+#include "frontend/lib/handle_life.h"
 #include "frontend/lib/where.h"
 #include "protocol/control.h"
 #include "protocol/local.h"

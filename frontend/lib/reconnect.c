@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <poll.h>
 
-#include "frontend/lib/async.h"
 #include "frontend/lib/clock.h"
+#include "frontend/lib/finished.h"
 
 /* A restarted daemon is up in tens of milliseconds; one that maps much memory in seconds. */
 #define RETRY_FIRST_MS 5u
@@ -24,7 +24,7 @@ static void go_lost(struct xentmem *t)
     log_say(&t->log, "the manager is gone; waiting for it to come back");
     t->retry_ms = RETRY_FIRST_MS;
     t->retry_at = clock_us();
-    async_watch(t, false);
+    finished_watch(t, false);
     atomic_store(&t->lost, true);
 }
 
@@ -40,7 +40,7 @@ static void try_again(struct xentmem *t)
     switch (t->attach->ops->again(t->attach)) {
     case ATTACH_SERVED:
         atomic_store(&t->lost, false);
-        async_watch(t, true);
+        finished_watch(t, true);
         notify_all(t);
         log_say(&t->log, "the manager is back");
         break;
@@ -72,7 +72,7 @@ void reconnect_look(struct xentmem *t)
     if (!atomic_load(&t->dead) && atomic_load(&t->lost))
         try_again(t);
     if (atomic_load(&t->lost))
-        async_timer(t, (int)t->retry_ms);
+        finished_timer(t, (int)t->retry_ms);
     pthread_mutex_unlock(&t->attach_lock);
 }
 

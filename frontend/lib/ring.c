@@ -5,8 +5,8 @@
 #include <poll.h>
 
 #include "frontend/lib/answer.h"
-#include "frontend/lib/async.h"
 #include "frontend/lib/clock.h"
+#include "frontend/lib/finished.h"
 #include "frontend/lib/reconnect.h"
 
 void ring_init(struct ring *r, const struct attach *attach, unsigned number)
@@ -50,7 +50,7 @@ static void finish(struct xentmem *t, struct ring *r, struct call *call, int err
     call->error = error;
     if (call->op) {
         r->nr_asynchronous--;
-        async_finished(t, call);
+        finished_add(t, call);
     }
 }
 
@@ -85,7 +85,7 @@ void ring_collect(struct xentmem *t, struct ring *r)
     pthread_mutex_lock(&r->lock);
     if (!r->led) {
         collect(t, r);
-        async_ring_bell(t);
+        finished_ring_bell(t);
         pthread_cond_broadcast(&r->moved);
     }
     pthread_mutex_unlock(&r->lock);
@@ -207,13 +207,13 @@ static int wait_until_over(struct xentmem *t, struct ring *r, const struct call 
         pthread_mutex_lock(&r->lock);
         r->led = false;
         collect(t, r);
-        async_ring_bell(t);
+        finished_ring_bell(t);
         pthread_cond_broadcast(&r->moved);
     }
     /* nobody sleeps for the ring now: let notifications go to xentmem_fd() */
     if (was_leader && !r->led && r->nr_asynchronous) {
         collect_and_arm(t, r);
-        async_ring_bell(t);
+        finished_ring_bell(t);
     }
     return is_over(r, call) ? 0 : error;
 }
@@ -237,7 +237,7 @@ bool ring_try_start(struct xentmem *t, struct ring *r, struct call *call)
     pthread_mutex_lock(&r->lock);
     if (ring_front_free(&r->front) == 0 && !r->led) {
         collect(t, r);
-        async_ring_bell(t);
+        finished_ring_bell(t);
     }
     ok = ring_front_free(&r->front) > 0;
     if (ok)

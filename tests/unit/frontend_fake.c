@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "frontend/lib/handle_life.h"
+
 static struct fake *fake_of(struct attach *a)
 {
     return (struct fake *)a;
