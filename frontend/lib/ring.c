@@ -258,6 +258,18 @@ void ring_show(struct xentmem *t, struct ring *r)
         t->attach->ops->notify(t->attach, r->number);
 }
 
+/* For whoever has to find out where a request was left lying. Under the lock. */
+static void say_where_it_lies(struct xentmem *t, const struct ring *r)
+{
+    const struct tmemif_ring *shared = r->front.view.shared;
+
+    log_say(&t->log,
+            "ring %u: no answer in time: %u requests shown, %u answered, %u taken; the manager "
+            "asks to be told of %u, we of %u",
+            r->number, r->front.req_published, ring_read_once(&shared->rsp_prod), r->front.rsp_cons,
+            ring_read_once(&shared->req_event), ring_read_once(&shared->rsp_event));
+}
+
 int ring_carry_out(struct xentmem *t, struct ring *r, struct call *call)
 {
     bool notify;
@@ -278,6 +290,8 @@ int ring_carry_out(struct xentmem *t, struct ring *r, struct call *call)
         pthread_mutex_lock(&r->lock);
     }
     error = wait_until_over(t, r, call, call->deadline);
+    if (error == ETIMEDOUT)
+        say_where_it_lies(t, r);
     if (error)
         call->state = CALL_ABANDONED;
     else

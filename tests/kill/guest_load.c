@@ -5,27 +5,27 @@
  *
  *     guest_load NUMBER      0 or 1: tells this guest's pages from the other's
  *
- * It knows of no kill, so it judges what holds in spite of them. /run/operations counts
- * what was done; when /run/stop is there, the threads rest and everything is looked for.
+ * It knows of no kill, so it judges what holds in spite of them. The guest's node
+ * data/operations counts what was done; when /run/stop is there, the threads rest and everything
+ * is looked for.
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
+#include <xenstore.h>
 
 #include "tests/kill/load.h"
 
 #define NR_THREADS (RUN_THREADS / RUN_DEVICES)
 
-static void report(const struct run *r)
+static void report(struct xs_handle *xs, const struct run *r)
 {
-    FILE *file = fopen("/run/operations.new", "w");
+    char text[24];
 
-    if (!file)
-        return;
-    fprintf(file, "%llu\n", (unsigned long long)atomic_load(&r->nr_operations));
-    fclose(file);
-    rename("/run/operations.new", "/run/operations");
+    snprintf(text, sizeof(text), "%llu", (unsigned long long)atomic_load(&r->nr_operations));
+    xs_write(xs, XBT_NULL, "data/operations", text, (unsigned)strlen(text));
 }
 
 static void verify(struct run *r, struct load *loads)
@@ -53,9 +53,10 @@ int main(int argc, char **argv)
                              .changed = PTHREAD_COND_INITIALIZER};
     static struct load loads[NR_THREADS];
     static struct load_device device;
+    struct xs_handle *xs = xs_open(0);
     unsigned number = argc == 2 ? (unsigned)strtoul(argv[1], NULL, 10) : 0;
 
-    if (argc != 2 || getrandom(&run.seed, sizeof(run.seed), 0) != (ssize_t)sizeof(run.seed))
+    if (argc != 2 || !xs || getrandom(&run.seed, sizeof(run.seed), 0) != (ssize_t)sizeof(run.seed))
         return 1;
     /* a common pool of its own: histories of two guests have no clock in common */
     if (!load_open_device(&run, &device, "xen:0", number, (uint8_t)(LOAD_COMMON_BYTE + number)))
@@ -68,11 +69,12 @@ int main(int argc, char **argv)
     }
     while (access("/run/stop", F_OK) != 0 && !atomic_load(&run.failed)) {
         usleep(100000);
-        report(&run);
+        report(xs, &run);
     }
     verify(&run, loads);
     for (unsigned i = 0; i < NR_THREADS; i++)
         pthread_join(loads[i].thread, NULL);
     xentmem_close(device.t);
+    xs_close(xs);
     return atomic_load(&run.failed);
 }

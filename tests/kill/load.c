@@ -518,6 +518,12 @@ void load_settle_common(struct load *l)
     }
 }
 
+static void say(void *arg, const char *sentence)
+{
+    (void)arg;
+    printf("%s\n", sentence);
+}
+
 bool load_open_device(struct run *r, struct load_device *d, const char *where, unsigned number,
                       uint8_t common_byte)
 {
@@ -526,6 +532,7 @@ bool load_open_device(struct run *r, struct load_device *d, const char *where, u
 
     memset(common, common_byte, sizeof(common));
     memset(cache, LOAD_CACHE_BYTE, sizeof(cache));
+    options.log = say;
     options.nr_rings = 2;
     options.timeout_ms = 60000;
     *d = (struct load_device){.number = number, .t = xentmem_open(where, 0, &options)};

@@ -23,7 +23,7 @@ at dom0 "xentmem set $common_of_a quota=256K && xentmem allow $common_of_a a &&
     xentmem set $common_of_b quota=256K && xentmem allow $common_of_b b"
 is "each may fill a persistent one" [ $rc -eq 0 ]
 
-operations() { guest_run "$1" 'cat /run/operations' 2>/dev/null; }
+operations() { xenstore-read "/local/domain/$(domid "$1")/data/operations" 2>/dev/null; }
 goes_on() { [ "$(operations "$1")" -gt "$2" ]; }
 random() { od -An -N1 -tu1 /dev/urandom | tr -d ' '; }
 
@@ -38,6 +38,7 @@ for number in $(seq $kills); do
         kill -9 \$(pidof xentmemd)" >/dev/null || not_ok "kill $number" "there is no daemon"
     sleep 0.3 # what was done before the kill is written by then
     done_a=$(operations a) done_b=$(operations b)
+    note "kill $number: a has done $done_a operations, b $done_b"
     # both are served again: kills that come faster than that prove nothing
     wait_for 120 goes_on a "$done_a" && wait_for 120 goes_on b "$done_b" ||
         not_ok "both go on after kill $number" "a $(operations a), b $(operations b)"
