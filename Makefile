@@ -104,7 +104,7 @@ LONG_TESTS += model/engine_model kill/daemon_kill
 # tests/fuzz/NAME.c with tests/fuzz/corpus/NAME/
 FUZZERS := request_fuzz control_fuzz segment_fuzz nodes_fuzz
 
-# Layers that may not reach the outside world (STYLE: one narrow door)
+# Layers that may not reach the outside world (one narrow door)
 PURE_SRC := $(PROTOCOL_SRC) $(ENGINE_SRC) $(SCHEMA_SRC) \
             daemon/store/super.c daemon/store/desc.c daemon/store/record.c \
             daemon/store/page_hash.c daemon/store/page_hash_avx2.c \
@@ -231,7 +231,10 @@ install-dom0: all man
 	@install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSCONFDIR)/xen \
 	    $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8
 	@install $(BUILD)/bin/xentmemd $(DESTDIR)$(SBINDIR)
-	@install -m 644 dom0/xentmemd.service dom0/xentmem-agent.service $(DESTDIR)$(UNITDIR)
+	@for unit in xentmemd xentmem-agent; do \
+	    sed -e 's|/usr/sbin/|$(SBINDIR)/|; s|/usr/bin/|$(BINDIR)/|' dom0/$$unit.service \
+	        > $(DESTDIR)$(UNITDIR)/$$unit.service || exit; \
+	done
 	@install -m 644 $(filter %.5,$(MAN)) $(DESTDIR)$(MANDIR)/man5
 	@install -m 644 $(filter %.8,$(MAN)) $(DESTDIR)$(MANDIR)/man8
 

@@ -34,14 +34,19 @@ struct job {
 };
 
 /* "INDEX" or "FIRST-LAST". */
-static bool parse_range(char *text, uint32_t *first_out, uint32_t *last_out)
+static bool parse_range(const char *text, uint32_t *first_out, uint32_t *last_out)
 {
-    char *dash = strchr(text, '-');
+    char copy[32];
+    char *dash;
     uint64_t first, last;
 
+    if (strlen(text) >= sizeof(copy))
+        return false;
+    strcpy(copy, text);
+    dash = strchr(copy, '-');
     if (dash)
         *dash++ = '\0';
-    if (!text_to_number(text, UINT32_MAX, &first))
+    if (!text_to_number(copy, UINT32_MAX, &first))
         return false;
     last = first;
     if (dash && (!text_to_number(dash, UINT32_MAX, &last) || last < first))
@@ -287,7 +292,7 @@ int guest_get(struct tool *tool, int argc, char **argv)
     if (!parse_pool_and_object(&job, argv))
         return TOOL_USAGE;
     if (!parse_range(argv[2], &job.first, &last))
-        return tool_usage(job.command, "%s: not an index nor a range of them", argv[2]);
+        return tool_usage(job.command, "%s: not an index, nor a range FIRST-LAST", argv[2]);
     job.nr_pages = (uint64_t)last - job.first + 1;
     job.nr_bytes = job.nr_pages * XENTMEM_PAGE_SIZE;
     if (length) {
@@ -323,7 +328,7 @@ int guest_flush(struct tool *tool, int argc, char **argv)
     if (!parse_pool_and_object(&job, argv))
         return TOOL_USAGE;
     if (argc == 3 && !parse_range(argv[2], &job.first, &last))
-        return tool_usage(job.command, "%s: not an index nor a range of them", argv[2]);
+        return tool_usage(job.command, "%s: not an index, nor a range FIRST-LAST", argv[2]);
 
     t = tool_open(tool, 0, &code);
     if (!t)

@@ -71,6 +71,14 @@ static void add_info(struct output *o, uint32_t pool, const struct xentmem_pool_
     output_text(o, state_of(info));
 }
 
+static void add_denied(struct output *o, uint32_t pool)
+{
+    output_number(o, pool);
+    for (unsigned i = 1; i < NR_INFO_COLUMNS - 1; i++)
+        output_text(o, NULL);
+    output_text(o, "denied");
+}
+
 static int print_pool(const struct tool *tool, uint32_t pool)
 {
     static const struct column column = {"POOL", "pool", COLUMN_NUMBER};
@@ -147,6 +155,11 @@ static int do_list(struct tool *tool, struct xentmem *t, const struct pool_args 
 
         if (status == XENTMEM_NO_POOL)
             continue;
+        /* a shared pool whose right was withdrawn: it takes no more than its line */
+        if (status == XENTMEM_NOT_ALLOWED) {
+            add_denied(o, pool);
+            continue;
+        }
         if (status != XENTMEM_OK) {
             output_discard(o);
             return tool_result(tool, "pool list", status);

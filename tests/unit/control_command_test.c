@@ -114,6 +114,10 @@ static void nobody_joins_before_allow_and_nobody_gets_after_deny(void)
     CU_ASSERT_EQUAL(xentmem("get 0 1 0 /dev/null"), 3); /* c25: the pool has begun anew */
     CU_ASSERT_EQUAL(xentmem("deny " POOL " uid:0"), 0);
     CU_ASSERT_EQUAL(xentmem("get 0 1 0 /dev/null"), 4);
+    CU_ASSERT_EQUAL(xentmem("pool list"), 0);
+    SAYS("denied");
+    CU_ASSERT_EQUAL(xentmem("get 0 1 5-3 /dev/null"), 1);
+    SAYS("5-3: not an index");
     CU_ASSERT_EQUAL(xentmem("--json list members " POOL), 0);
     SAYS("[");
     SAYS_NOT("{");
