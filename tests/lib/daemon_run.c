@@ -65,18 +65,26 @@ static void drop_kept(struct daemon_run *d, const char *name)
     d->nr_kept = nr;
 }
 
+/* The socket, and what a daemon that was killed in its start has left. */
+static void empty_directory(const struct daemon_run *d)
+{
+    DIR *directory = opendir(d->directory);
+    const struct dirent *entry;
+
+    while (directory && (entry = readdir(directory)))
+        unlinkat(dirfd(directory), entry->d_name, 0); /* not "." and ".." */
+    if (directory)
+        closedir(directory);
+}
+
 void daemon_run_fini(struct daemon_run *d)
 {
-    char path[128];
-
     if (d->pid)
         daemon_run_kill(d);
     drop_kept(d, NULL);
     if (d->notify_fd >= 0)
         close(d->notify_fd);
-    unlink(d->socket);
-    snprintf(path, sizeof(path), "%s/notify", d->directory);
-    unlink(path);
+    empty_directory(d);
     rmdir(d->directory);
 }
 
@@ -199,6 +207,8 @@ _Noreturn static void run_child(struct daemon_run *d, const char *const *args)
     program_path(path, sizeof(path));
     snprintf(notify, sizeof(notify), "%s/notify", d->directory);
     setenv("NOTIFY_SOCKET", notify, 1);
+    /* the thread sanitizer has a file there for a moment */
+    setenv("TMPDIR", d->directory, 1);
     if (d->log_fd >= 0)
         dup2(d->log_fd, STDERR_FILENO);
     put_kept_in_place(d);
