@@ -153,16 +153,10 @@ static bool is_same_policy(const struct policy *a, const struct policy *b)
 
 /* ---- attachments ---- */
 
-static bool is_same_key(const struct account_key *a, const struct account_key *b)
-{
-    return a->kind == b->kind && a->id == b->id && a->device == b->device &&
-           memcmp(a->uuid, b->uuid, sizeof(a->uuid)) == 0;
-}
-
 static struct member *find_member(struct policies *p, const struct account_key *key)
 {
     for (struct member *m = p->members; m; m = m->next) {
-        if (is_same_key(&m->key, key))
+        if (account_key_is(&m->key, key))
             return m;
     }
     return NULL;
@@ -292,7 +286,7 @@ void policies_dismiss(struct policies *p, const struct account_key *key)
     for (struct member **at = &p->members; *at; at = &(*at)->next) {
         struct member *m = *at;
 
-        if (!is_same_key(&m->key, key))
+        if (!account_key_is(&m->key, key))
             continue;
         for (struct shared_pool *pool = p->pools; pool; pool = pool->next) {
             if (right_of(pool, m->key.id) != RIGHT_NONE)
