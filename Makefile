@@ -432,7 +432,7 @@ BENCH_ROUNDS ?= 5
 $(BUILD)/bench/engine_bench: $(call obj,$(ENGINE_BENCH_SRC))
 $(BUILD)/bench/evict: $(call obj,$(EVICT_SRC))
 $(BUILD)/bench/generate: $(call obj,$(GENERATE_SRC))
-$(LOCAL_BENCH): $(call obj,tests/bench/memcached.c tests/bench/figures.c) | $(BUILD)/bin/xentmemd
+$(LOCAL_BENCH): $(call obj,tests/bench/client.c tests/bench/memcached.c tests/bench/figures.c) | $(BUILD)/bin/xentmemd
 $(BENCHES:%=$(BUILD)/bench/%): $(call obj,$(BENCH_SRC)) $(BUILD)/lib/layers.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)

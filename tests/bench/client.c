@@ -143,6 +143,21 @@ void client_get_window(struct client *c, const uint32_t *numbers, unsigned nr)
     run(&w, numbers, nr);
 }
 
+void client_get_vector(struct client *c, const uint32_t *numbers, unsigned nr)
+{
+    static struct window w;
+
+    w.client = c;
+    w.kind = XENTMEM_GET;
+    for (unsigned first = 0; first < nr; first += CLIENT_DEPTH) {
+        for (unsigned i = 0; i < CLIENT_DEPTH; i++)
+            begin(&w, &w.ops[i], numbers[first + i]);
+        MUST(xentmem_vector(c->t, w.ops, CLIENT_DEPTH) == 0);
+        for (unsigned i = 0; i < CLIENT_DEPTH; i++)
+            end(&w.ops[i]);
+    }
+}
+
 void client_put_window(struct client *c, const uint32_t *numbers, unsigned nr)
 {
     static struct window w;

@@ -33,5 +33,7 @@ void client_put_each(struct client *c, const uint32_t *numbers, unsigned nr);
 /* As soon as some are answered, as many more are asked for. */
 void client_get_window(struct client *c, const uint32_t *numbers, unsigned nr);
 void client_put_window(struct client *c, const uint32_t *numbers, unsigned nr);
+/* CLIENT_DEPTH at a time, and the next when all are answered; @nr is a multiple of it. */
+void client_get_vector(struct client *c, const uint32_t *numbers, unsigned nr);
 
 #endif /* TESTS_BENCH_CLIENT_H */

@@ -19,8 +19,8 @@
 #include <time.h>
 
 #include "daemon/util/clock.h"
-#include "frontend/include/xentmem.h"
 #include "tests/bench/bed.h"
+#include "tests/bench/client.h"
 #include "tests/bench/figures.h"
 #include "tests/bench/memcached.h"
 #include "tests/lib/daemon_run.h"
@@ -38,66 +38,24 @@ _Static_assert(TURN % DEPTH == 0 && DEPTH <= MEMCACHED_DEPTH, "turns are of whol
 /* One of our daemons, and a client of it. */
 struct ours {
     struct daemon_run daemon;
-    struct xentmem *t;
-    uint32_t pool;
+    struct client client;
 };
-
-static void say(void *arg, const char *sentence)
-{
-    (void)arg;
-    fprintf(stderr, "  %s\n", sentence);
-}
-
-static struct xentmem_object object_of(uint32_t page)
-{
-    return (struct xentmem_object){{page / 256, 0x0b7ec7, 1}};
-}
-
-static void fill_page(uint8_t *page, uint32_t number)
-{
-    uint64_t random = number + 1;
-
-    for (unsigned i = 0; i < TMEMIF_PAGE_SIZE; i += sizeof(uint64_t)) {
-        uint64_t word = random_next(&random);
-
-        memcpy(page + i, &word, sizeof(word));
-    }
-    memcpy(page, &number, sizeof(number));
-}
-
-/* Every answer is looked at: its page says which one it is. */
-static void check_page(const void *page, uint32_t number)
-{
-    MUST(memcmp(page, &number, sizeof(number)) == 0);
-}
 
 static void ours_start(struct ours *o, bool polls)
 {
     const char *args[] = {"--memory", "384M",      "--local-quota",       "384M", "--log-level",
                           "error",    "--poll-us", polls ? POLL_US : "0", NULL};
-    struct xentmem_options options = XENTMEM_OPTIONS_INIT;
     char where[128];
 
     MUST(daemon_run_init(&o->daemon) && daemon_run_start(&o->daemon, args));
-    options.log = say;
-    options.poll_us = polls ? atoi(POLL_US) : 0;
     snprintf(where, sizeof(where), "local:%s", o->daemon.socket);
-    o->t = xentmem_open(where, 0, &options);
-    MUST(o->t != NULL);
-    MUST(xentmem_pool_create(o->t, XENTMEM_PERSISTENT, &o->pool) == XENTMEM_OK);
+    client_open(&o->client, where, polls ? atoi(POLL_US) : 0);
 }
 
 static void ours_stop(struct ours *o)
 {
-    xentmem_close(o->t);
+    client_close(&o->client);
     daemon_run_fini(&o->daemon);
-}
-
-static void ours_put(struct ours *o, uint32_t number, const void *page)
-{
-    struct xentmem_object object = object_of(number);
-
-    MUST(xentmem_put(o->t, o->pool, &object, number % 256, page) == XENTMEM_OK);
 }
 
 /* ---- one turn: @nr_gets of them, a multiple of DEPTH ---- */
@@ -107,72 +65,23 @@ typedef void turn_run(void *peer, const uint32_t *pages, unsigned nr_gets);
 static void ours_one(void *peer, const uint32_t *pages, unsigned nr_gets)
 {
     struct ours *o = peer;
-    uint8_t page[TMEMIF_PAGE_SIZE];
 
-    for (unsigned i = 0; i < nr_gets; i++) {
-        struct xentmem_object object = object_of(pages[i]);
-
-        MUST(xentmem_get(o->t, o->pool, &object, pages[i] % 256, page) == XENTMEM_OK);
-        check_page(page, pages[i]);
-    }
+    client_get_each(&o->client, pages, nr_gets);
 }
 
-static struct xentmem_op get_op(const struct ours *o, uint32_t number, void *page)
-{
-    return (struct xentmem_op){.kind = XENTMEM_GET,
-                               .pool = o->pool,
-                               .index = number % 256,
-                               .object = object_of(number),
-                               .page = page,
-                               .user = (void *)(uintptr_t)number};
-}
-
-static void check_op(const struct xentmem_op *op)
-{
-    MUST(op->status == XENTMEM_OK);
-    check_page(op->page, (uint32_t)(uintptr_t)op->user);
-}
-
-/* As soon as some of DEPTH are answered, as many more are asked for. */
 static void ours_window(void *peer, const uint32_t *pages, unsigned nr_gets)
 {
-    static uint8_t buffers[DEPTH][TMEMIF_PAGE_SIZE];
     struct ours *o = peer;
-    struct xentmem_op ops[DEPTH];
-    struct xentmem_op *done[DEPTH];
-    unsigned begun = 0, ended = 0;
 
-    for (; begun < DEPTH; begun++)
-        ops[begun] = get_op(o, pages[begun], buffers[begun]);
-    MUST(xentmem_submit(o->t, ops, DEPTH) == (int)DEPTH);
-    while (ended < nr_gets) {
-        int nr = xentmem_reap(o->t, done, DEPTH, -1);
-
-        MUST(nr > 0);
-        for (int i = 0; i < nr; i++, ended++) {
-            check_op(done[i]);
-            if (begun == nr_gets)
-                continue;
-            *done[i] = get_op(o, pages[begun++], done[i]->page);
-            MUST(xentmem_submit(o->t, done[i], 1) == 1);
-        }
-    }
+    client_get_window(&o->client, pages, nr_gets);
 }
 
-/* DEPTH at a time, and the next when all of them are answered: as memcached's multi-get. */
+/* As memcached's multi-get. */
 static void ours_vector(void *peer, const uint32_t *pages, unsigned nr_gets)
 {
-    static uint8_t buffers[DEPTH][TMEMIF_PAGE_SIZE];
     struct ours *o = peer;
-    struct xentmem_op ops[DEPTH];
 
-    for (unsigned first = 0; first < nr_gets; first += DEPTH) {
-        for (unsigned i = 0; i < DEPTH; i++)
-            ops[i] = get_op(o, pages[first + i], buffers[i]);
-        MUST(xentmem_vector(o->t, ops, DEPTH) == 0);
-        for (unsigned i = 0; i < DEPTH; i++)
-            check_op(&ops[i]);
-    }
+    client_get_vector(&o->client, pages, nr_gets);
 }
 
 static void memcached_one(void *peer, const uint32_t *pages, unsigned nr_gets)
@@ -181,7 +90,7 @@ static void memcached_one(void *peer, const uint32_t *pages, unsigned nr_gets)
 
     for (unsigned i = 0; i < nr_gets; i++) {
         memcached_get(peer, &pages[i], 1, &page);
-        check_page(page, pages[i]);
+        client_check(page, pages[i]);
     }
 }
 
@@ -192,7 +101,7 @@ static void memcached_multi(void *peer, const uint32_t *pages, unsigned nr_gets)
     for (unsigned first = 0; first < nr_gets; first += DEPTH) {
         memcached_get(peer, pages + first, DEPTH, answers);
         for (unsigned i = 0; i < DEPTH; i++)
-            check_page(answers[i], pages[first + i]);
+            client_check(answers[i], pages[first + i]);
     }
 }
 
@@ -263,9 +172,9 @@ static void fill(struct ours *polls, struct ours *sleeps, struct memcached *m)
     uint8_t page[TMEMIF_PAGE_SIZE];
 
     for (uint32_t i = 0; i < NR_PAGES; i++) {
-        fill_page(page, i);
-        ours_put(polls, i, page);
-        ours_put(sleeps, i, page);
+        client_page(page, i);
+        client_put_each(&polls->client, &i, 1);
+        client_put_each(&sleeps->client, &i, 1);
         memcached_set(m, i, page);
     }
 }
