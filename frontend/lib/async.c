@@ -51,10 +51,11 @@ static void look_at_deadlines(struct xentmem *t)
     for (unsigned i = 0; i < t->attach->nr_rings; i++) {
         uint64_t deadline = ring_expire(t, &t->rings[i]);
 
+        ring_look_again(t, &t->rings[i]);
         if (deadline < earliest)
             earliest = deadline;
     }
-    finished_timer(t, deadline_left_ms(earliest));
+    finished_timer(t, ring_nap_ms(deadline_left_ms(earliest)));
 }
 
 static void take_timer(struct xentmem *t)
@@ -229,6 +230,6 @@ int xentmem_submit(struct xentmem *t, struct xentmem_op *ops, unsigned nr_ops)
             ring_show(t, &t->rings[i]);
     }
     if (nr && !atomic_load(&t->finished.timer_set))
-        finished_timer(t, t->timeout_ms);
+        finished_timer(t, ring_nap_ms(t->timeout_ms));
     return nr ? (int)nr : handle_return(error);
 }

@@ -9,6 +9,12 @@
 #include "frontend/lib/finished.h"
 #include "frontend/lib/reconnect.h"
 
+/*
+ * Notifications can get lost, by others' fault: whoever waits looks and asks again this often, so
+ * that it costs a pause and not the time limit (docs/DECISIONS.md, "A lost notification").
+ */
+#define LOOK_AGAIN_MS 1000
+
 void ring_init(struct ring *r, const struct attach *attach, unsigned number)
 {
     pthread_condattr_t monotonic;
@@ -38,6 +44,24 @@ static struct call **slot_of(struct ring *r, uint32_t number)
 static bool is_answered(const struct ring *r)
 {
     return ring_read_once(&r->front.view.shared->rsp_prod) != r->front.rsp_cons;
+}
+
+/* The time was up and nobody had called: is the answer here all the same, or was the manager not
+ * told? */
+static void look_again(struct xentmem *t, const struct ring *r)
+{
+    struct attach *a = t->attach;
+    struct pollfd event = {.fd = a->wait_fds[r->number], .events = POLLIN};
+
+    if (!is_answered(r))
+        a->ops->notify(a, r->number);
+    else if (poll(&event, 1, 0) == 0)
+        log_say(&t->log, "ring %u: the notification of an answer was lost", r->number);
+}
+
+int ring_nap_ms(int ms)
+{
+    return ms < 0 || ms > LOOK_AGAIN_MS ? LOOK_AGAIN_MS : ms;
 }
 
 static void finish(struct xentmem *t, struct ring *r, struct call *call, int error)
@@ -118,6 +142,14 @@ void ring_collect_and_arm(struct xentmem *t, struct ring *r)
     pthread_mutex_unlock(&r->lock);
 }
 
+void ring_look_again(struct xentmem *t, struct ring *r)
+{
+    pthread_mutex_lock(&r->lock);
+    if (!r->led && r->nr_asynchronous)
+        look_again(t, r);
+    pthread_mutex_unlock(&r->lock);
+}
+
 void ring_consume(struct xentmem *t, struct ring *r)
 {
     pthread_mutex_lock(&r->lock);
@@ -160,12 +192,12 @@ static void sleep_for_manager(struct xentmem *t, struct ring *r, uint64_t deadli
         return;
     }
     if (!look(r, started, patience_us(patience, t->poll_us)) && !ring_front_arm(&r->front)) {
-        if (poll(fds, 3, deadline_left_ms(deadline)) > 0) {
-            if (fds[1].revents)
-                reconnect_look(t);
-            if (fds[0].revents)
-                a->ops->consume(a, r->number);
-        }
+        if (poll(fds, 3, ring_nap_ms(deadline_left_ms(deadline))) == 0)
+            look_again(t, r);
+        if (fds[1].revents)
+            reconnect_look(t);
+        if (fds[0].revents)
+            a->ops->consume(a, r->number);
     }
     if (is_answered(r))
         patience_learn(patience, t->poll_us, clock_us() - started);

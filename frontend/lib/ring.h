@@ -64,6 +64,12 @@ void ring_collect_quietly(struct xentmem *t, struct ring *r);
  * xentmem_submit() are under way.
  */
 void ring_collect_and_arm(struct xentmem *t, struct ring *r);
+/*
+ * How long to sleep at once for the manager, of @ms that there are (-1: any), and what to do when
+ * nothing was heard in that time: a notification may have been lost, of either side.
+ */
+int ring_nap_ms(int ms);
+void ring_look_again(struct xentmem *t, struct ring *r);
 /* Take note of a notification, if no leader does. */
 void ring_consume(struct xentmem *t, struct ring *r);
 

@@ -33,8 +33,11 @@ static void empty(int fd)
 
 static void fake_notify(struct attach *a, unsigned ring)
 {
+    int deaf = FAKE_DEAF;
+
     (void)ring;
-    ring_bell(fake_of(a)->to_back[1]);
+    if (!atomic_compare_exchange_strong(&fake_of(a)->manners, &deaf, FAKE_POLITE))
+        ring_bell(fake_of(a)->to_back[1]);
 }
 
 static void fake_consume(struct attach *a, unsigned ring)
@@ -245,7 +248,7 @@ static void serve_ring(struct fake *f, unsigned number)
             ring_bell(f->to_front[number][1]);
             continue;
         }
-        if (ring_back_answer(back, &rsp))
+        if (ring_back_answer(back, &rsp) && manners != FAKE_MUTE)
             ring_bell(f->to_front[number][1]);
     }
 }
@@ -262,7 +265,7 @@ static void *manage(void *arg)
             serve_ring(f, i);
             more |= ring_back_arm(&f->back[i]) && atomic_load(&f->manners) != FAKE_SILENT;
         }
-        if (!more && poll(&bell, 1, 5) > 0)
+        if (!more && poll(&bell, 1, atomic_load(&f->manners) == FAKE_DEAF ? -1 : 5) > 0)
             empty(f->to_back[0]);
     }
     return NULL;

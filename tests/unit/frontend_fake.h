@@ -22,6 +22,8 @@
 enum fake_manners {
     FAKE_POLITE,
     FAKE_SILENT,         /* takes nothing */
+    FAKE_MUTE,           /* answers, and does not notify */
+    FAKE_DEAF,           /* does not hear the first notification */
     FAKE_SLOW,           /* one request at a time, with a pause before each */
     FAKE_WRONG_NUMBER,   /* answers a request that is not there */
     FAKE_JUMPING_INDEX,  /* claims more responses than requests */

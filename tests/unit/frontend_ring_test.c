@@ -437,6 +437,41 @@ static void a_silent_manager_costs_the_time_limit_and_a_late_answer_hurts_nobody
     xentmem_close(t);
 }
 
+/* One that waits in a call, and one that is waited for with the descriptor. */
+static void expect_answers_without_bells(enum fake_manners manners)
+{
+    uint8_t page[XENTMEM_PAGE_SIZE] = {0};
+    struct xentmem_op op = {.kind = XENTMEM_PUT, .object = object, .page = page}, *back = NULL;
+    struct fake f;
+    struct xentmem *t = fake_open(&f, 30000, 0);
+    uint64_t started;
+
+    /* a polite manager sleeps in its first wait of 5 ms */
+    usleep(20000);
+    started = clock_us();
+    atomic_store(&f.manners, manners);
+    usleep(20000);
+    CU_ASSERT_EQUAL(xentmem_put(t, 0, &object, 0, page), XENTMEM_OK);
+    atomic_store(&f.manners, manners);
+    usleep(20000);
+    CU_ASSERT_EQUAL(xentmem_submit(t, &op, 1), 1);
+    CU_ASSERT_EQUAL(xentmem_reap(t, &back, 1, 30000), 1);
+    CU_ASSERT(back == &op && op.status == XENTMEM_OK);
+    /* not by waiting for the limits */
+    CU_ASSERT(clock_us() - started < 20000000);
+    xentmem_close(t);
+}
+
+static void a_lost_notification_of_an_answer_costs_a_pause(void)
+{
+    expect_answers_without_bells(FAKE_MUTE);
+}
+
+static void a_lost_notification_of_a_request_costs_a_pause(void)
+{
+    expect_answers_without_bells(FAKE_DEAF);
+}
+
 static void an_asynchronous_operation_times_out_by_itself(void)
 {
     uint8_t page[XENTMEM_PAGE_SIZE] = {0};
@@ -658,6 +693,8 @@ static void bad_arguments_send_nothing(void)
     T(a_thread_that_leaves_asks_for_the_answers_of_others)                                         \
     T(two_threads_and_a_reaper_share_a_handle)                                                     \
     T(a_silent_manager_costs_the_time_limit_and_a_late_answer_hurts_nobody)                        \
+    T(a_lost_notification_of_an_answer_costs_a_pause)                                              \
+    T(a_lost_notification_of_a_request_costs_a_pause)                                              \
     T(an_asynchronous_operation_times_out_by_itself)                                               \
     T(a_response_to_another_request_ends_the_session)                                              \
     T(a_response_index_that_jumps_ends_the_session)                                                \
