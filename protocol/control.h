@@ -154,7 +154,7 @@ struct tmemctl_pool {
 
 struct tmemctl_member {
     struct tmemctl_who guest;
-    uint32_t right;  /* enum tmemctl_right */
+    uint32_t right;  /* enum tmemctl_right; 0: joined, and denied since */
     uint32_t joined; /* 1: has the pool open */
 };
 

@@ -349,8 +349,12 @@ static bool is_listed(struct policy_book *book, const uint8_t uuid[TMEMIF_UUID_L
     return false;
 }
 
-/* A cursor below this is the engine's; from there on it counts entries of the book. */
-#define CURSOR_BOOK (1u << 31)
+/*
+ * A cursor below the first is the engine's, through its members; from there on it counts
+ * entries of the book; from the second on it is the engine's, through those who are denied.
+ */
+#define CURSOR_BOOK   (1u << 31)
+#define CURSOR_DENIED (3u << 30)
 
 bool policy_member_next(struct policy_book *book, const uint8_t uuid[TMEMIF_UUID_LEN],
                         uint32_t *cursor, struct account_key *guest_out, enum pool_right *right_out,
@@ -361,7 +365,7 @@ bool policy_member_next(struct policy_book *book, const uint8_t uuid[TMEMIF_UUID
             return true;
         *cursor = CURSOR_BOOK;
     }
-    while (*cursor - CURSOR_BOOK < book->nr_members) {
+    while (*cursor < CURSOR_DENIED && *cursor - CURSOR_BOOK < book->nr_members) {
         const struct member_entry *entry = &book->members[(*cursor)++ - CURSOR_BOOK];
 
         if (memcmp(entry->uuid, uuid, TMEMIF_UUID_LEN) != 0 || is_listed(book, uuid, &entry->guest))
@@ -371,5 +375,11 @@ bool policy_member_next(struct policy_book *book, const uint8_t uuid[TMEMIF_UUID
         *joined_out = false;
         return true;
     }
-    return false;
+    if (*cursor < CURSOR_DENIED)
+        *cursor = CURSOR_DENIED;
+    *cursor -= CURSOR_DENIED;
+    *right_out = RIGHT_NONE;
+    *joined_out = engine_denied_next(book->engine, uuid, cursor, guest_out);
+    *cursor += CURSOR_DENIED;
+    return *joined_out;
 }

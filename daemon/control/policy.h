@@ -86,7 +86,8 @@ bool policy_forget_shared(struct policy_book *book, const uint8_t uuid[TMEMIF_UU
 
 /*
  * Who may join: attachments there are or were, each with its own right, then those of
- * policy_allow() that never attached. Call with *cursor = 0 until false.
+ * policy_allow() that never attached, then those that have joined and were denied since, with
+ * RIGHT_NONE. Call with *cursor = 0 until false.
  */
 bool policy_member_next(struct policy_book *book, const uint8_t uuid[TMEMIF_UUID_LEN],
                         uint32_t *cursor, struct account_key *guest_out, enum pool_right *right_out,

@@ -247,6 +247,9 @@ bool engine_pool_next(struct engine *e, uint32_t *cursor, struct shared_stats *s
 bool engine_member_next(struct engine *e, const uint8_t uuid[TMEMIF_UUID_LEN], uint32_t *cursor,
                         struct account_key *member_out, enum pool_right *right_out,
                         bool *joined_out);
+/* Who has joined a shared pool and lost the right to it: call with *cursor = 0 until false. */
+bool engine_denied_next(struct engine *e, const uint8_t uuid[TMEMIF_UUID_LEN], uint32_t *cursor,
+                        struct account_key *denied_out);
 
 #define ENGINE_METRICS(M)                                                                          \
     M(puts, COUNTER, "pages offered")                                                              \

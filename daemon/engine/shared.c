@@ -190,6 +190,18 @@ enum tmemif_status engine_shared_remove(struct engine *e, const uint8_t uuid[TME
     return slot == LAYOUT_NO_SLOT ? TMEMIF_NOT_FOUND : TMEMIF_OK;
 }
 
+/* The seat of @account in the pool @slot, or SEAT_NONE. */
+static uint32_t seat_in(const struct engine *e, account_nr account, uint16_t slot)
+{
+    for (uint32_t id = 0; id < TMEMIF_MAX_POOLS; id++) {
+        uint32_t seat = atomic_load_explicit(&e->accounts[account].seats[id], memory_order_relaxed);
+
+        if (seat != SEAT_NONE && seat_slot(seat) == slot)
+            return seat;
+    }
+    return SEAT_NONE;
+}
+
 bool engine_member_next(struct engine *e, const uint8_t uuid[TMEMIF_UUID_LEN], uint32_t *cursor,
                         struct account_key *member_out, enum pool_right *right_out,
                         bool *joined_out)
@@ -201,24 +213,40 @@ bool engine_member_next(struct engine *e, const uint8_t uuid[TMEMIF_UUID_LEN], u
     shared = shared_find(e, uuid);
     while (!found && shared != LAYOUT_NONE && *cursor < e->nr_members) {
         const struct member *m = &e->members[(*cursor)++];
+        uint16_t slot = atomic_load_explicit(&e->shared[shared].slot, memory_order_relaxed);
         account_nr account;
 
         if (m->shared != shared)
             continue;
         found = true;
+        account = account_find(e, &m->key);
         *member_out = m->key;
         *right_out = m->right;
-        *joined_out = false;
-        account = account_find(e, &m->key);
-        for (uint32_t id = 0; account != LAYOUT_NONE && id < TMEMIF_MAX_POOLS; id++) {
-            uint32_t seat =
-                atomic_load_explicit(&e->accounts[account].seats[id], memory_order_relaxed);
+        *joined_out = account != LAYOUT_NONE && seat_in(e, account, slot) != SEAT_NONE;
+    }
+    lock_drop(&e->lock);
+    return found;
+}
 
-            if (seat != SEAT_NONE &&
-                seat_slot(seat) ==
-                    atomic_load_explicit(&e->shared[shared].slot, memory_order_relaxed))
-                *joined_out = true;
-        }
+bool engine_denied_next(struct engine *e, const uint8_t uuid[TMEMIF_UUID_LEN], uint32_t *cursor,
+                        struct account_key *denied_out)
+{
+    uint16_t slot = LAYOUT_NO_SLOT;
+    bool found = false;
+    uint32_t shared;
+
+    lock_take(&e->lock);
+    shared = shared_find(e, uuid);
+    if (shared != LAYOUT_NONE)
+        slot = atomic_load_explicit(&e->shared[shared].slot, memory_order_relaxed);
+    while (!found && slot != LAYOUT_NO_SLOT && *cursor < e->nr_accounts) {
+        account_nr account = (*cursor)++;
+        uint32_t seat = account_is_open(e, account) ? seat_in(e, account, slot) : SEAT_NONE;
+
+        if (seat == SEAT_NONE || seat_right(seat) != RIGHT_NONE)
+            continue;
+        found = true;
+        *denied_out = account_key_of(e, account);
     }
     lock_drop(&e->lock);
     return found;

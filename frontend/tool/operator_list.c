@@ -292,6 +292,11 @@ static const struct column member_columns[] = {
     {"JOINED", "joined", COLUMN_BOOL}, {"UUID", "uuid", COLUMN_TEXT},
 };
 
+static const char *right_name(uint32_t right)
+{
+    return right == TMEMCTL_RIGHT_FILL ? "fill" : right == TMEMCTL_RIGHT_READ ? "read" : "none";
+}
+
 static void put_member(void *arg, const void *record)
 {
     const struct list *list = arg;
@@ -301,7 +306,7 @@ static void put_member(void *arg, const void *record)
     output_text(list->o, name_of(&list->names, &member->guest, who));
     output_number(list->o, member->guest.id);
     put_device(list->o, member->guest.device);
-    output_text(list->o, member->right == TMEMCTL_RIGHT_FILL ? "fill" : "read");
+    output_text(list->o, right_name(member->right));
     output_bool(list->o, member->joined != 0);
     put_uuid(list->o, member->guest.uuid);
 }

@@ -119,6 +119,10 @@ static void nobody_joins_before_allow_and_nobody_gets_after_deny(void)
     CU_ASSERT_EQUAL(xentmem("get 0 1 5-3 /dev/null"), 1);
     SAYS("5-3: not an index");
     CU_ASSERT_EQUAL(xentmem("--json list members " POOL), 0);
+    SAYS("\"right\": \"none\"");
+    SAYS("\"joined\": true");
+    CU_ASSERT_EQUAL(xentmem("pool leave 0"), 0);
+    CU_ASSERT_EQUAL(xentmem("--json list members " POOL), 0);
     SAYS("[");
     SAYS_NOT("{");
     end();

@@ -274,6 +274,37 @@ static void members_are_listed_whether_they_attached_or_not(void)
     end();
 }
 
+static void a_member_that_was_denied_is_listed_until_it_leaves(void)
+{
+    struct account_key a = device_key(7, 0), b = device_key(8, 0), found;
+    uint32_t cursor = 0, id;
+    enum pool_right right;
+    account_nr account;
+    bool joined;
+
+    begin();
+    policy_allow(book, uuid, &a, RIGHT_FILL);
+    policy_allow(book, uuid, &b, RIGHT_FILL);
+    account = open_account(&a);
+    CU_ASSERT_EQUAL(join_pool(account, &id), TMEMIF_OK);
+    CU_ASSERT_EQUAL(policy_allow(book, uuid, &a, RIGHT_NONE), TMEMIF_OK);
+    CU_ASSERT_TRUE(policy_member_next(book, uuid, &cursor, &found, &right, &joined));
+    CU_ASSERT_EQUAL(found.id, 8);
+    CU_ASSERT_TRUE(policy_member_next(book, uuid, &cursor, &found, &right, &joined));
+    CU_ASSERT_EQUAL(found.id, 7);
+    CU_ASSERT_EQUAL(right, RIGHT_NONE);
+    CU_ASSERT_TRUE(joined);
+    CU_ASSERT_FALSE(policy_member_next(book, uuid, &cursor, &found, &right, &joined));
+    CU_ASSERT_FALSE(policy_member_next(book, uuid, &cursor, &found, &right, &joined));
+
+    CU_ASSERT_EQUAL(engine_pool_leave(w.e, account, id), TMEMIF_OK);
+    cursor = 0;
+    CU_ASSERT_TRUE(policy_member_next(book, uuid, &cursor, &found, &right, &joined));
+    CU_ASSERT_EQUAL(found.id, 8);
+    CU_ASSERT_FALSE(policy_member_next(book, uuid, &cursor, &found, &right, &joined));
+    end();
+}
+
 static void a_forgotten_pool_admits_nobody(void)
 {
     struct account_key a = device_key(7, 0), b = device_key(8, 0);
@@ -337,6 +368,7 @@ static void denying_what_nobody_knows_takes_no_room(void)
     T(denying_one_device_leaves_the_right_of_the_guest)                                            \
     T(a_shared_pool_with_members_and_no_policy_has_the_default)                                    \
     T(members_are_listed_whether_they_attached_or_not)                                             \
+    T(a_member_that_was_denied_is_listed_until_it_leaves)                                          \
     T(a_forgotten_pool_admits_nobody)                                                              \
     T(a_forgotten_pool_admits_nobody_whom_xenstore_named_either)                                   \
     T(denying_what_nobody_knows_takes_no_room)
