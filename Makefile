@@ -6,9 +6,11 @@
 # make bench, bench-xen   figures, side by side with memcached and libxenvchan
 # make check-xen         every suite on the real hypervisor, under QEMU
 # make check-long        the kills and the model of `make check`, for some twenty minutes; SEED=n
-# make install DESTDIR=  (and: make uninstall)
+# make install DESTDIR=  (and: make uninstall); a half of it: install-guest, install-dom0
 #
 # BUILD=dir   where everything is built      CC=gcc|clang
+# STUBDOM_KERNEL=version, STUBDOM_SYSROOT=dir   the kernel of the manager's domain: the newest
+#             of /boot that has modules, unless told; below a directory instead of /
 # SAN=address,undefined | thread             a sanitizer build, in a BUILD of its own
 # V=1         show the commands
 
@@ -199,8 +201,7 @@ $(BUILD)/man/%: docs/%.pod Makefile
 .PHONY: man
 man: $(MAN)
 
-# The manager's image fits one kernel: the newest installed one that has modules,
-# or STUBDOM_KERNEL=version with STUBDOM_SYSROOT=dir.
+# The manager's image fits one kernel.
 STUBDOM := $(BUILD)/stubdom
 $(STUBDOM)/initramfs: $(BUILD)/bin/xentmemd $(BUILD)/bin/xentmem-init stubdom/build stubdom/initramfs.sh stubdom/xentmem.cfg.in
 	@BUILD=$(BUILD) stubdom/build --init $(BUILD)/bin/xentmem-init --daemon $(BUILD)/bin/xentmemd \
@@ -210,9 +211,11 @@ $(STUBDOM)/initramfs: $(BUILD)/bin/xentmemd $(BUILD)/bin/xentmem-init stubdom/bu
 .PHONY: stubdom
 stubdom: $(STUBDOM)/initramfs
 
-# What a guest needs, what dom0 needs, and the manager's image can be installed apart.
+# What a guest needs, what dom0 needs, and the manager's image can be installed apart. All of it
+# is built, also the image, for which a kernel may be missing, before any of it is installed.
 .PHONY: install install-guest install-dom0 install-stubdom uninstall
-install: install-guest install-dom0 install-stubdom
+install: all man stubdom
+	@$(MAKE) --no-print-directory install-guest install-dom0 install-stubdom
 
 install-guest: all man
 	@install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR) \
@@ -255,7 +258,9 @@ uninstall:
 	    $(DESTDIR)$(DATADIR)/kernel $(DESTDIR)$(DATADIR)/initramfs \
 	    $(foreach m,$(MAN),$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $m))/$(notdir $m))
 	rmdir $(DESTDIR)$(DATADIR) 2>/dev/null || :
-	@test ! -e $(DESTDIR)$(SYSCONFDIR)/xen/xentmem.cfg || echo "kept: $(SYSCONFDIR)/xen/xentmem.cfg"
+	@for kept in $(DESTDIR)$(SYSCONFDIR)/xen/xentmem.cfg $(DESTDIR)/var/lib/xentmem; do \
+	    test ! -e $$kept || echo "kept: $$kept"; \
+	done
 
 # ---- the testbed: the real Xen under QEMU, with this product installed in its images ----
 
@@ -362,7 +367,8 @@ items = $(foreach t,$(UNIT_TESTS),'$(2)unit/$(t)=BUILD=$(1) $(1)/tests/unit/$(t)
         $(foreach t,$(LONG_TESTS),'$(2)$(t)=BUILD=$(1) $(1)/tests/$(t)')
 
 NATIVE_ITEMS = selftest/runner=tests/selftest/runner_test \
-    selftest/checks=tests/selftest/checks_test check/headers=tests/check-headers \
+    selftest/checks=tests/selftest/checks_test \
+    'check/install=BUILD=$(BUILD) tests/check-install' check/headers=tests/check-headers \
     'check/layers=tests/check-layers $(LAYER_ITEMS)' check/style=tests/check-style \
     $(call items,$(BUILD)) -t 300 \
     $(call items,$(BUILD)/san-address,address/) $(call items,$(BUILD)/san-thread,thread/) \
