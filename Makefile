@@ -74,7 +74,7 @@ LIB_SRC  := frontend/lib/answer.c frontend/lib/async.c frontend/lib/attach_local
             frontend/lib/reconnect.c frontend/lib/request.c frontend/lib/ring.c frontend/lib/room.c \
             frontend/lib/status.c frontend/lib/where.c frontend/lib/xen_nodes.c frontend/lib/xen_share.c
 TOOL_SRC := frontend/tool/main.c frontend/tool/guest.c frontend/tool/guest_pool.c \
-            frontend/tool/guest_page.c frontend/tool/guest_bench.c \
+            frontend/tool/guest_page.c frontend/tool/guest_refusal.c frontend/tool/guest_bench.c \
             frontend/tool/output.c frontend/tool/progress.c frontend/tool/text.c \
             frontend/tool/latency.c
 # the operator's half of the command

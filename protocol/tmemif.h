@@ -92,7 +92,7 @@ enum tmemif_op {
 #define TMEMIF_STATUSES(X)                                                     \
     X(0,  OK,           "done")                                                \
     X(1,  MISS,         "no such page")                                        \
-    X(2,  QUOTA,        "refused: the quota of the guest or pool is used up")  \
+    X(2,  QUOTA,        "refused: the quota of the guest or pool is used up, or none was granted") \
     X(3,  NO_MEMORY,    "refused: the manager has no memory left to give")     \
     X(4,  FROZEN,       "refused: frozen by the operator")                     \
     X(5,  BAD_GRANT,    "refused: the guest's page could not be read or written") \
@@ -101,10 +101,10 @@ enum tmemif_op {
     X(18, STALE_LEASE,  "refused: the page changed since the lease was given") \
     X(19, NEED_LEASE,   "refused: this pool takes only puts with a lease")     \
     X(20, NO_POOL,      "no such pool")                                        \
-    X(21, BAD_KIND,     "the pool exists with other properties")               \
-    X(22, TOO_MANY,     "a limit on the number of pools, members or messages is reached") \
+    X(21, BAD_KIND,     "the pool is of another kind")                         \
+    X(22, TOO_MANY,     "too many: a limit on pools, members, policies or attachments is reached") \
     X(23, BAD_OP,       "unknown request")                                     \
-    X(24, BAD_REQUEST,  "malformed request")                                   \
+    X(24, BAD_REQUEST,  "malformed request: its fields or flags do not go together") \
     X(25, BAD_DATA,     "data reference outside what the guest has shared")    \
     X(26, NOT_SUPPORTED, "needs a feature that was not negotiated")            \
     X(27, NOT_FOUND,    "no such guest or pool")                               \

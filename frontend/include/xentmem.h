@@ -72,7 +72,7 @@ enum xentmem_status {
     XENTMEM_OK = 0,   /* done, stored, or found */
     XENTMEM_MISS = 1, /* no such page; not an error */
     /* refused, and an older page under the same handle is gone too */
-    XENTMEM_QUOTA = 2,     /* the quota of the guest or pool is used up */
+    XENTMEM_QUOTA = 2,     /* the quota of the guest or pool is used up, or zero */
     XENTMEM_NO_MEMORY = 3, /* the manager has no memory to give */
     XENTMEM_FROZEN = 4,    /* the operator has frozen the pool */
     XENTMEM_BAD_GRANT = 5, /* the page could not be read or written */
@@ -82,10 +82,10 @@ enum xentmem_status {
     XENTMEM_STALE_LEASE = 18,   /* the page changed since the lease was given */
     XENTMEM_NEED_LEASE = 19,    /* this pool takes only puts with a lease */
     XENTMEM_NO_POOL = 20,       /* no such pool */
-    XENTMEM_BAD_KIND = 21,      /* the pool exists with other properties */
-    XENTMEM_TOO_MANY = 22,      /* a limit on pools, members or messages is reached */
+    XENTMEM_BAD_KIND = 21,      /* the pool has other flags, or is private and not shared */
+    XENTMEM_TOO_MANY = 22,      /* a limit on pools, members, policies or attachments */
     XENTMEM_BAD_OP = 23,        /* the manager does not know the request */
-    XENTMEM_BAD_REQUEST = 24,   /* malformed */
+    XENTMEM_BAD_REQUEST = 24,   /* malformed; flags that do not go together */
     XENTMEM_BAD_DATA = 25,      /* outside what is shared with the manager */
     XENTMEM_NOT_SUPPORTED = 26, /* a feature that was not negotiated */
     XENTMEM_NOT_FOUND = 27,     /* no such guest or pool (operator's messages) */

@@ -95,6 +95,20 @@ static void close_all(int *fds, unsigned nr)
     }
 }
 
+/* Why connect_to() failed, in words for whoever can change it. */
+static void explain_connect(const struct log_to *log, const char *path, int error)
+{
+    if (error == ENODEV)
+        log_say(log, "no manager at %s: nobody listens there", path);
+    else if (error == EACCES)
+        log_say(log,
+                "%s: permission denied: xentmemd --socket-mode says who may connect, 600 (its "
+                "owner) unless told",
+                path);
+    else
+        log_say(log, "no manager at %s: %s", path, strerror(error));
+}
+
 /* 0 or an errno value; ENODEV: nobody listens. */
 static int connect_to(const struct sockaddr_un *address, int *socket_out)
 {
@@ -406,8 +420,7 @@ int attach_local_open(const struct attach_want *want, struct attach **attach_out
     /* before anything is allocated: is there a manager at all? */
     error = connect_to(&address, &fd);
     if (error) {
-        log_say(&want->log, "no manager at %s: %s", want->path,
-                error == ENODEV ? "nobody listens there" : strerror(error));
+        explain_connect(&want->log, want->path, error);
         return error;
     }
 

@@ -14,14 +14,14 @@
 
 #include "frontend/include/xentmem.h"
 
-/* Exit codes: documented in xentmem(1); scripts rely on them. */
+/* Exit codes: documented in xentmem(1) and xentmem(8); scripts rely on them. */
 enum tool_exit {
-    TOOL_DONE = 0,       /* done; a page was found */
+    TOOL_DONE = 0,       /* done; found */
     TOOL_USAGE = 1,      /* the command line is wrong */
-    TOOL_SYSTEM = 2,     /* a system call, a file, a broken connection */
+    TOOL_SYSTEM = 2,     /* a system call, a file or the connection failed; a broken --check */
     TOOL_MISS = 3,       /* no such page */
-    TOOL_REFUSED = 4,    /* the manager refused; or no such guest or pool */
-    TOOL_NO_MANAGER = 5, /* there is no manager to talk to */
+    TOOL_REFUSED = 4,    /* refused; no such guest or pool */
+    TOOL_NO_MANAGER = 5, /* there is no manager, or it does not answer */
 };
 
 /* What the global options said. */
@@ -51,6 +51,12 @@ int tool_fail(int code, const char *format, ...) __attribute__((format(printf, 2
 /* "usage: xentmem NAME ARGS" for @command and the reason; returns TOOL_USAGE. */
 int tool_usage(const struct command *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/*
+ * The same for an option that getopt_long() did not take: @option is what it returned, '?' or
+ * ':'. The option string begins with ':', or getopt_long() would print a line of its own.
+ */
+int tool_bad_option(const struct command *command, int option, char **argv);
 
 /*
  * Attach as the global options say. NULL: the reason is on stderr and

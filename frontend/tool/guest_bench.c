@@ -217,9 +217,37 @@ static int print(const struct bench *b, const struct run *runs, unsigned nr)
     return output_finish(o);
 }
 
+enum { POLL_US = 256, RINGS, RING_ORDER };
+
+static const struct bench_option {
+    int option;
+    uint64_t min, max;
+} ranges[] = {
+    {'d', 1, MAX_DEPTH},
+    {'p', 1, UINT32_MAX},
+    {'s', 1, 86400},
+    {RINGS, 1, 64},
+    {'P', 0, XENTMEM_MAX_POOLS - 1},
+    {POLL_US, 0, 1000000},
+    {RING_ORDER, 0, 3},
+};
+
+/* False: the usage has been printed. */
+static bool read_number(int option, const char *text, uint64_t *number_out)
+{
+    const struct bench_option *range = ranges;
+
+    while (range->option != option)
+        range++;
+    if (text_to_number(text, range->max, number_out) && *number_out >= range->min)
+        return true;
+    tool_usage(guest_command("bench"), "%s: not a number from %" PRIu64 " to %" PRIu64, text,
+               range->min, range->max);
+    return false;
+}
+
 static int parse(struct bench *b, int argc, char **argv)
 {
-    enum { POLL_US = 256, RINGS, RING_ORDER };
     static const struct option options[] = {
         {"depth", required_argument, NULL, 'd'},
         {"pages", required_argument, NULL, 'p'},
@@ -231,49 +259,40 @@ static int parse(struct bench *b, int argc, char **argv)
         {0},
     };
     const struct command *self = guest_command("bench");
+    uint64_t n;
     int option;
 
-    while ((option = getopt_long(argc, argv, "d:p:s:P:", options, NULL)) != -1) {
-        uint64_t n = 0;
-        bool ok = false;
-
+    while ((option = getopt_long(argc, argv, ":d:p:s:P:", options, NULL)) != -1) {
+        if (option == '?' || option == ':')
+            return tool_bad_option(self, option, argv);
+        if (!read_number(option, optarg, &n))
+            return TOOL_USAGE;
         switch (option) {
         case 'd':
-            ok = text_to_number(optarg, MAX_DEPTH, &n) && n > 0;
             b->depth = (unsigned)n;
             break;
         case 'p':
-            ok = text_to_number(optarg, UINT32_MAX, &n) && n > 0;
             b->nr_pages = (uint32_t)n;
             break;
         case 's':
-            ok = text_to_number(optarg, 86400, &n) && n > 0;
             b->seconds = n;
             break;
         case 'P':
-            ok = text_to_number(optarg, XENTMEM_MAX_POOLS - 1, &n);
             b->pool = (uint32_t)n;
             b->own_pool = false;
             break;
         case POLL_US:
-            ok = text_to_number(optarg, 1000000, &n);
             b->options.poll_us = (int)n;
             break;
         case RINGS:
-            ok = text_to_number(optarg, 64, &n) && n > 0;
             b->options.nr_rings = (unsigned)n;
             break;
-        case RING_ORDER:
-            ok = text_to_number(optarg, 3, &n);
+        default:
             b->options.ring_page_order = (int)n;
             break;
-        default:
-            return tool_usage(self, "no such option");
         }
-        if (!ok)
-            return tool_usage(self, "%s: out of range", optarg);
     }
-    return argc == optind ? TOOL_DONE : tool_usage(self, "it takes options only");
+    return argc == optind ? TOOL_DONE : tool_usage(self, "takes options only");
 }
 
 static int run_all(struct bench *b, struct run *runs)

@@ -4,16 +4,19 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "frontend/tool/guest.h"
+#include "frontend/tool/guest_refusal.h"
 #include "frontend/tool/output.h"
 #include "frontend/tool/progress.h"
 #include "frontend/tool/text.h"
 
 #define PAGES_AT_ONCE 64u
+#define MAX_LENGTH    (1ull << 44) /* of all indexes of an object */
 
 /* What to do with which pages, and the file beside them. */
 struct job {
@@ -61,15 +64,30 @@ static bool parse_pool_and_object(struct job *job, char **argv)
     uint64_t number;
 
     if (!text_to_number(argv[0], XENTMEM_MAX_POOLS - 1, &number)) {
-        tool_usage(job->command, "%s: not the number of a pool", argv[0]);
+        tool_usage(job->command, "%s: not the number of a pool, 0 to %u", argv[0],
+                   XENTMEM_MAX_POOLS - 1);
         return false;
     }
     job->pool = (uint32_t)number;
     if (!text_to_object(argv[1], &job->object)) {
-        tool_usage(job->command, "%s: not an object", argv[1]);
+        tool_usage(job->command,
+                   "%s: not an object: a number, 0x and up to 48 hexadecimal digits, or name:TEXT",
+                   argv[1]);
         return false;
     }
     return true;
+}
+
+/* For getopt(); false: there was one, and the usage has been printed. */
+static bool takes_no_option(const struct command *command, int argc, char **argv)
+{
+    static const struct option none[] = {{0}};
+    int option;
+
+    option = getopt_long(argc, argv, ":", none, NULL);
+    if (option != -1)
+        tool_bad_option(command, option, argv);
+    return option == -1;
 }
 
 /* 0, or what to exit with. */
@@ -184,9 +202,11 @@ static int put_file(struct job *job, uint64_t *stored_out)
         stored = count_stored(job, nr);
         *stored_out += stored;
         if (stored < nr) {
+            char what[48];
+
             progress_clear(&job->progress);
-            return tool_fail(TOOL_REFUSED, "put: index %" PRIu64 ": %s", index + stored,
-                             xentmem_strstatus(job->ops[stored].status));
+            snprintf(what, sizeof(what), "put: index %" PRIu64, index + stored);
+            return guest_refused(job->tool, job->t, job->pool, what, job->ops[stored].status);
         }
         index += nr;
         progress_show(&job->progress, "put: %" PRIu64 " pages", *stored_out);
@@ -214,14 +234,16 @@ int guest_put(struct tool *tool, int argc, char **argv)
     uint64_t stored = 0, index;
     int code, printed;
 
-    if (getopt(argc, argv, "") != -1 || argc - optind < 3 || argc - optind > 4)
-        return tool_usage(job.command, "which page of what?");
+    if (!takes_no_option(job.command, argc, argv))
+        return TOOL_USAGE;
+    if (argc - optind < 3 || argc - optind > 4)
+        return tool_usage(job.command, "needs a pool, an object, an index, and perhaps a file");
     argv += optind;
     argc -= optind;
     if (!parse_pool_and_object(&job, argv))
         return TOOL_USAGE;
     if (!text_to_number(argv[2], UINT32_MAX, &index))
-        return tool_usage(job.command, "%s: not an index", argv[2]);
+        return tool_usage(job.command, "%s: not an index, 0 to 4294967295", argv[2]);
     job.first = (uint32_t)index;
     if (argc == 4)
         job.path = argv[3];
@@ -279,20 +301,22 @@ int guest_get(struct tool *tool, int argc, char **argv)
     uint32_t last;
     int option, code;
 
-    while ((option = getopt_long(argc, argv, "l:", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, ":l:", options, NULL)) != -1) {
         if (option != 'l')
-            return tool_usage(job.command, "no such option");
-        if (!text_to_number(optarg, 1ull << 44, &length) || length == 0)
-            return tool_usage(job.command, "%s: not a length", optarg);
+            return tool_bad_option(job.command, option, argv);
+        if (!text_to_number(optarg, MAX_LENGTH, &length) || length == 0)
+            return tool_usage(job.command, "%s: not a length in bytes, 1 to %llu", optarg,
+                              MAX_LENGTH);
     }
     argv += optind;
     argc -= optind;
     if (argc < 3 || argc > 4)
-        return tool_usage(job.command, "which page of what?");
+        return tool_usage(job.command, "needs a pool, an object, an index, and perhaps a file");
     if (!parse_pool_and_object(&job, argv))
         return TOOL_USAGE;
     if (!parse_range(argv[2], &job.first, &last))
-        return tool_usage(job.command, "%s: not an index, nor a range FIRST-LAST", argv[2]);
+        return tool_usage(job.command, "%s: not an index, 0 to 4294967295, nor a range FIRST-LAST",
+                          argv[2]);
     job.nr_pages = (uint64_t)last - job.first + 1;
     job.nr_bytes = job.nr_pages * XENTMEM_PAGE_SIZE;
     if (length) {
@@ -321,14 +345,17 @@ int guest_flush(struct tool *tool, int argc, char **argv)
     struct xentmem *t;
     int code, status;
 
-    if (getopt(argc, argv, "") != -1 || argc - optind < 2 || argc - optind > 3)
-        return tool_usage(job.command, "which page of what?");
+    if (!takes_no_option(job.command, argc, argv))
+        return TOOL_USAGE;
+    if (argc - optind < 2 || argc - optind > 3)
+        return tool_usage(job.command, "needs a pool, an object, and perhaps indexes");
     argv += optind;
     argc -= optind;
     if (!parse_pool_and_object(&job, argv))
         return TOOL_USAGE;
     if (argc == 3 && !parse_range(argv[2], &job.first, &last))
-        return tool_usage(job.command, "%s: not an index, nor a range FIRST-LAST", argv[2]);
+        return tool_usage(job.command, "%s: not an index, 0 to 4294967295, nor a range FIRST-LAST",
+                          argv[2]);
 
     t = tool_open(tool, 0, &code);
     if (!t)

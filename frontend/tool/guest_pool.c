@@ -101,25 +101,46 @@ struct pool_args {
     uint8_t uuid[XENTMEM_UUID_LEN];
 };
 
+/* What create and join have in common. */
+static int pool_refused(struct tool *tool, const char *what, int status)
+{
+    if (status == XENTMEM_TOO_MANY)
+        return tool_fail(TOOL_REFUSED,
+                         "%s: too many pools: this attachment has its %u (xentmem pool list; "
+                         "another attachment has its own: -n), or the manager holds all it can",
+                         what, XENTMEM_MAX_POOLS);
+    return tool_result(tool, what, status);
+}
+
 static int do_create(struct tool *tool, struct xentmem *t, const struct pool_args *args)
 {
     uint32_t pool;
-    int code = tool_result(tool, "pool create", xentmem_pool_create(t, args->flags, &pool));
+    int status = xentmem_pool_create(t, args->flags, &pool);
 
-    return code ? code : print_pool(tool, pool);
+    return status ? pool_refused(tool, "pool create", status) : print_pool(tool, pool);
 }
 
 static int do_join(struct tool *tool, struct xentmem *t, const struct pool_args *args)
 {
     uint32_t pool;
-    int code = tool_result(tool, "pool join", xentmem_pool_join(t, args->uuid, args->flags, &pool));
+    int status = xentmem_pool_join(t, args->uuid, args->flags, &pool);
 
-    return code ? code : print_pool(tool, pool);
+    if (status == XENTMEM_BAD_KIND)
+        return tool_fail(TOOL_REFUSED, "pool join: the pool exists with other properties: say "
+                                       "--persistent and --leased as its first member did");
+    return status ? pool_refused(tool, "pool join", status) : print_pool(tool, pool);
 }
 
 static int do_leave(struct tool *tool, struct xentmem *t, const struct pool_args *args)
 {
-    return tool_result(tool, "pool leave", xentmem_pool_leave(t, args->pool));
+    int status = xentmem_pool_leave(t, args->pool);
+
+    if (status == XENTMEM_BAD_KIND)
+        return tool_fail(TOOL_REFUSED,
+                         "pool leave: pool %u is private: `xentmem pool destroy %u` ends it, and "
+                         "its pages with it",
+                         args->pool, args->pool);
+    return tool_result(tool, "pool leave", status);
 }
 
 static int do_destroy(struct tool *tool, struct xentmem *t, const struct pool_args *args)
@@ -174,12 +195,15 @@ enum pool_operand { TAKES_NOTHING, TAKES_POOL, TAKES_UUID };
 static const struct pool_verb {
     const char *name;
     enum pool_operand operand;
-    bool takes_flags;
+    unsigned flags; /* XENTMEM_*, those that it takes */
     int (*run)(struct tool *tool, struct xentmem *t, const struct pool_args *args);
 } verbs[] = {
-    {"create", TAKES_NOTHING, true, do_create}, {"join", TAKES_UUID, true, do_join},
-    {"leave", TAKES_POOL, false, do_leave},     {"destroy", TAKES_POOL, false, do_destroy},
-    {"info", TAKES_POOL, false, do_info},       {"list", TAKES_NOTHING, false, do_list},
+    {"create", TAKES_NOTHING, XENTMEM_PERSISTENT | XENTMEM_INCLUSIVE | XENTMEM_LEASED, do_create},
+    {"join", TAKES_UUID, XENTMEM_PERSISTENT | XENTMEM_LEASED, do_join},
+    {"leave", TAKES_POOL, 0, do_leave},
+    {"destroy", TAKES_POOL, 0, do_destroy},
+    {"info", TAKES_POOL, 0, do_info},
+    {"list", TAKES_NOTHING, 0, do_list},
 };
 
 static const struct pool_verb *find_verb(const char *name)
@@ -191,8 +215,8 @@ static const struct pool_verb *find_verb(const char *name)
     return NULL;
 }
 
-/* False: the usage has been printed. */
-static bool parse(const struct pool_verb *verb, int argc, char **argv, struct pool_args *args)
+/* Options of a verb. False: the usage has been printed. */
+static bool parse_flags(const struct pool_verb *verb, int argc, char **argv, unsigned *flags_out)
 {
     static const struct option options[] = {
         {"persistent", no_argument, NULL, 'p'},
@@ -201,18 +225,44 @@ static bool parse(const struct pool_verb *verb, int argc, char **argv, struct po
         {0},
     };
     const struct command *self = guest_command("pool");
-    uint64_t number;
+    unsigned flags = 0;
     int option;
 
-    while ((option = getopt_long(argc, argv, "pil", options, NULL)) != -1) {
-        if (!verb->takes_flags || option == '?') {
-            tool_usage(self, "pool %s takes no such option", verb->name);
+    while ((option = getopt_long(argc, argv, ":pil", options, NULL)) != -1) {
+        if (option == '?' || option == ':') {
+            tool_bad_option(self, option, argv);
             return false;
         }
-        args->flags |= option == 'p'   ? XENTMEM_PERSISTENT
-                       : option == 'i' ? XENTMEM_INCLUSIVE
-                                       : XENTMEM_LEASED;
+        flags |= option == 'p'   ? XENTMEM_PERSISTENT
+                 : option == 'i' ? XENTMEM_INCLUSIVE
+                                 : XENTMEM_LEASED;
     }
+    if ((flags & XENTMEM_INCLUSIVE) && verb->flags && !(verb->flags & XENTMEM_INCLUSIVE)) {
+        tool_usage(self, "--inclusive is for a private pool: a get from a shared one always "
+                         "leaves the page there");
+        return false;
+    }
+    if (flags & ~verb->flags) {
+        tool_usage(self, "pool %s takes no such option", verb->name);
+        return false;
+    }
+    if ((flags & XENTMEM_PERSISTENT) && (flags & XENTMEM_INCLUSIVE)) {
+        tool_usage(self, "either --persistent or --inclusive: a get from a persistent pool always "
+                         "leaves the page there");
+        return false;
+    }
+    *flags_out = flags;
+    return true;
+}
+
+/* False: the usage has been printed. */
+static bool parse(const struct pool_verb *verb, int argc, char **argv, struct pool_args *args)
+{
+    const struct command *self = guest_command("pool");
+    uint64_t number;
+
+    if (!parse_flags(verb, argc, argv, &args->flags))
+        return false;
     if (argc - optind != (verb->operand == TAKES_NOTHING ? 0 : 1)) {
         tool_usage(self, "pool %s takes %s", verb->name,
                    verb->operand == TAKES_NOTHING ? "no argument"
@@ -222,13 +272,14 @@ static bool parse(const struct pool_verb *verb, int argc, char **argv, struct po
     }
     if (verb->operand == TAKES_POOL) {
         if (!text_to_number(argv[optind], XENTMEM_MAX_POOLS - 1, &number)) {
-            tool_usage(self, "%s: not the number of a pool", argv[optind]);
+            tool_usage(self, "%s: not the number of a pool, 0 to %u", argv[optind],
+                       XENTMEM_MAX_POOLS - 1);
             return false;
         }
         args->pool = (uint32_t)number;
     }
-    if (verb->operand == TAKES_UUID && !text_to_uuid(argv[optind], args->uuid)) {
-        tool_usage(self, "%s: not a UUID", argv[optind]);
+    if (verb->operand == TAKES_UUID && !text_to_pool_uuid(argv[optind], args->uuid)) {
+        tool_usage(self, "%s: not the UUID of a shared pool", argv[optind]);
         return false;
     }
     return true;
@@ -242,7 +293,10 @@ int guest_pool(struct tool *tool, int argc, char **argv)
     int code;
 
     if (!verb)
-        return tool_usage(guest_command("pool"), "what with the pool?");
+        return tool_usage(guest_command("pool"),
+                          argc > 1 ? "%s: not one of create, join, leave, destroy, info, list"
+                                   : "needs create, join, leave, destroy, info or list",
+                          argc > 1 ? argv[1] : "");
     if (!parse(verb, argc - 1, argv + 1, &args))
         return TOOL_USAGE;
     t = tool_open(tool, 0, &code);

@@ -40,6 +40,23 @@ int tool_usage(const struct command *command, const char *format, ...)
     return TOOL_USAGE;
 }
 
+/* The option that getopt_long() stumbled over: a long one whole, of short ones the letter. */
+static const char *option_text(char **argv, char letter[3])
+{
+    if (optind > 1 && strncmp(argv[optind - 1], "--", 2) == 0)
+        return argv[optind - 1];
+    snprintf(letter, 3, "-%c", optopt);
+    return letter;
+}
+
+int tool_bad_option(const struct command *command, int option, char **argv)
+{
+    char letter[3];
+    const char *text = option_text(argv, letter);
+
+    return tool_usage(command, option == ':' ? "%s needs a value" : "%s is no option of it", text);
+}
+
 static void keep_reason(void *log_arg, const char *sentence)
 {
     struct tool *tool = log_arg;
@@ -113,8 +130,9 @@ static void print_help(FILE *to)
         for (const struct command *c = tables[t]; c->name; c++)
             fprintf(to, "  %-10s %s\n", c->name, c->summary);
     }
-    fputs("\nExit status: 0 done or found, 1 usage, 2 system error, 3 no such page,\n"
-          "4 refused, 5 no manager.\n",
+    fputs("\nExit status: 0 done, found; 1 the command line is wrong; 2 a system call, a file or\n"
+          "the connection failed; 3 no such page; 4 refused, no such guest or pool; 5 no\n"
+          "manager, or it does not answer.\n",
           to);
 }
 
@@ -186,21 +204,21 @@ int main(int argc, char **argv)
         {0},
     };
     struct tool tool = {.no_progress = !isatty(STDERR_FILENO)};
-    char device[32];
+    const char *where = NULL;
+    char device[32] = "", letter[3];
     uint64_t number;
     int option;
 
-    /* '+': what follows the command is the command's */
-    while ((option = getopt_long(argc, argv, "+n:a:jqVh", options, NULL)) != -1) {
+    /* '+': what follows the command is the command's; ':': we say what is wrong */
+    while ((option = getopt_long(argc, argv, "+:n:a:jqVh", options, NULL)) != -1) {
         switch (option) {
         case 'n':
             if (!text_to_number(optarg, UINT32_MAX, &number))
-                return tool_fail(TOOL_USAGE, "-n %s: not a device number", optarg);
+                return tool_fail(TOOL_USAGE, "-n %s: not a device number, 0 to 4294967295", optarg);
             snprintf(device, sizeof(device), "xen:%llu", (unsigned long long)number);
-            tool.attach = device;
             break;
         case 'a':
-            tool.attach = optarg;
+            where = optarg;
             break;
         case 'j':
             tool.json = true;
@@ -216,10 +234,16 @@ int main(int argc, char **argv)
             print_help(stdout);
             return TOOL_DONE;
         default:
-            print_help(stderr);
-            return TOOL_USAGE;
+            return tool_fail(TOOL_USAGE,
+                             option == ':' ? "%s needs a value (xentmem -h)"
+                                           : "%s is no option of xentmem (xentmem -h lists them)",
+                             option_text(argv, letter));
         }
     }
+    if (*device && where)
+        return tool_fail(TOOL_USAGE, "either -n, for a device of this Xen guest, or -a; an "
+                                     "attachment of a local daemon is -a local:PATH:N");
+    tool.attach = *device ? device : where;
     if (optind == argc) {
         print_help(stderr);
         return TOOL_USAGE;

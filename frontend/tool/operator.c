@@ -33,7 +33,7 @@ const struct command operator_commands[] = {
     {
         .name = "list",
         .args = "[guests | pools | members UUID]",
-        .summary = "who is attached, what they hold",
+        .summary = "guests, pools, or members of a shared pool, and what they hold",
         .help = HELP_MANAGER,
         .run = operator_list,
     },
@@ -56,7 +56,7 @@ const struct command operator_commands[] = {
     {
         .name = "deny",
         .args = "UUID GUEST",
-        .summary = "take that back; it holds at once",
+        .summary = "take a guest's right to a shared pool back, at once",
         .help = HELP_SUBJECT HELP_MANAGER,
         .run = operator_deny,
     },
@@ -72,7 +72,7 @@ const struct command operator_commands[] = {
     {
         .name = "thaw",
         .args = "GUEST|UUID",
-        .summary = "take them again",
+        .summary = "take the puts of a frozen guest or pool again",
         .help = HELP_SUBJECT "  -d, --device N   only attachment N of the guest\n" HELP_MANAGER,
         .run = operator_thaw,
     },
@@ -86,7 +86,7 @@ const struct command operator_commands[] = {
     {
         .name = "stats",
         .args = "[--metrics | --check]",
-        .summary = "counters of the manager",
+        .summary = "counters of the manager, metrics for a collector, a self-check",
         .help = "  --metrics        as OpenMetrics text, with guests and pools\n"
                 "  --check          compare all counters with a full scan; service stops "
                 "meanwhile\n" HELP_MANAGER,
@@ -94,8 +94,8 @@ const struct command operator_commands[] = {
     },
     {
         .name = "log",
-        .args = "error | warning | notice | info | debug",
-        .summary = "how much the manager logs",
+        .args = "error|warning|notice|info|debug",
+        .summary = "set how much the manager logs, until it restarts",
         .help = HELP_MANAGER,
         .run = operator_log,
     },

@@ -373,7 +373,7 @@ int operator_list(struct tool *tool, int argc, char **argv)
         return tool_usage(operator_command(argv[0]), "%s: guests, pools or members UUID", what);
     m = talk_message(listing->command);
     if (listing->command == TMEMCTL_LIST_MEMBERS) {
-        if (argc - optind != 2 || !text_to_uuid(argv[optind + 1], m.shared.uuid))
+        if (argc - optind != 2 || !text_to_pool_uuid(argv[optind + 1], m.shared.uuid))
             return tool_usage(operator_command(argv[0]), "members of which pool? a UUID");
     } else if (argc - optind > 1) {
         return tool_usage(operator_command(argv[0]), "too many arguments");

@@ -42,7 +42,7 @@ static bool read_option(struct operator_options *o, int option, const char **why
         o->manager = optarg;
         return true;
     case 'd':
-        *why = "a device is a number, 0 for the first attachment of a guest";
+        *why = "a device is a number from 0, the first attachment of a guest, to 4294967293";
         /* the last two numbers stand for "every" and for dom0's own */
         if (!text_to_number(optarg, UINT32_MAX - 2, &number))
             return false;
@@ -50,13 +50,13 @@ static bool read_option(struct operator_options *o, int option, const char **why
         o->has_device = true;
         return true;
     case OPTION_TIMEOUT:
-        *why = "a time limit is a number of seconds, at most 3600";
+        *why = "a time limit is a number of seconds, 0 to 3600";
         if (!text_to_number(optarg, TIMEOUT_S_MAX, &number))
             return false;
         o->timeout_ms = (unsigned)number * 1000;
         return true;
-    default:
-        *why = "unknown option, or one without its value";
+    default: /* not reached: getopt_long() gives what is in known[] */
+        *why = "unknown option";
         return false;
     }
 }
@@ -75,9 +75,12 @@ bool operator_read_options(const char *command, unsigned allowed, int argc, char
             options[nr++] = known[i].option;
     }
     optind = 0; /* glibc: begin anew, and let options stand behind arguments */
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, allowed & OPERATOR_DEVICE ? "d:" : "", options,
+    while ((option = getopt_long(argc, argv, allowed & OPERATOR_DEVICE ? ":d:" : ":", options,
                                  NULL)) != -1) {
+        if (option == '?' || option == ':') {
+            tool_bad_option(operator_command(command), option, argv);
+            return false;
+        }
         if (!read_option(&o, option, &why)) {
             tool_usage(operator_command(command), "%s", why);
             return false;

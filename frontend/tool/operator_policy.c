@@ -255,7 +255,7 @@ static int change_right(struct tool *tool, const struct operator_options *o, con
 {
     uint8_t uuid[16];
 
-    if (!text_to_uuid(pool, uuid))
+    if (!text_to_pool_uuid(pool, uuid))
         return tool_fail(TOOL_USAGE, "%s is no UUID of a shared pool", pool);
     if (talk_by_xenstore(tool) && !is_local(guest))
         return allow_in_place(o, uuid, guest, right);
@@ -323,7 +323,7 @@ int operator_remove(struct tool *tool, int argc, char **argv)
         return TOOL_USAGE;
     if (argc - optind != 1)
         return tool_usage(operator_command(argv[0]), "needs the UUID of a shared pool");
-    if (!text_to_uuid(argv[optind], m.shared.uuid))
+    if (!text_to_pool_uuid(argv[optind], m.shared.uuid))
         return tool_fail(TOOL_USAGE, "%s is no UUID of a shared pool", argv[optind]);
     if (talk_by_xenstore(tool))
         code = forget_pool(&o, m.shared.uuid);

@@ -273,8 +273,7 @@ int operator_stats(struct tool *tool, int argc, char **argv)
     int option, code;
 
     optind = 0; /* glibc: begin anew, and let options stand behind arguments */
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
         if (option == 'm')
             print = print_metrics;
         else if (option == 'c')
@@ -282,7 +281,7 @@ int operator_stats(struct tool *tool, int argc, char **argv)
         else if (option == 'M')
             manager = optarg;
         else
-            return tool_usage(operator_command(argv[0]), "unknown option");
+            return tool_bad_option(operator_command(argv[0]), option, argv);
     }
     if (optind != argc)
         return tool_usage(operator_command(argv[0]), "needs no arguments");

@@ -42,8 +42,9 @@ static void find_running(struct subject *s, struct xs_handle *xs)
 }
 
 static bool find_uuid(struct subject *subject_out, const uint8_t uuid[16], struct xs_handle *xs,
-                      const struct book *book)
+                      const struct book *book, char why_out[XEN_WHY_LEN])
 {
+    static const uint8_t zero[16];
     struct subject s = {.kind = SUBJECT_POOL, .domain = {.domid = DOMID_NONE}};
 
     memcpy(s.uuid, uuid, 16);
@@ -55,6 +56,10 @@ static bool find_uuid(struct subject *subject_out, const uint8_t uuid[16], struc
         memcpy(s.domain.name, book->guests[i].name, sizeof(s.domain.name));
         find_running(&s, xs);
         break;
+    }
+    if (s.kind == SUBJECT_POOL && memcmp(uuid, zero, 16) == 0) {
+        snprintf(why_out, XEN_WHY_LEN, "the UUID of a shared pool is not zero");
+        return false;
     }
     *subject_out = s;
     return true;
@@ -97,7 +102,7 @@ bool subject_find(struct subject *subject_out, const char *text, struct xs_handl
     if (strncmp(text, "uid:", 4) == 0)
         return find_user(subject_out, text + 4, why_out);
     if (text_to_uuid(text, uuid))
-        return find_uuid(subject_out, uuid, xs, book);
+        return find_uuid(subject_out, uuid, xs, book, why_out);
     if (!xs) {
         snprintf(why_out, XEN_WHY_LEN,
                  "%s: without Xen a guest is uid:N, or uid:N/DEVICE; a pool is a UUID", text);

@@ -75,6 +75,17 @@ bool text_to_uuid(const char *text, uint8_t uuid_out[XENTMEM_UUID_LEN])
     return true;
 }
 
+bool text_to_pool_uuid(const char *text, uint8_t uuid_out[XENTMEM_UUID_LEN])
+{
+    static const uint8_t zero[XENTMEM_UUID_LEN];
+    uint8_t uuid[XENTMEM_UUID_LEN];
+
+    if (!text_to_uuid(text, uuid) || memcmp(uuid, zero, sizeof(zero)) == 0)
+        return false;
+    memcpy(uuid_out, uuid, sizeof(uuid));
+    return true;
+}
+
 bool text_to_number(const char *text, uint64_t max, uint64_t *number_out)
 {
     bool hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');

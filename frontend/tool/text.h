@@ -17,6 +17,8 @@ void text_of_size(char text_out[TEXT_SIZE_LEN], uint64_t nr_pages);
 void text_of_uuid(char text_out[TEXT_UUID_LEN], const uint8_t uuid[16]);
 /* Accepts 8-4-4-4-12 hexadecimal digits, and 32 without dashes. False: not a UUID. */
 bool text_to_uuid(const char *text, uint8_t uuid_out[16]);
+/* The same for a shared pool, whose UUID is never zero. */
+bool text_to_pool_uuid(const char *text, uint8_t uuid_out[16]);
 
 /* A number that fills the whole of @text, decimal or 0x..., at most @max. */
 bool text_to_number(const char *text, uint64_t max, uint64_t *number_out);

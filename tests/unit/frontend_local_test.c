@@ -627,7 +627,31 @@ static void a_manager_that_forgot_everything_ends_the_handle(void)
     end(&w);
 }
 
+static void keep_sentence(void *log_arg, const char *sentence)
+{
+    snprintf(log_arg, 256, "%s", sentence);
+}
+
+static void a_socket_that_may_not_be_opened_names_the_option_that_says_who_may(void)
+{
+    struct xentmem_options options = XENTMEM_OPTIONS_INIT;
+    char sentence[256] = "";
+    struct world w;
+
+    begin(&w);
+    options.log = keep_sentence;
+    options.log_arg = sentence;
+    CU_ASSERT_EQUAL_FATAL(seteuid(60000), 0);
+    CU_ASSERT_PTR_NULL(xentmem_open(w.where, 0, &options));
+    CU_ASSERT_EQUAL(errno, EACCES);
+    CU_ASSERT_EQUAL_FATAL(seteuid(0), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(sentence, w.daemon.socket));
+    CU_ASSERT_PTR_NOT_NULL(strstr(sentence, "--socket-mode"));
+    end(&w);
+}
+
 #define TESTS(T)                                                                                   \
+    T(a_socket_that_may_not_be_opened_names_the_option_that_says_who_may)                          \
     T(pages_are_put_got_and_flushed)                                                               \
     T(pools_stay_when_the_handle_is_closed_until_a_reset)                                          \
     T(an_exclusive_pool_gives_a_page_once)                                                         \

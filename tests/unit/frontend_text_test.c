@@ -38,6 +38,10 @@ static void uuids_go_there_and_back(void)
     CU_ASSERT_STRING_EQUAL(back, text);
     CU_ASSERT(text_to_uuid("00112233445566778899AABBCCDDEEFF", uuid));
     CU_ASSERT_EQUAL(uuid[15], 0xff);
+    CU_ASSERT_TRUE(text_to_pool_uuid("00000000-0000-0000-0000-000000000001", uuid));
+    CU_ASSERT_EQUAL(uuid[15], 1);
+    CU_ASSERT_FALSE(text_to_pool_uuid("00000000-0000-0000-0000-000000000000", uuid));
+    CU_ASSERT_EQUAL(uuid[15], 1);
 }
 
 static void what_is_no_uuid_is_refused_and_changes_nothing(void)

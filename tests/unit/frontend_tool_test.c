@@ -146,6 +146,94 @@ static void a_quota_stops_a_put_and_names_the_page(void)
     end(&w);
 }
 
+static void a_put_without_a_quota_names_whoever_can_grant_one(void)
+{
+    struct world w;
+
+    begin(&w);
+    CU_ASSERT_EQUAL(run(&w, "set uid:%u quota=0", geteuid()), 0);
+    CU_ASSERT_EQUAL(run(&w, "pool create -p"), 0);
+    CU_ASSERT_EQUAL(run(&w, "put 0 1 0 /bin/sh"), 4);
+    CU_ASSERT_PTR_NOT_NULL(strstr(w.output, "index 0: refused: no persistent pages were granted"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(w.output, "xentmem set uid:0 quota=SIZE"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(w.output, "--local-quota"));
+    CU_ASSERT_PTR_NULL(strstr(w.output, "used up"));
+    CU_ASSERT_PTR_NULL(strstr(w.output, "GUEST"));
+    CU_ASSERT_EQUAL(run(&w, "set uid:%u max=0", geteuid()), 0);
+    CU_ASSERT_EQUAL(run(&w, "pool create"), 0);
+    CU_ASSERT_EQUAL(run(&w, "put 1 1 0 /bin/sh"), 4);
+    CU_ASSERT_PTR_NOT_NULL(strstr(w.output, "xentmem set uid:0 max=SIZE"));
+    CU_ASSERT_EQUAL(run(&w, "allow " UUID " uid:%u", geteuid()), 0);
+    CU_ASSERT_EQUAL(run(&w, "pool join " UUID " -p"), 0);
+    CU_ASSERT_EQUAL(run(&w, "put 2 1 0 /bin/sh"), 4);
+    CU_ASSERT_PTR_NOT_NULL(strstr(w.output, "xentmem set " UUID " quota=SIZE"));
+    end(&w);
+}
+
+static void a_pool_of_another_kind_says_what_to_change(void)
+{
+    struct world w;
+
+    begin(&w);
+    CU_ASSERT_EQUAL(run(&w, "allow " UUID " uid:%u && %s/bin/xentmem -a local:%s:1 pool join " UUID,
+                        geteuid(), w.build, w.daemon.socket),
+                    0);
+    CU_ASSERT_EQUAL(run(&w, "pool join " UUID " -p"), 4);
+    CU_ASSERT_PTR_NOT_NULL(strstr(w.output, "--persistent and --leased as its first member did"));
+    CU_ASSERT_EQUAL(run(&w, "pool create"), 0);
+    CU_ASSERT_EQUAL(run(&w, "pool leave 0"), 4);
+    CU_ASSERT_PTR_NOT_NULL(strstr(w.output, "pool destroy 0"));
+    for (unsigned i = 1; i < 64; i++)
+        CU_ASSERT_EQUAL(run(&w, "pool create"), 0);
+    CU_ASSERT_EQUAL(run(&w, "pool create"), 4);
+    CU_ASSERT_PTR_NOT_NULL(strstr(w.output, "has its 64"));
+    end(&w);
+}
+
+/* One sentence says what is wrong, and getopt_long() adds none of its own. */
+static void what_is_wrong_is_named_once_with_what_is_right(void)
+{
+    static const struct {
+        const char *args, *says;
+    } wrong[] = {
+        {"-n 1 pool list", "either -n"},
+        {"--nonsense", "xentmem: --nonsense is no option"},
+        {"-x", "xentmem: -x is no option"},
+        {"-n", "xentmem: -n needs a value"},
+        {"pool create -p -i", "either --persistent or --inclusive"},
+        {"pool join " UUID " --inclusive", "--inclusive is for a private pool"},
+        {"pool join 00000000-0000-0000-0000-000000000000", "not the UUID of a shared pool"},
+        {"pool make", "make: not one of create"},
+        {"pool create --nonsense", "xentmem pool: --nonsense is no option"},
+        {"pool info 64", "64: not the number of a pool, 0 to 63"},
+        {"pool list -p", "no such option"},
+        {"put 64 1 1", "0 to 63"},
+        {"put 0 1 4294967296", "0 to 4294967295"},
+        {"put -x 0 1 1", "xentmem put: -x is no option"},
+        {"get -l 0 0 1 5", "1 to 17592186044416"},
+        {"get -l", "xentmem get: -l needs a value"},
+        {"get 0 1 5-4", "0 to 4294967295"},
+        {"flush -x 0", "xentmem flush: -x is no option"},
+        {"bench -d 0", "0: not a number from 1 to 1024"},
+        {"bench --rings x", "1 to 64"},
+    };
+    struct world w;
+
+    begin(&w);
+    for (unsigned i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+        int code = run(&w, "%s", wrong[i].args);
+        bool said = strstr(w.output, wrong[i].says) != NULL;
+
+        if (code != 1 || !said || strstr(w.output, "unrecognized"))
+            printf("# xentmem %s: exit %d: %s\n", wrong[i].args, code, w.output);
+        CU_ASSERT_EQUAL(code, 1);
+        CU_ASSERT(said);
+        CU_ASSERT_PTR_NULL(strstr(w.output, "unrecognized"));
+        CU_ASSERT_PTR_NULL(strstr(w.output, "invalid option"));
+    }
+    end(&w);
+}
+
 /* The last command printed JSON of this type, and it is well formed. */
 static struct json_object *must_be_json(const struct world *w, enum json_type type)
 {
@@ -327,6 +415,9 @@ static void the_bench_measures_and_cleans_up(void)
     T(a_file_goes_in_and_comes_back)                                                               \
     T(standard_input_is_read_and_filled_up_with_zeros)                                             \
     T(a_quota_stops_a_put_and_names_the_page)                                                      \
+    T(a_put_without_a_quota_names_whoever_can_grant_one)                                           \
+    T(a_pool_of_another_kind_says_what_to_change)                                                  \
+    T(what_is_wrong_is_named_once_with_what_is_right)                                              \
     T(tables_are_for_people_and_json_for_machines)                                                 \
     T(options_may_follow_what_they_speak_of)                                                       \
     T(what_the_operator_did_not_allow_is_refused)                                                  \
