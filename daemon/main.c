@@ -201,7 +201,10 @@ static bool build_local(struct daemon *d)
         return true;
     make_socket_directory(d->options.socket);
     d->local = local_transport_start(&config, &why);
-    return d->local ? true : fail(d, "socket", why);
+    if (!d->local)
+        log_event(&d->log, LOG_LEVEL_ERROR, "start", "what=socket path=%s why=\"%s\"",
+                  d->options.socket, why);
+    return d->local;
 }
 
 static bool build_xen(struct daemon *d)

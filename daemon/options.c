@@ -15,6 +15,8 @@
 #define POLL_US     50u
 /* Descriptors are numbered by 32 bits and shared with same-filled pages. */
 #define MAX_MEMORY_PAGES (1u << 31)
+/* Less is a mistyped unit, not a manager. */
+#define MIN_MEMORY_PAGES 256u
 
 enum option_id {
     OPTION_MEMORY = 256,
@@ -77,7 +79,7 @@ static const char help[] =
     "  -h, --help           this text\n"
     "  -V, --version        the version\n"
     "\n"
-    "SIZE is in bytes, or with a suffix K, M, G or T. See xentmemd(8).\n";
+    "SIZE is a number with a unit, K, M, G or T, and a multiple of 4K. See xentmemd(8).\n";
 
 static unsigned nr_cpus(void)
 {
@@ -102,13 +104,24 @@ static void set_defaults(struct options *o)
     };
 }
 
-static bool parse_pages(const char *text, uint64_t max_pages, uint64_t *pages_out)
+static bool parse_pages(const char *text, uint64_t min_pages, uint64_t max_pages,
+                        uint64_t *pages_out)
 {
     uint64_t bytes;
 
-    if (!size_parse(text, &bytes) || bytes / TMEMIF_PAGE_SIZE > max_pages)
+    if (!size_parse(text, &bytes) || bytes % TMEMIF_PAGE_SIZE != 0 ||
+        bytes / TMEMIF_PAGE_SIZE < min_pages || bytes / TMEMIF_PAGE_SIZE > max_pages)
         return false;
     *pages_out = bytes / TMEMIF_PAGE_SIZE;
+    return true;
+}
+
+/* The same, for what may have no limit. */
+static bool parse_limit(const char *text, uint64_t *pages_out)
+{
+    if (strcmp(text, "unlimited") != 0)
+        return parse_pages(text, 0, UINT64_MAX, pages_out);
+    *pages_out = PAGES_UNLIMITED;
     return true;
 }
 
@@ -138,7 +151,7 @@ static bool set_option(struct options *o, int option, const char *arg)
 {
     switch (option) {
     case OPTION_MEMORY:
-        return parse_pages(arg, MAX_MEMORY_PAGES, &o->memory_pages) && o->memory_pages > 0;
+        return parse_pages(arg, MIN_MEMORY_PAGES, MAX_MEMORY_PAGES, &o->memory_pages);
     case OPTION_SOCKET:
         o->socket = arg;
         return *arg != '\0';
@@ -152,11 +165,11 @@ static bool set_option(struct options *o, int option, const char *arg)
     case OPTION_POLL_US:
         return parse_unsigned(arg, 0, MAX_POLL_US, &o->poll_us);
     case OPTION_LOCAL_QUOTA:
-        return parse_pages(arg, UINT64_MAX, &o->local.quota_pages);
+        return parse_limit(arg, &o->local.quota_pages);
     case OPTION_LOCAL_MIN:
-        return parse_pages(arg, UINT64_MAX, &o->local.min_pages);
+        return parse_pages(arg, 0, UINT64_MAX, &o->local.min_pages);
     case OPTION_LOCAL_MAX:
-        return parse_pages(arg, UINT64_MAX, &o->local.max_pages);
+        return parse_limit(arg, &o->local.max_pages);
     case OPTION_LOCAL_WEIGHT:
         return parse_unsigned(arg, 1, 65536, &o->local.weight);
     case OPTION_XEN:
@@ -184,6 +197,37 @@ static const char *option_name(int option)
     return "?";
 }
 
+/* What each of them takes, for whoever gave something else. */
+_Static_assert(MIN_MEMORY_PAGES == (1u << 20) / TMEMIF_PAGE_SIZE &&
+                   MAX_MEMORY_PAGES == (8ull << 40) / TMEMIF_PAGE_SIZE && MAX_WORKERS == 64 &&
+                   MAX_POLL_US == 1000,
+               "ranges");
+#define A_SIZE "a number with a unit, K, M, G or T, and a multiple of 4K"
+static const struct {
+    int option;
+    const char *takes;
+} ranges[] = {
+    {OPTION_MEMORY, "a size from 1M to 8T: " A_SIZE},
+    {OPTION_SOCKET, "a path"},
+    {OPTION_SOCKET_MODE, "an octal number from 0 to 777"},
+    {OPTION_WORKERS, "a number from 1 to 64"},
+    {OPTION_POLL_US, "a number from 0 to 1000"},
+    {OPTION_LOCAL_QUOTA, "a size: " A_SIZE "; or 0, or unlimited"},
+    {OPTION_LOCAL_MIN, "a size: " A_SIZE "; or 0"},
+    {OPTION_LOCAL_MAX, "a size: " A_SIZE "; or 0, or unlimited"},
+    {OPTION_LOCAL_WEIGHT, "a number from 1 to 65536"},
+    {OPTION_LOG_LEVEL, "error, warning, notice, info or debug"},
+};
+
+static const char *range_of(int option)
+{
+    for (unsigned i = 0; i < sizeof(ranges) / sizeof(ranges[0]); i++) {
+        if (ranges[i].option == option)
+            return ranges[i].takes;
+    }
+    return "no value";
+}
+
 enum options_result options_parse(int argc, char **argv, struct options *options_out)
 {
     struct options o;
@@ -203,7 +247,8 @@ enum options_result options_parse(int argc, char **argv, struct options *options
         default:
             if (set_option(&o, option, optarg))
                 break;
-            fprintf(stderr, "xentmemd: \"%s\" is no value for --%s\n", optarg, option_name(option));
+            fprintf(stderr, "xentmemd: --%s takes %s; \"%s\" is none\n", option_name(option),
+                    range_of(option), optarg);
             return OPTIONS_BAD;
         }
     }

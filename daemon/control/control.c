@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/control/counters.h"
+#include "daemon/control/describe.h"
 #include "daemon/control/reply.h"
 #include "daemon/util/bug.h"
 #include "protocol/codec.h"
@@ -317,12 +318,15 @@ static bool is_change(uint32_t command)
     }
 }
 
-static void log_change(struct control *c, const struct account_key *caller, uint32_t command,
-                       enum tmemif_status rc)
+static void log_change(struct control *c, const struct account_key *caller,
+                       const union tmemctl_message *m, enum tmemif_status rc)
 {
+    char about[DESCRIBE_LEN];
+
+    describe(about, m);
     log_event(c->daemon.log, rc ? LOG_LEVEL_WARNING : LOG_LEVEL_NOTICE, "control",
-              "command=%s by=%s%u result=%s", tmemctl_command_name(command),
-              caller->kind == ACCOUNT_XEN ? "dom" : "uid", caller->id, tmem_status_name(rc));
+              "command=%s by=%s%u result=%s%s", tmemctl_command_name(m->head.command),
+              caller->kind == ACCOUNT_XEN ? "dom" : "uid", caller->id, tmem_status_name(rc), about);
 }
 
 enum tmemif_status control_handle(struct control *c, const struct account_key *caller,
@@ -342,7 +346,7 @@ enum tmemif_status control_handle(struct control *c, const struct account_key *c
 
     rc = handlers[m.head.command].run(c, &m, &r);
     if (is_change(m.head.command))
-        log_change(c, caller, m.head.command, rc);
+        log_change(c, caller, &m, rc);
     if (rc == TMEMIF_OK)
         *length_out = r.head->length;
     return rc;

@@ -28,12 +28,12 @@ bool size_parse(const char *text, uint64_t *bytes_out)
     text = digits(text, &number);
     if (!text)
         return false;
-    if (*text == '\0') {
-        *bytes_out = number;
+    if (*text == '\0' && number == 0) {
+        *bytes_out = 0;
         return true;
     }
     unit = strchr(units, *text);
-    if (!unit || text[1] != '\0')
+    if (*text == '\0' || !unit || text[1] != '\0')
         return false;
     if (__builtin_mul_overflow(number, 1ull << (10 * (unit - units + 1)), &number))
         return false;

@@ -7,8 +7,9 @@
 #include <stdint.h>
 
 /*
- * Bytes in @text: a decimal number, then nothing, K, M, G or T (powers of
- * 1024). False: it is anything else, or does not fit.
+ * Bytes in @text: a decimal number, then K, M, G or T (powers of 1024); or 0. False: it is
+ * anything else, or does not fit. A number alone is refused: whoever writes 5000 for a memory
+ * does not mean bytes.
  */
 bool size_parse(const char *text, uint64_t *bytes_out);
 

@@ -387,6 +387,58 @@ static void changes_are_logged_with_their_sender_and_lists_are_not(void)
     end();
 }
 
+static void what_a_change_is_about_is_logged(void)
+{
+    static const char pool[] = " pool=aa010000-0000-0000-0000-000000000000";
+    union tmemctl_message m = make(TMEMCTL_SET_GUEST, sizeof(m.set_guest));
+    char line[256];
+
+    begin();
+    m.set_guest.guest = (struct tmemctl_who){.kind = TMEMCTL_LOCAL, .id = 1000, .device = 2};
+    m.set_guest.policy.fields = TMEMCTL_SET_QUOTA | TMEMCTL_SET_MAX | TMEMCTL_SET_WEIGHT;
+    m.set_guest.policy.quota_pages = 12;
+    m.set_guest.policy.max_pages = TMEMCTL_UNLIMITED;
+    m.set_guest.policy.weight = 65536;
+    CU_ASSERT_EQUAL(ask(&m), TMEMIF_OK);
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(logged(), "result=OK guest=uid1000 device=2 quota_pages=12 max_pages=unlimited "
+                         "weight=65536\n"));
+    CU_ASSERT_EQUAL(let_join(7, TMEMCTL_RIGHT_READ), TMEMIF_OK);
+    snprintf(line, sizeof(line), "ALLOW by=dom0 result=OK%s guest=dom7 device=every right=read\n",
+             pool);
+    CU_ASSERT_PTR_NOT_NULL(strstr(logged(), line));
+    CU_ASSERT_EQUAL(let_join(7, 0), TMEMIF_OK);
+    snprintf(line, sizeof(line), "DENY by=dom0 result=OK%s guest=dom7 device=every\n", pool);
+    CU_ASSERT_PTR_NOT_NULL(strstr(logged(), line));
+
+    m = make(TMEMCTL_FREEZE, sizeof(m.target));
+    memcpy(m.target.uuid, uuid, sizeof(uuid));
+    CU_ASSERT_EQUAL(ask(&m), TMEMIF_OK);
+    snprintf(line, sizeof(line), "FREEZE by=dom0 result=OK%s\n", pool);
+    CU_ASSERT_PTR_NOT_NULL(strstr(logged(), line));
+    m = make(TMEMCTL_THAW, sizeof(m.target));
+    m.target.guest = who(9);
+    CU_ASSERT_EQUAL(ask(&m), TMEMIF_NOT_FOUND);
+    CU_ASSERT_PTR_NOT_NULL(strstr(logged(), "THAW by=dom0 result=NOT_FOUND guest=dom9 device=0\n"));
+    m = make(TMEMCTL_REMOVE, sizeof(m.shared));
+    memcpy(m.shared.uuid, uuid, sizeof(uuid));
+    CU_ASSERT_EQUAL(ask(&m), TMEMIF_OK);
+    snprintf(line, sizeof(line), "REMOVE by=dom0 result=OK%s\n", pool);
+    CU_ASSERT_PTR_NOT_NULL(strstr(logged(), line));
+    m = make(TMEMCTL_SET_SHARED, sizeof(m.set_shared));
+    memcpy(m.set_shared.uuid, uuid, sizeof(uuid));
+    m.set_shared.policy.fields = TMEMCTL_SET_MIN;
+    m.set_shared.policy.min_pages = 3;
+    CU_ASSERT_EQUAL(ask(&m), TMEMIF_OK);
+    snprintf(line, sizeof(line), "SET_SHARED by=dom0 result=OK%s min_pages=3\n", pool);
+    CU_ASSERT_PTR_NOT_NULL(strstr(logged(), line));
+    m = make(TMEMCTL_LOG, sizeof(m.log));
+    m.log.level = TMEMCTL_LOG_DEBUG;
+    CU_ASSERT_EQUAL(ask(&m), TMEMIF_OK);
+    CU_ASSERT_PTR_NOT_NULL(strstr(logged(), "LOG by=dom0 result=OK level=debug\n"));
+    end();
+}
+
 static void a_malformed_message_has_no_effect(void)
 {
     union tmemctl_message m = make(TMEMCTL_SET_GUEST, sizeof(m.set_guest));
@@ -415,5 +467,6 @@ static void a_malformed_message_has_no_effect(void)
     T(every_counter_is_told_by_name)                                                               \
     T(check_gives_the_engines_verdict)                                                             \
     T(changes_are_logged_with_their_sender_and_lists_are_not)                                      \
+    T(what_a_change_is_about_is_logged)                                                            \
     T(a_malformed_message_has_no_effect)
 RUN_TESTS(TESTS)

@@ -260,7 +260,10 @@ static bool make_way(const struct sockaddr_un *at, const char **why_out)
         *why_out = "another daemon listens on the socket";
         return false;
     }
-    return unlink(at->sun_path) == 0 || errno == ENOENT;
+    if (unlink(at->sun_path) == 0 || errno == ENOENT)
+        return true;
+    *why_out = strerror(errno);
+    return false;
 }
 
 static int listen_at(const struct local_config *config, const char **why_out)
