@@ -108,6 +108,15 @@ static void print_counter(void *arg, const void *record)
     printf("xentmem_%s%s %" PRIu64 "\n", name, counter->gauge ? "" : "_total", counter->value);
 }
 
+/* A figure that may be "no limit", which is a number to a collector, too. */
+static void print_value(uint64_t value)
+{
+    if (value == TMEMCTL_UNLIMITED)
+        puts("} +Inf");
+    else
+        printf("} %" PRIu64 "\n", value);
+}
+
 static void print_who(const struct tmemctl_who *who)
 {
     char uuid[TEXT_UUID_LEN];
@@ -127,12 +136,15 @@ static const struct guest_metric {
     {                                                                                              \
         name, type, help, offsetof(struct tmemctl_guest, field)                                    \
     }
-    GUEST("guest_persistent_pages", "gauge", persistent_pages, "pages in its private pools"),
-    GUEST("guest_ephemeral_pages", "gauge", ephemeral_pages, "pages in its private pools"),
+    GUEST("guest_persistent_pages", "gauge", persistent_pages,
+          "persistent pages in its private pools"),
+    GUEST("guest_ephemeral_pages", "gauge", ephemeral_pages,
+          "ephemeral pages in its private pools"),
     GUEST("guest_quota_pages", "gauge", policy.quota_pages, "persistent pages it may hold"),
-    GUEST("guest_min_pages", "gauge", policy.min_pages, "ephemeral pages never evicted"),
+    GUEST("guest_min_pages", "gauge", policy.min_pages,
+          "ephemeral pages that are not evicted for others"),
     GUEST("guest_max_pages", "gauge", policy.max_pages, "ephemeral pages it may hold"),
-    GUEST("guest_requests", "gauge", requests, "answered since it attached"),
+    GUEST("guest_requests", "gauge", requests, "requests answered since it attached"),
 #undef GUEST
 };
 
@@ -150,7 +162,7 @@ static void print_guests(const struct kept *guests)
             memcpy(&value, record + metric->offset, sizeof(value));
             printf("xentmem_%s{", metric->name);
             print_who(&((const struct tmemctl_guest *)record)->guest);
-            printf("} %" PRIu64 "\n", value);
+            print_value(value);
         }
     }
 }
@@ -203,7 +215,7 @@ static void print_pools(const struct kept *pools)
             memcpy(&value, record + metric->offset, sizeof(value));
             printf("xentmem_%s%s{", metric->name, strcmp(metric->type, "counter") ? "" : "_total");
             print_pool_labels((const struct tmemctl_pool *)record);
-            printf("} %" PRIu64 "\n", value);
+            print_value(value);
         }
     }
 }

@@ -158,6 +158,24 @@ static void remove_destroys_a_shared_pool_for_its_members(void)
     end();
 }
 
+/* Of the metrics in output: after each TYPE line the HELP of the same metric, with some text. */
+static void every_metric_has_its_help(void)
+{
+    unsigned nr = 0;
+
+    for (const char *at = strstr(output, "# TYPE "); at; at = strstr(at + 1, "# TYPE ")) {
+        const char *line = strchr(at, '\n');
+        char name[128] = "", help[128] = "", text[128] = "";
+
+        CU_ASSERT_PTR_NOT_NULL_FATAL(line);
+        CU_ASSERT_EQUAL(sscanf(at, "# TYPE %127s", name), 1);
+        CU_ASSERT_EQUAL(sscanf(line + 1, "# HELP %127s %127[^\n]", help, text), 2);
+        CU_ASSERT_STRING_EQUAL(name, help);
+        nr++;
+    }
+    CU_ASSERT(nr > 20);
+}
+
 static void stats_count_what_was_done(void)
 {
     begin();
@@ -171,6 +189,10 @@ static void stats_count_what_was_done(void)
     SAYS("\nxentmem_gets_total 2\n");
     SAYS("\nxentmem_hits_total 1\n");
     SAYS("\nxentmem_pages_ephemeral 0\n");
+    SAYS("\nxentmem_guest_max_pages{uid=\"0\",device=\"0\"} +Inf\n");
+    SAYS("\nxentmem_guest_quota_pages{uid=\"0\",device=\"0\"} 0\n");
+    SAYS_NOT("18446744073709551615");
+    every_metric_has_its_help();
     SAYS("xentmem_pool_gets_total{uid=\"0\",device=\"0\",pool=\"0\",kind=\"ephemeral\"} 2\n");
     CU_ASSERT_STRING_EQUAL(output + strlen(output) - 6, "# EOF\n");
     CU_ASSERT_EQUAL(xentmem("stats --check"), 0);
