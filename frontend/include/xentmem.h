@@ -198,7 +198,8 @@ struct xentmem_pool_info {
     uint32_t frozen;      /* 1: the operator has frozen it */
     uint32_t epoch;       /* of a shared ephemeral pool: grows when it was emptied */
     uint64_t nr_pages;    /* held now, by all members together */
-    uint64_t quota_pages; /* most that persistent pages may take, of the guest or the pool */
+    uint64_t quota_pages; /* most it, or its guest, may hold of its kind: quota of a persistent
+                             pool, maximum of an ephemeral one; UINT64_MAX: no limit */
     uint64_t puts, puts_refused;
     uint64_t gets, hits;
     uint64_t flushes;
