@@ -18,6 +18,7 @@
 
 #include "frontend/tool/operator_attach.h"
 #include "frontend/tool/operator_command.h"
+#include "frontend/tool/operator_dead.h"
 
 /* Some changes have no watch: a name that is given late, a policy file written by hand. */
 #define LOOK_EVERY_MS 5000
@@ -32,75 +33,12 @@ static void say(const char *event, const struct domain *guest, uint32_t device, 
             why ? why : "");
 }
 
-/* ---- nodes of the dead ---- */
-
-static bool is_alive(const struct domain *domains, unsigned nr, uint64_t domid)
+static void say_removed(unsigned domid, uint32_t device)
 {
-    for (unsigned i = 0; i < nr; i++) {
-        if (domains[i].domid == domid)
-            return true;
-    }
-    return false;
+    const struct domain dead = {.domid = domid};
+
+    say("removed", &dead, device, "the guest is gone");
 }
-
-static void remove_dead_guest(struct xs_handle *xs, unsigned manager, unsigned guest,
-                              const char *folder)
-{
-    struct domain dead = {.domid = guest};
-    char path[SCHEMA_PATH_LEN + 16], why[XEN_WHY_LEN];
-    unsigned nr = 0;
-    char **devices;
-
-    snprintf(path, sizeof(path), "%s/%u", folder, guest);
-    devices = xs_directory(xs, XBT_NULL, path, &nr);
-    for (unsigned i = 0; devices && i < nr; i++) {
-        struct schema_place place = {.manager = manager, .guest = guest};
-        uint64_t device;
-
-        if (!text_to_number(devices[i], UINT32_MAX, &device))
-            continue;
-        place.device = (uint32_t)device;
-        if (attach_remove(xs, &place, i + 1 == nr, why))
-            say("removed", &dead, place.device, "the guest is gone");
-    }
-    free(devices);
-    /* a folder without devices */
-    if (nr == 0)
-        node_remove(xs, XBT_NULL, path);
-}
-
-/* Guests under @folder of the manager, which has one child for each domid. */
-static void remove_dead(struct xs_handle *xs, unsigned manager, const struct domain *domains,
-                        unsigned nr_domains, const char *folder)
-{
-    unsigned nr = 0;
-    char **guests = xs_directory(xs, XBT_NULL, folder, &nr);
-    uint64_t domid;
-
-    for (unsigned i = 0; guests && i < nr; i++) {
-        if (text_to_number(guests[i], UINT16_MAX, &domid) && !is_alive(domains, nr_domains, domid))
-            remove_dead_guest(xs, manager, (unsigned)domid, folder);
-    }
-    free(guests);
-}
-
-static void remove_all_dead(struct xs_handle *xs, const struct domain *domains, unsigned nr_domains)
-{
-    for (unsigned i = 0; i < nr_domains; i++) {
-        const struct schema_place place = {.manager = domains[i].domid};
-        char folder[SCHEMA_PATH_LEN];
-
-        schema_backends(folder, place.manager);
-        remove_dead(xs, place.manager, domains, nr_domains, folder);
-        schema_folder(folder, &place, SCHEMA_IN_GUEST);
-        /* .../xentmem/guest/0/0 */
-        *strrchr(folder, '/') = '\0';
-        *strrchr(folder, '/') = '\0';
-        remove_dead(xs, place.manager, domains, nr_domains, folder);
-    }
-}
-
-/* ---- the living ---- */
 
 static void keep_attached(struct operator_place *p, const struct domain *guest,
                           const struct book_guest *entry)
@@ -131,7 +69,7 @@ static void look(void)
         return;
     domains = domains_read(place.xs, &nr);
     if (domains && nr) {
-        remove_all_dead(place.xs, domains, nr);
+        dead_remove(place.xs, domains, nr, say_removed);
         for (unsigned i = 0; i < nr; i++) {
             for (unsigned k = 0; k < place.book.nr_guests; k++) {
                 const struct book_guest *entry = &place.book.guests[k];

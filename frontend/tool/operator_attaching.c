@@ -6,6 +6,7 @@
 
 #include "frontend/tool/operator_attach.h"
 #include "frontend/tool/operator_command.h"
+#include "frontend/tool/operator_dead.h"
 #include "frontend/tool/progress.h"
 #include "xenstore-schema/states.h"
 
@@ -109,6 +110,7 @@ int operator_attach(struct tool *tool, int argc, char **argv)
     code = operator_place_open(&job.place);
     if (code)
         return code;
+    dead_sweep(job.place.xs);
     code = find_guest(&job, argv[optind]);
     if (code == TOOL_DONE) {
         entry = book_find_guest(&job.place.book, job.guest.uuid, job.options.device);
@@ -191,6 +193,7 @@ int operator_detach(struct tool *tool, int argc, char **argv)
     code = operator_place_open(&job.place);
     if (code)
         return code;
+    dead_sweep(job.place.xs);
     if (!subject_find(&subject, argv[optind], job.place.xs, &job.place.book, why)) {
         code = tool_fail(TOOL_REFUSED, "%s", why);
     } else if (subject.kind != SUBJECT_XEN) {

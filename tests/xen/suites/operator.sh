@@ -116,6 +116,8 @@ is "b may not put" [ $rc -eq 4 ]
 at dom0 "xentmem deny $pool b"
 denied() { guest_run b "xentmem get 0 name:x 0 /dev/null" >/dev/null; [ $? -eq 4 ]; }
 check "b is denied, joined as it is" wait_for 20 denied
+at dom0 "xentmem list members $pool"
+is "it is listed as a member without a right" [ "$(echo "$out" | grep -c "^b .* none .* yes")" -eq 1 ]
 
 step "freeze and thaw"
 at dom0 "xentmem freeze a"
@@ -135,6 +137,18 @@ at dom0 "xentmem remove $pool"
 is "the pool is removed" [ $rc -eq 0 ]
 at a "xentmem get 1 name:x 0 /dev/null"
 is "and gone for a" [ $rc -eq 4 ]
+
+step "a guest that dies while no agent runs"
+guest_create c || exit
+at dom0 "xentmem attach c"
+is "c is attached" [ $rc -eq 0 ]
+c=$(domid c)
+guest_destroy c
+is "its folder stays behind" xenstore-list "/local/domain/$m/backend/tmem/$c"
+at dom0 "xentmem attach b"
+is "the next attach, of whomever," [ $rc -eq 0 ]
+is "takes its nodes away" no_nodes xentmem "$c"
+is "and only its" [ -n "$(node "/local/domain/$m/backend/tmem/$a/0/state")" ]
 
 step "the agent: a guest that starts again"
 xentmem agent >/run/agent.log 2>&1 &

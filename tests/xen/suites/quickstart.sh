@@ -87,3 +87,23 @@ at dom0 "xentmem list"
 is "the list has alice and bob" [ $rc -eq 0 ]
 show
 note "Xen had $free_at_start MiB free at the start, has $(xen_free) now"
+
+# ./quickstart shell: what was shown is there to be used, carol again included
+if [ -e /testbed/welcome ]; then
+    step "starting carol again"
+    guest_start carol || exit
+    at dom0 "xentmem attach carol"; is "carol is attached" [ $rc -eq 0 ]
+    cat <<TRY
+
+Things to try, here in dom0:
+    xentmem list                               who is attached, what they hold
+    xentmem list pools
+    xentmem list members $shared
+    xentmem allow $shared carol && guest_run carol xentmem pool join $shared
+    xentmem set alice quota=2M                 and then her refused page is taken:
+    guest_run alice "head -c 4096 /dev/urandom | xentmem put $store 2 0"
+    xentmem freeze bob; xentmem thaw bob
+    guest_run bob xentmem bench -s 2           puts and gets a second
+    xentmem stats | head                       xentmem -h lists all commands
+TRY
+fi

@@ -60,17 +60,30 @@ lib_cmdline="console=hvc0 quiet mitigations=off nowatchdog rcupdate.rcu_cpu_stal
 # before there are ticks.
 lib_cmdline_pvh="pci=noearly clearcpuid=tsc lpj=4000000"
 
-step() { echo "@@ step $*"; }
-note() { echo "@@ note $*"; }
+# `boot` reads the marked lines. Somebody who sits at the console is shown plain ones.
+if [ -e /testbed/welcome ]; then
+    lib_say() {
+        case $1 in
+        step) printf '\n%s\n' "$2" ;;
+        note) printf '        %s\n' "$2" ;;
+        *) printf '%-7s %s\n' "$1" "$2" ;;
+        esac
+    }
+else
+    lib_say() { echo "@@ $1 $2"; }
+fi
+
+step() { lib_say step "$*"; }
+note() { lib_say note "$*"; }
 
 ok() {
     lib_passed=$((lib_passed + 1))
-    echo "@@ ok $1"
+    lib_say ok "$1"
 }
 
 not_ok() {
     lib_failed=$((lib_failed + 1))
-    echo "@@ not ok $1: ${2:-failed}"
+    lib_say "not ok" "$1: ${2:-failed}"
 }
 
 check() {
@@ -110,7 +123,7 @@ lib_end() {
     [ -z "$lib_ended" ] || return
     lib_ended=1
     [ $lib_failed -eq 0 ] && [ $lib_passed -gt 0 ] && [ $status -eq 0 ] && exit 0
-    echo "@@ note $lib_passed passed, $lib_failed failed, the suite ended with $status"
+    note "$lib_passed passed, $lib_failed failed, the suite ended with $status"
     for lib_name in /var/log/xen/console/guest-*.log; do
         lib_name=${lib_name##*/guest-}
         [ ! -s /var/log/xen/console/guest-"$lib_name" ] || guest_console "${lib_name%.log}"

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "frontend/tool/operator_dead.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "frontend/tool/operator_attach.h"
+
+static bool is_alive(const struct domain *domains, unsigned nr, uint64_t domid)
+{
+    for (unsigned i = 0; i < nr; i++) {
+        if (domains[i].domid == domid)
+            return true;
+    }
+    return false;
+}
+
+static void remove_guest(struct xs_handle *xs, unsigned manager, unsigned guest, const char *folder,
+                         dead_removed *removed)
+{
+    char path[SCHEMA_PATH_LEN + 16], why[XEN_WHY_LEN];
+    unsigned nr = 0;
+    char **devices;
+
+    snprintf(path, sizeof(path), "%s/%u", folder, guest);
+    devices = xs_directory(xs, XBT_NULL, path, &nr);
+    for (unsigned i = 0; devices && i < nr; i++) {
+        struct schema_place place = {.manager = manager, .guest = guest};
+        uint64_t device;
+
+        if (!text_to_number(devices[i], UINT32_MAX, &device))
+            continue;
+        place.device = (uint32_t)device;
+        if (attach_remove(xs, &place, i + 1 == nr, why) && removed)
+            removed(guest, place.device);
+    }
+    free(devices);
+    /* a folder without devices */
+    if (nr == 0)
+        node_remove(xs, XBT_NULL, path);
+}
+
+/* Guests under @folder of the manager, which has one child for each domid. */
+static void remove_guests(struct xs_handle *xs, unsigned manager, const struct domain *domains,
+                          unsigned nr_domains, const char *folder, dead_removed *removed)
+{
+    unsigned nr = 0;
+    char **guests = xs_directory(xs, XBT_NULL, folder, &nr);
+    uint64_t domid;
+
+    for (unsigned i = 0; guests && i < nr; i++) {
+        if (text_to_number(guests[i], UINT16_MAX, &domid) && !is_alive(domains, nr_domains, domid))
+            remove_guest(xs, manager, (unsigned)domid, folder, removed);
+    }
+    free(guests);
+}
+
+void dead_remove(struct xs_handle *xs, const struct domain *domains, unsigned nr_domains,
+                 dead_removed *removed)
+{
+    for (unsigned i = 0; i < nr_domains; i++) {
+        const struct schema_place place = {.manager = domains[i].domid};
+        char folder[SCHEMA_PATH_LEN];
+
+        schema_backends(folder, place.manager);
+        remove_guests(xs, place.manager, domains, nr_domains, folder, removed);
+        schema_folder(folder, &place, SCHEMA_IN_GUEST);
+        /* .../xentmem/guest/0/0 */
+        *strrchr(folder, '/') = '\0';
+        *strrchr(folder, '/') = '\0';
+        remove_guests(xs, place.manager, domains, nr_domains, folder, removed);
+    }
+}
+
+void dead_sweep(struct xs_handle *xs)
+{
+    unsigned nr = 0;
+    struct domain *domains = domains_read(xs, &nr);
+
+    if (domains && nr)
+        dead_remove(xs, domains, nr, NULL);
+    free(domains);
+}
