@@ -223,7 +223,7 @@ enum tmemif_status engine_flush_range(struct engine *e, const struct page_op *op
  * Reclaim up to @nr_pages dead pages of long flushes and destroyed pools.
  * True: there is more. To be called between requests and when idle.
  */
-bool engine_reclaim(struct engine *e, unsigned worker, unsigned nr_pages);
+bool engine_reclaim(struct engine *e, unsigned nr_pages);
 
 /* ---- looking in: control ---- */
 

@@ -147,9 +147,8 @@ unsigned reclaim_slice(struct engine *e, const struct claim *claim, unsigned nr_
     return nr_reclaimed;
 }
 
-bool engine_reclaim(struct engine *e, unsigned worker, unsigned nr_pages)
+bool engine_reclaim(struct engine *e, unsigned nr_pages)
 {
-    (void)worker;
     if (!reclaim_has_work(e))
         return false;
     reclaim_slice(e, NULL, nr_pages);

@@ -26,8 +26,11 @@ struct session_table;
 
 /* A peer with this device number has no account: it may send operator's messages, no more. */
 #define SESSION_NO_ACCOUNT 0xffffffffu
-/* Shorter fence times are refused: a scheduler's hiccup would cost pools their epoch. */
-#define SESSION_FENCE_MIN_MS 200u
+/*
+ * Shorter fence times are refused: a scheduler's hiccup would cost pools their epoch
+ * (PROTOCOL.md, section 11). Transports negotiate no shorter ones.
+ */
+#define SESSION_FENCE_MIN_MS 1000u
 
 struct session_config {
     struct engine *engine; /* made for nr_workers workers */

@@ -309,7 +309,7 @@ static void *worker_main(void *arg)
         }
         busy = serve_awake(w);
         if (!busy || ++rounds % ROUNDS_PER_RECLAIM == 0)
-            reclaiming = engine_reclaim(w->engine, w->number, RECLAIM_PAGES);
+            reclaiming = engine_reclaim(w->engine, RECLAIM_PAGES);
         if (!w->awake && !reclaiming && !w->stop)
             look(w, -1);
         else if (is_look_due(w))

@@ -163,7 +163,7 @@ static void reclaim(struct victim *v)
         long preempted = nr_preempted();
         uint64_t begin = clock_now_ns(), end;
 
-        more = engine_reclaim(v->b->e, 0, SLICE);
+        more = engine_reclaim(v->b->e, SLICE);
         end = clock_now_ns();
         if (nr_preempted() != preempted)
             spans_add(&v->preempted, begin, end, NR_PHASES);
@@ -177,7 +177,7 @@ static void flush(struct victim *v)
     struct page_op op = {.account = v->account, .pool_id = v->pool_id, .object = {1, 2, 3}};
 
     while (engine_flush_range(v->b->e, &op, 0, v->nr_pages - 1) == TMEMIF_BUSY)
-        engine_reclaim(v->b->e, 0, SLICE);
+        engine_reclaim(v->b->e, SLICE);
     reclaim(v);
 }
 

@@ -136,7 +136,7 @@ static int port_flush_range(struct port *p, uint32_t pool, const uint64_t *objec
 
     (void)whole_object;
     while ((rc = engine_flush_range(port_of(p)->engine, &op, first, last)) == TMEMIF_BUSY)
-        engine_reclaim(port_of(p)->engine, op.worker, 64);
+        engine_reclaim(port_of(p)->engine, 64);
     return (int)rc;
 }
 
@@ -184,7 +184,7 @@ static enum tmemif_status dispatch(struct port *p, struct counting_link *c, enum
         (struct tmemif_data){.kind = TMEMIF_DATA_GRANT, .ref = 1, .length = TMEMIF_PAGE_SIZE};
     c->nr_in = c->nr_out = 0;
     while (!dispatch_request(&sender, &request, &rsp))
-        engine_reclaim(sender.engine, sender.worker, 64);
+        engine_reclaim(sender.engine, 64);
     return rsp.status;
 }
 
@@ -326,7 +326,7 @@ static bool remove_shared(struct harness *h, const uint8_t *uuid)
 
 static const char *check(struct harness *h)
 {
-    while (engine_reclaim(world(h)->engine, 0, 1024))
+    while (engine_reclaim(world(h)->engine, 1024))
         ;
     return engine_check(world(h)->engine);
 }

@@ -190,7 +190,7 @@ static void world_begin(struct world *w)
 
 static void world_end(struct world *w, bool check)
 {
-    while (engine_reclaim(w->engine, 0, 64))
+    while (engine_reclaim(w->engine, 64))
         ;
     require(!check || engine_check(w->engine) == NULL);
     engine_destroy(w->engine);
@@ -320,7 +320,7 @@ static void run_flush(struct world *w, unsigned account, const struct tmemif_req
         first = r->u.range.first;
         last = r->u.range.last;
         while ((rc = engine_flush_range(w->engine, &op, first, last)) == TMEMIF_BUSY)
-            engine_reclaim(w->engine, 0, 64);
+            engine_reclaim(w->engine, 64);
     }
     if (w->kinds[account][r->pool] != NO_PRIVATE) {
         require(rc == TMEMIF_OK); /* C16 */

@@ -107,6 +107,24 @@ static unsigned answered(struct load *l, const struct asked *asked, unsigned nr)
     return kills;
 }
 
+/* Put what page_fill() says. *@daemon_out: the one that has done it at the latest; may be NULL. */
+static int put_page(struct load *l, uint32_t pool, const struct xentmem_object *object,
+                    const struct place *p, uint64_t version, unsigned *daemon_out)
+{
+    uint64_t page[XENTMEM_PAGE_SIZE / 8];
+    struct asked asked;
+    unsigned daemon;
+    int status;
+
+    page_fill(page, p, version);
+    asked = ask(l);
+    status = xentmem_put(l->device->t, pool, object, p->index, page);
+    daemon = answered(l, &asked, 1);
+    if (daemon_out)
+        *daemon_out = daemon;
+    return status;
+}
+
 static void wrong_status(struct load *l, const char *what, int status)
 {
     run_fail(l->run, "device %u thread %u: %s: %s", l->device->number, l->number, what,
@@ -152,15 +170,9 @@ static void put_private(struct load *l)
     uint32_t index = l->nr_filled < LOAD_PAGES ? l->nr_filled++ : below(l, LOAD_PAGES);
     const struct place p = private_place(l, index);
     const struct xentmem_object object = object_of(l);
-    uint64_t page[XENTMEM_PAGE_SIZE / 8], version = ++l->last_version;
-    struct asked asked;
-    int status;
+    uint64_t version = ++l->last_version;
 
-    page_fill(page, &p, version);
-    asked = ask(l);
-    status = xentmem_put(l->device->t, l->device->private_pool, &object, index, page);
-    answered(l, &asked, 1);
-    judge_put(l, index, version, status);
+    judge_put(l, index, version, put_page(l, l->device->private_pool, &object, &p, version, NULL));
 }
 
 static void get_private(struct load *l, uint32_t index)
@@ -258,15 +270,9 @@ static void note(struct load *l, uint32_t index, enum history_kind kind, uint64_
 static void put_common(struct load *l, uint32_t index)
 {
     const struct place p = {IN_COMMON, 0, 0, index};
-    uint64_t page[XENTMEM_PAGE_SIZE / 8], version = common_version(l), begun;
-    struct asked asked;
-    int status;
+    uint64_t version = common_version(l), begun = history_now(&l->run->clock);
+    int status = put_page(l, l->device->common_pool, &common_object, &p, version, NULL);
 
-    page_fill(page, &p, version);
-    asked = ask(l);
-    begun = history_now(&l->run->clock);
-    status = xentmem_put(l->device->t, l->device->common_pool, &common_object, index, page);
-    answered(l, &asked, 1);
     if (status == XENTMEM_OK)
         note(l, index, HISTORY_PUT, version, begun);
     else if (status != XENTMEM_NOT_ALLOWED) /* until the operator has said it again */
@@ -325,14 +331,10 @@ static void put_cached(struct load *l, uint32_t index)
 {
     const struct place p = {IN_CACHE, l->device->number, l->number, index};
     const struct xentmem_object object = object_of(l);
-    uint64_t page[XENTMEM_PAGE_SIZE / 8], version = ++l->last_version;
-    struct asked asked;
-    int status;
+    uint64_t version = ++l->last_version;
+    int status =
+        put_page(l, l->device->cache_pool, &object, &p, version, &l->cached[index].last_daemon);
 
-    page_fill(page, &p, version);
-    asked = ask(l);
-    status = xentmem_put(l->device->t, l->device->cache_pool, &object, index, page);
-    l->cached[index].last_daemon = answered(l, &asked, 1);
     if (status == XENTMEM_OK)
         l->cached[index].version = version;
     else if (status < XENTMEM_NOT_ALLOWED && status > XENTMEM_MISS)

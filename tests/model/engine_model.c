@@ -496,7 +496,7 @@ static void do_flush_range(struct model *m)
     to = last == NR_INDEXES - 1 ? UINT32_MAX : index_of(t.object, last);
     trouble();
     while ((rc = engine_flush_range(m->w.e, &op, from, to)) == TMEMIF_BUSY)
-        engine_reclaim(m->w.e, m->worker, 64);
+        engine_reclaim(m->w.e, 64);
     calm(m);
     if (rc != TMEMIF_OK)
         fail(m, "a flush of a range was refused");
@@ -620,7 +620,7 @@ static void step(struct model *m)
     else if (what < 98800)
         do_flush_range(m);
     else if (what < 99600)
-        engine_reclaim(m->w.e, m->worker, below(m, 100));
+        engine_reclaim(m->w.e, below(m, 100));
     else if (what < 99800)
         do_evict(m);
     else if (what < 99850)

@@ -59,7 +59,7 @@ static void flush_at_last(struct world *w, account_nr a, uint32_t p, uint32_t fi
     enum tmemif_status rc;
 
     while ((rc = flush_object(w, a, p, 1, first, last)) == TMEMIF_BUSY)
-        engine_reclaim(w->e, 0, 64);
+        engine_reclaim(w->e, 64);
     CU_ASSERT_EQUAL(rc, TMEMIF_OK);
 }
 
@@ -116,7 +116,7 @@ static void c08_long_flush_is_answered_at_once_and_nothing_comes_back(void)
     CU_ASSERT_EQUAL(put(&w, a, p, 1, 10, 10), TMEMIF_OK);
     CU_ASSERT_EQUAL(put(&w, a, p, 1, 5000, 5), TMEMIF_OK);
     CU_ASSERT(is_sound(&w));
-    CU_ASSERT(engine_reclaim(w.e, 0, 64));
+    CU_ASSERT(engine_reclaim(w.e, 64));
     CU_ASSERT(frames_used(&w) < 3002);
     CU_ASSERT(frames_used(&w) > 2500);
     reclaim_all(&w);
@@ -224,7 +224,7 @@ static void more_long_flushes_than_tombstones_wait_for_each_other(void)
         while ((rc = flush_object(&w, a, p, object, 0, UINT32_MAX)) == TMEMIF_BUSY) {
             /* refused so, nothing of it has gone */
             CU_ASSERT_EQUAL(nr_found(&w, a, p, object, 70, 1), 70);
-            engine_reclaim(w.e, 0, 64);
+            engine_reclaim(w.e, 64);
             nr_busy++;
         }
         CU_ASSERT_EQUAL(rc, TMEMIF_OK);
@@ -265,10 +265,10 @@ static void several_long_flushes_of_one_object_overlap(void)
         put_many(&w, a, p, 1, 3000, stride);
         CU_ASSERT_EQUAL(flush_object(&w, a, p, 1, 500 * stride, 1500 * stride), TMEMIF_OK);
         CU_ASSERT_EQUAL(flush_object(&w, a, p, 1, 1000 * stride, 2000 * stride), TMEMIF_OK);
-        engine_reclaim(w.e, 0, 10);
+        engine_reclaim(w.e, 10);
         put_many(&w, a, p, 1, 1250, stride);
         CU_ASSERT_EQUAL(flush_object(&w, a, p, 1, 0, 100 * stride), TMEMIF_OK);
-        engine_reclaim(w.e, 0, 10);
+        engine_reclaim(w.e, 10);
         for (uint32_t i = 0; i < 3000; i++)
             CU_ASSERT_EQUAL(get(&w, a, p, 1, i * stride, i),
                             (i > 100 && i < 1250) || i > 2000 ? TMEMIF_OK : TMEMIF_MISS);
@@ -294,7 +294,7 @@ static void c08_short_look_at_an_object_does_not_lose_a_long_flush_its_place(voi
             CU_ASSERT_EQUAL(put(&w, a, p, 1, extent * 6400 + i, i), TMEMIF_OK);
     }
     CU_ASSERT_EQUAL(flush_object(&w, a, p, 1, 0, UINT32_MAX), TMEMIF_OK);
-    engine_reclaim(w.e, 0, 110);
+    engine_reclaim(w.e, 110);
     CU_ASSERT_EQUAL(frames_used(&w), 500);
     /* where the walk has been there are extents again, at the end of the list */
     for (uint32_t extent = 0; extent < 60; extent++)
@@ -324,7 +324,7 @@ static void destroyed_pool_takes_its_tombstones_with_it(void)
     CU_ASSERT(is_sound(&w));
     CU_ASSERT_EQUAL(engine_pool_destroy(w.e, a, p), TMEMIF_OK);
     /* page by page: at no time is there a tombstone without its pool */
-    while (engine_reclaim(w.e, 0, 1))
+    while (engine_reclaim(w.e, 1))
         CU_ASSERT(is_sound(&w));
     CU_ASSERT_EQUAL(nr_tombstones(&w), 0);
     CU_ASSERT_EQUAL(frames_used(&w), 0);
@@ -344,14 +344,14 @@ static void destroyed_pool_drains_in_slices(void)
     CU_ASSERT_EQUAL(engine_pool_destroy(w.e, a, p), TMEMIF_OK);
     engine_metrics(w.e, &metrics);
     CU_ASSERT(metrics.pages_dead > 5000);
-    CU_ASSERT(engine_reclaim(w.e, 0, 100));
+    CU_ASSERT(engine_reclaim(w.e, 100));
     CU_ASSERT(frames_used(&w) > 5000);
     reclaim_all(&w);
     CU_ASSERT_EQUAL(frames_used(&w), 0);
     CU_ASSERT_EQUAL(nr_tombstones(&w), 0);
     engine_metrics(w.e, &metrics);
     CU_ASSERT_EQUAL(metrics.pages_dead, 0);
-    CU_ASSERT(!engine_reclaim(w.e, 0, 64));
+    CU_ASSERT(!engine_reclaim(w.e, 64));
     CU_ASSERT(is_sound(&w));
     world_end(&w);
 }

@@ -135,7 +135,7 @@ static void flush_some(struct thread *me, uint32_t handle)
         return;
     }
     while (engine_flush_range(me->t->w.e, &op, handle, UINT32_MAX) == TMEMIF_BUSY)
-        engine_reclaim(me->t->w.e, me->worker, 64);
+        engine_reclaim(me->t->w.e, 64);
     for (; handle < NR_HANDLES; handle += 3)
         note(me, handle, HISTORY_FLUSH, 0, begun);
 }
@@ -174,7 +174,7 @@ static void *work(void *argument)
         else if (what < 98)
             fill_behind(me, handle);
         else
-            engine_reclaim(me->t->w.e, me->worker, 8);
+            engine_reclaim(me->t->w.e, 8);
     }
     return NULL;
 }

@@ -258,7 +258,7 @@ static enum found all_or_none(struct world *w, uint32_t pool_id)
 static void flush_many(struct world *w)
 {
     while (flush_object(w, 0, 0, 1, 0, UINT32_MAX) == TMEMIF_BUSY)
-        engine_reclaim(w->e, 0, 64);
+        engine_reclaim(w->e, 64);
     reclaim(w);
 }
 

@@ -165,7 +165,7 @@ static void work(struct thread *t, bool is_persistent)
         else
             read_one(t->s, t->worker, handle, is_persistent, &seen[handle]);
         if (i % 64 == 0)
-            engine_reclaim(t->s->w.e, t->worker, 16);
+            engine_reclaim(t->s->w.e, 16);
     }
 }
 
@@ -278,7 +278,7 @@ static void *churn(void *argument)
             engine_flush_page(w->e, &op);
         } else if (what < 970) {
             while (engine_flush_range(w->e, &op, index, UINT32_MAX) == TMEMIF_BUSY)
-                engine_reclaim(w->e, t->worker, 64);
+                engine_reclaim(w->e, 64);
         } else if (what < 975 && which < 3) {
             if (engine_pool_destroy(w->e, a, id) != TMEMIF_OK)
                 atomic_fetch_add(&s->nr_wrong, 1);
@@ -287,7 +287,7 @@ static void *churn(void *argument)
                               : which == 1 ? TMEMIF_POOL_PERSISTENT
                                            : TMEMIF_POOL_INCLUSIVE);
         } else {
-            engine_reclaim(w->e, t->worker, 32);
+            engine_reclaim(w->e, 32);
         }
     }
     return NULL;
@@ -321,7 +321,7 @@ static void *leave_and_join(void *argument)
 
             engine_pool_destroy(s->w.e, a, id);
             engine_pool_create(s->w.e, a, below(&random, 2) ? TMEMIF_POOL_PERSISTENT : 0, &made);
-            engine_reclaim(s->w.e, 0, 16);
+            engine_reclaim(s->w.e, 16);
         } else if (engine_put_begin(s->w.e, &op, &put, &frame) == TMEMIF_OK) {
             stamp(frame, id, i);
             engine_put_commit(s->w.e, &put);

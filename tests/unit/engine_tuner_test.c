@@ -228,14 +228,14 @@ static void persistent_pool_has_no_sample_and_a_slot_begins_anew(void)
     CU_ASSERT_EQUAL(only_pool(&w)->sample_below, 0);
     CU_ASSERT_EQUAL(put(&w, a, p, 1, 1, 1), TMEMIF_OK);
     engine_account_reset(w.e, a);
-    while (engine_reclaim(w.e, 0, 1000))
+    while (engine_reclaim(w.e, 1000))
         continue;
     p = pool(&w, a, INCLUSIVE);
     for (unsigned i = 0; i < 60 * 1100; i++)
         read_through(&w, a, p, i % 1100);
     CU_ASSERT(pool_rule(only_pool(&w)) == &queue_strict);
     engine_account_reset(w.e, a);
-    while (engine_reclaim(w.e, 0, 1000))
+    while (engine_reclaim(w.e, 1000))
         continue;
     pool(&w, a, INCLUSIVE);
     CU_ASSERT(pool_rule(only_pool(&w)) == &queue_generous);

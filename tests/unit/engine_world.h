@@ -208,7 +208,7 @@ static inline enum tmemif_status join(struct world *w, account_nr account, uint8
 
 static inline void reclaim_all(struct world *w)
 {
-    for (unsigned i = 0; i < 100000 && engine_reclaim(w->e, 0, 64); i++)
+    for (unsigned i = 0; i < 100000 && engine_reclaim(w->e, 64); i++)
         continue;
 }
 

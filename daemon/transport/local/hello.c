@@ -7,6 +7,11 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include "daemon/session/sessions.h"
+
+_Static_assert(TMEMIF_LOCAL_MIN_FENCE_MS == SESSION_FENCE_MIN_MS,
+               "what is negotiated is what sessions take");
+
 static bool has_reserved(const struct tmemif_local_hello *h)
 {
     uint32_t any = 0;

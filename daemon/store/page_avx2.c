@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "daemon/store/page_copy.h"
-
+/* What page_hash.h and page_copy.h do with AVX2 instructions. */
 #include <string.h>
 
+#include "daemon/store/page_copy.h"
+#include "daemon/store/page_hash.h"
 #include "protocol/tmemif.h"
 
 #ifdef __x86_64__
 
-/* This file is compiled for AVX2 whatever the rest of the program is compiled for. */
+/*
+ * This file is compiled for AVX2 whatever the rest of the program is compiled for; xxhash.h
+ * chooses its instructions when it is compiled, too.
+ */
 #include <immintrin.h>
 #ifdef __clang__
 #pragma clang attribute push(__attribute__((target("avx2"))), apply_to = function)
@@ -17,7 +21,21 @@
 #endif
 
 #define XXH_INLINE_ALL
+#define XXH_VECTOR 2 /* XXH_AVX2 */
 #include <xxhash.h>
+
+_Static_assert(XXH_VECTOR == XXH_AVX2, "the number that xxhash.h gives it");
+
+uint64_t page_hash_avx2(const void *page, uint64_t seed)
+{
+    uint64_t hash = XXH3_64bits_withSeed(page, TMEMIF_PAGE_SIZE, seed);
+
+    /* The caller uses SSE, which is slow while upper halves of registers are in use. */
+    _mm256_zeroupper();
+    return hash;
+}
+
+/* ---- page_copy_avx2() ---- */
 
 /*
  * XXH3 of a long input (-> xxHash's doc/xxhash_spec.md, "XXH3 algorithm for large
@@ -167,7 +185,6 @@ void page_copy_avx2(void *frame, const void *page, uint64_t seed, struct page_fa
     facts.word = (uint32_t)_mm256_cvtsi256_si32(p.least);
     facts.filled = all_words_are(p.least, facts.word) && all_words_are(p.most, facts.word);
     *facts_out = facts;
-    /* The caller uses SSE, which is slow while upper halves of registers are in use. */
     _mm256_zeroupper();
 }
 
