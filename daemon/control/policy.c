@@ -365,18 +365,21 @@ bool policy_member_next(struct policy_book *book, const uint8_t uuid[TMEMIF_UUID
             return true;
         *cursor = CURSOR_BOOK;
     }
-    while (*cursor < CURSOR_DENIED && *cursor - CURSOR_BOOK < book->nr_members) {
-        const struct member_entry *entry = &book->members[(*cursor)++ - CURSOR_BOOK];
+    if (*cursor < CURSOR_DENIED) {
+        for (uint32_t n = *cursor - CURSOR_BOOK; n < book->nr_members; n++) {
+            const struct member_entry *entry = &book->members[n];
 
-        if (memcmp(entry->uuid, uuid, TMEMIF_UUID_LEN) != 0 || is_listed(book, uuid, &entry->guest))
-            continue;
-        *guest_out = entry->guest;
-        *right_out = entry->right;
-        *joined_out = false;
-        return true;
-    }
-    if (*cursor < CURSOR_DENIED)
+            if (memcmp(entry->uuid, uuid, TMEMIF_UUID_LEN) != 0 ||
+                is_listed(book, uuid, &entry->guest))
+                continue;
+            *cursor = CURSOR_BOOK + n + 1;
+            *guest_out = entry->guest;
+            *right_out = entry->right;
+            *joined_out = false;
+            return true;
+        }
         *cursor = CURSOR_DENIED;
+    }
     *cursor -= CURSOR_DENIED;
     *right_out = RIGHT_NONE;
     *joined_out = engine_denied_next(book->engine, uuid, cursor, guest_out);
