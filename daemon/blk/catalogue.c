@@ -43,14 +43,18 @@ static bool find_layer(struct engine *e, account_nr *layer_out)
     return false;
 }
 
-enum tmemif_status catalogue_open(struct catalogue *c, struct engine *e, unsigned worker,
-                                  bool *found_out)
+bool catalogue_open(struct catalogue *c, struct engine *e, unsigned worker)
 {
+    bool found;
+
     *c = (struct catalogue){.engine = e, .worker = worker};
-    *found_out = find_layer(e, &c->layer);
-    if (!*found_out)
-        return layer_make(e, CATALOGUE_LAYER, &c->layer);
-    return layer_adopt(e, c->layer) ? TMEMIF_OK : TMEMIF_BAD_KIND;
+    found = find_layer(e, &c->layer);
+    if (found && layer_adopt(e, c->layer))
+        return true;
+    if (found)
+        layer_end(e, c->layer);
+    c->layer = LAYOUT_NONE;
+    return !found;
 }
 
 void entry_set_name(struct entry *entry, const char *name)
@@ -73,8 +77,10 @@ static bool is_sound(const struct entry_page *p, uint32_t number)
 enum tmemif_status catalogue_read(struct catalogue *c, uint32_t number, struct entry *entry_out)
 {
     struct entry_page page;
-    enum tmemif_status rc = layer_read(c->engine, c->worker, c->layer, number, &page);
+    enum tmemif_status rc = TMEMIF_MISS;
 
+    if (c->layer != LAYOUT_NONE)
+        rc = layer_read(c->engine, c->worker, c->layer, number, &page);
     if (rc == TMEMIF_MISS)
         return TMEMIF_NOT_FOUND;
     if (rc != TMEMIF_OK)
@@ -113,6 +119,13 @@ enum tmemif_status catalogue_write(struct catalogue *c, uint32_t number, const s
     };
 
     memcpy(page.name, entry->name, sizeof(page.name));
+    /* Not before it is needed: while there is a layer new persistent pages leave frames for it. */
+    if (c->layer == LAYOUT_NONE) {
+        enum tmemif_status rc = layer_make(c->engine, CATALOGUE_LAYER, &c->layer);
+
+        if (rc != TMEMIF_OK)
+            return rc;
+    }
     return layer_write(c->engine, c->worker, c->layer, number, &page);
 }
 

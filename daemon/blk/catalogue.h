@@ -46,19 +46,18 @@ void entry_set_name(struct entry *entry, const char *name);
 struct catalogue {
     struct engine *engine;
     unsigned worker; /* the control thread's number */
-    account_nr layer;
+    account_nr layer; /* LAYOUT_NONE until the first entry is written */
 };
 
 /*
- * The catalogue that the store holds, or a new one. *@found_out: it was there.
- * TOO_MANY, NO_MEMORY; BAD_KIND: its pool was lost.
+ * The catalogue that the store holds, or an empty one. False: there was one, and
+ * its pool was lost; this one is empty.
  */
-enum tmemif_status catalogue_open(struct catalogue *c, struct engine *e, unsigned worker,
-                                  bool *found_out);
+bool catalogue_open(struct catalogue *c, struct engine *e, unsigned worker);
 
 /* NOT_FOUND: there is none. BAD_DATA: it is damaged, or of a newer kind. */
 enum tmemif_status catalogue_read(struct catalogue *c, uint32_t number, struct entry *entry_out);
-/* NO_MEMORY: it is as it was. */
+/* TOO_MANY, NO_MEMORY: it is as it was. */
 enum tmemif_status catalogue_write(struct catalogue *c, uint32_t number, const struct entry *entry);
 void catalogue_erase(struct catalogue *c, uint32_t number);
 
