@@ -63,7 +63,8 @@ TRANSPORT_LOCAL_SRC := daemon/transport/local/channel.c daemon/transport/local/c
 TRANSPORT_XEN_SRC   := daemon/transport/xen/attachment.c daemon/transport/xen/node.c \
                        daemon/transport/xen/peer.c daemon/transport/xen/platform.c \
                        daemon/transport/xen/policies.c daemon/transport/xen/xen.c
-CONTROL_SRC  := daemon/control/control.c daemon/control/counters.c daemon/control/policy.c \
+CONTROL_SRC  := daemon/control/control.c daemon/control/counters.c \
+                daemon/control/disk_commands.c daemon/control/policy.c \
                 daemon/control/reply.c
 START_SRC    := daemon/options.c daemon/segments.c daemon/xen_policy.c
 DAEMON_MAIN  := daemon/main.c
