@@ -43,18 +43,20 @@ static bool find_layer(struct engine *e, account_nr *layer_out)
     return false;
 }
 
-bool catalogue_open(struct catalogue *c, struct engine *e, unsigned worker)
+void catalogue_open(struct catalogue *c, struct engine *e, unsigned worker)
 {
-    bool found;
-
     *c = (struct catalogue){.engine = e, .worker = worker};
-    found = find_layer(e, &c->layer);
-    if (found && layer_adopt(e, c->layer))
-        return true;
-    if (found)
+    if (find_layer(e, &c->layer)) {
+        if (layer_adopt(e, c->layer))
+            return;
         layer_end(e, c->layer);
+    }
     c->layer = LAYOUT_NONE;
-    return !found;
+}
+
+enum tmemif_status catalogue_make(struct catalogue *c)
+{
+    return c->layer != LAYOUT_NONE ? TMEMIF_OK : layer_make(c->engine, CATALOGUE_LAYER, &c->layer);
 }
 
 void entry_set_name(struct entry *entry, const char *name)
@@ -119,13 +121,6 @@ enum tmemif_status catalogue_write(struct catalogue *c, uint32_t number, const s
     };
 
     memcpy(page.name, entry->name, sizeof(page.name));
-    /* Not before it is needed: while there is a layer new persistent pages leave frames for it. */
-    if (c->layer == LAYOUT_NONE) {
-        enum tmemif_status rc = layer_make(c->engine, CATALOGUE_LAYER, &c->layer);
-
-        if (rc != TMEMIF_OK)
-            return rc;
-    }
     return layer_write(c->engine, c->worker, c->layer, number, &page);
 }
 

@@ -45,19 +45,22 @@ void entry_set_name(struct entry *entry, const char *name);
 
 struct catalogue {
     struct engine *engine;
-    unsigned worker; /* the control thread's number */
-    account_nr layer; /* LAYOUT_NONE until the first entry is written */
+    unsigned worker;  /* the control thread's number */
+    account_nr layer; /* LAYOUT_NONE until catalogue_make() */
 };
 
+/* The catalogue that the store holds. If there is none, or it was lost, there are no entries. */
+void catalogue_open(struct catalogue *c, struct engine *e, unsigned worker);
+
 /*
- * The catalogue that the store holds, or an empty one. False: there was one, and
- * its pool was lost; this one is empty.
+ * To be called before any other layer is made, and not before it is needed: while there
+ * is a layer new persistent pages leave frames to spare. TOO_MANY, NO_MEMORY.
  */
-bool catalogue_open(struct catalogue *c, struct engine *e, unsigned worker);
+enum tmemif_status catalogue_make(struct catalogue *c);
 
 /* NOT_FOUND: there is none. BAD_DATA: it is damaged, or of a newer kind. */
 enum tmemif_status catalogue_read(struct catalogue *c, uint32_t number, struct entry *entry_out);
-/* TOO_MANY, NO_MEMORY: it is as it was. */
+/* NO_MEMORY: it is as it was. */
 enum tmemif_status catalogue_write(struct catalogue *c, uint32_t number, const struct entry *entry);
 void catalogue_erase(struct catalogue *c, uint32_t number);
 

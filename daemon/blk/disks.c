@@ -32,7 +32,7 @@ bool disks_create(const struct disks_config *config, struct disks **disks_out,
     t->worker = config->nr_workers - 1;
     t->next_layer = 1;
     *found_out = (struct disks_found){0};
-    found_out->lost = !catalogue_open(&t->catalogue, t->engine, t->worker);
+    catalogue_open(&t->catalogue, t->engine, t->worker);
     items_recover(t, config->store, found_out);
     *disks_out = t;
     return true;

@@ -82,7 +82,7 @@ static void find_layers(struct disks *t, struct disks_found *found)
             item->layer = layer;
         } else {
             layer_end(t->engine, layer);
-            /* without a catalogue it was hardly the first layer ever, killed before its entry */
+            /* the catalogue is made first: it was there */
             if (t->catalogue.layer == LAYOUT_NONE)
                 found->lost++;
             else
