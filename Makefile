@@ -51,6 +51,9 @@ ENGINE_SRC   := daemon/engine/table.c daemon/engine/slab.c daemon/engine/object_
                 daemon/engine/account.c daemon/engine/shared.c daemon/engine/put.c \
                 daemon/engine/get.c daemon/engine/ahead.c daemon/engine/flush.c daemon/engine/recover.c \
                 daemon/engine/stats.c daemon/engine/check.c daemon/engine/engine.c
+BLK_SRC      := daemon/blk/base.c daemon/blk/catalogue.c daemon/blk/disk.c daemon/blk/disks.c \
+                daemon/blk/gate.c daemon/blk/items.c daemon/blk/items_recover.c daemon/blk/layer.c \
+                daemon/blk/target.c
 SCHEMA_SRC   := xenstore-schema/form.c xenstore-schema/front.c xenstore-schema/nodes.c xenstore-schema/states.c \
                 xenstore-schema/value.c
 SESSION_SRC  := daemon/session/data.c daemon/session/dispatch.c daemon/session/heartbeat.c \
@@ -62,7 +65,7 @@ TRANSPORT_XEN_SRC   := daemon/transport/xen/attachment.c daemon/transport/xen/no
                        daemon/transport/xen/peer.c daemon/transport/xen/platform.c \
                        daemon/transport/xen/policies.c daemon/transport/xen/xen.c
 CONTROL_SRC  := daemon/control/control.c daemon/control/counters.c daemon/control/describe.c \
-                daemon/control/policy.c daemon/control/reply.c
+                daemon/control/disk_commands.c daemon/control/policy.c daemon/control/reply.c
 START_SRC    := daemon/options.c daemon/segments.c daemon/xen_policy.c
 DAEMON_MAIN  := daemon/main.c
 
@@ -75,13 +78,15 @@ LIB_SRC  := frontend/lib/answer.c frontend/lib/async.c frontend/lib/attach_local
 TOOL_SRC := frontend/tool/main.c frontend/tool/guest.c frontend/tool/guest_pool.c \
             frontend/tool/guest_page.c frontend/tool/guest_refusal.c frontend/tool/guest_bench.c \
             frontend/tool/output.c frontend/tool/progress.c frontend/tool/text.c \
-            frontend/tool/latency.c
+            frontend/tool/latency.c frontend/tool/vdev.c
 # the operator's half of the command
 OPERATOR_SRC := frontend/tool/operator.c frontend/tool/operator_agent.c \
                 frontend/tool/operator_attach.c frontend/tool/operator_attaching.c \
                 frontend/tool/operator_book.c frontend/tool/operator_book_file.c \
-                frontend/tool/operator_book_json.c frontend/tool/operator_dead.c \
-                frontend/tool/operator_freeze.c \
+                frontend/tool/operator_base.c frontend/tool/operator_book_json.c \
+                frontend/tool/operator_dead.c frontend/tool/operator_disk.c \
+                frontend/tool/operator_disk_list.c frontend/tool/operator_freeze.c \
+                frontend/tool/operator_names.c \
                 frontend/tool/operator_grant.c frontend/tool/operator_list.c \
                 frontend/tool/operator_options.c frontend/tool/operator_policy.c \
                 frontend/tool/operator_stats.c frontend/tool/operator_subject.c \
@@ -98,16 +103,18 @@ UNIT_TESTS += engine_recover_test engine_stress_test
 UNIT_TESTS += schema_nodes_test schema_value_test schema_states_test xen_transport_test keeper_test
 UNIT_TESTS += control_policy_test control_handle_test control_grant_test control_book_test control_command_test
 UNIT_TESTS += policy_test
+UNIT_TESTS += blk_target_test
 UNIT_TESTS += history_test engine_history_test engine_fair_test engine_fault_test session_fault_test engine_kill_test
+UNIT_TESTS += disk_test disk_recover_test disk_kill_test vdev_test
 # tests/model/NAME.c, tests/conformance/NAME.c: longer native programs of the same kind
 LONG_TESTS := conformance/conformance_engine conformance/conformance_broken \
               conformance/conformance_local
-LONG_TESTS += model/engine_model kill/daemon_kill
+LONG_TESTS += model/engine_model model/disk_model kill/daemon_kill
 # tests/fuzz/NAME.c with tests/fuzz/corpus/NAME/
 FUZZERS := request_fuzz control_fuzz segment_fuzz nodes_fuzz
 
 # Layers that may not reach the outside world (one narrow door)
-PURE_SRC := $(PROTOCOL_SRC) $(ENGINE_SRC) $(SCHEMA_SRC) \
+PURE_SRC := $(PROTOCOL_SRC) $(ENGINE_SRC) $(SCHEMA_SRC) $(BLK_SRC) \
             daemon/store/super.c daemon/store/desc.c daemon/store/record.c \
             daemon/store/page_hash.c daemon/store/page_copy.c daemon/store/page_avx2.c
 
@@ -130,7 +137,7 @@ XEN_LIBS    := -lxengnttab -lxenevtchn -lxenstore
 DAEMON_LIBS := $(XEN_LIBS) -levent_core
 TOOL_LIBS   := $(XEN_LIBS) -ljson-c
 
-LAYERS_SRC := $(PROTOCOL_SRC) $(UTIL_SRC) $(STORE_SRC) $(ENGINE_SRC) $(SCHEMA_SRC) $(SESSION_SRC) \
+LAYERS_SRC := $(PROTOCOL_SRC) $(UTIL_SRC) $(STORE_SRC) $(ENGINE_SRC) $(SCHEMA_SRC) $(BLK_SRC) $(SESSION_SRC) \
               $(TRANSPORT_LOCAL_SRC) $(TRANSPORT_XEN_SRC) $(CONTROL_SRC) $(START_SRC)
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -299,6 +306,7 @@ $(BUILD)/tests/unit/control_grant_test: $(call obj,frontend/tool/operator_grant.
 $(BUILD)/tests/unit/control_book_test: $(call obj,frontend/tool/operator_book.c frontend/tool/operator_book_file.c frontend/tool/operator_book_json.c \
     frontend/tool/operator_grant.c frontend/tool/text.c)
 $(BUILD)/tests/unit/control_book_test: DAEMON_LIBS += -ljson-c
+$(BUILD)/tests/unit/vdev_test: $(call obj,frontend/tool/vdev.c frontend/tool/text.c)
 $(BUILD)/tests/unit/frontend_text_test: $(call obj,frontend/tool/text.c)
 $(BUILD)/tests/unit/xen_transport_test: $(call obj,tests/lib/fake_platform.c)
 $(BUILD)/tests/unit/keeper_test: $(call obj,stubdom/keeper.c stubdom/cmdline.c)
@@ -351,6 +359,7 @@ commas = $(subst $(space),$(comma),$(strip $(1)))
 LAYER_ITEMS = $(if $(PROTOCOL_SRC),protocol=$(call commas,$(call obj,$(PROTOCOL_SRC)))) \
               $(if $(SCHEMA_SRC),schema=$(call commas,$(call obj,$(SCHEMA_SRC)))) \
               $(if $(ENGINE_SRC),engine=$(call commas,$(call obj,$(ENGINE_SRC)))) \
+              blk=$(call commas,$(call obj,$(BLK_SRC))) \
               store=$(call commas,$(call obj,$(filter daemon/store/%,$(PURE_SRC))))
 
 .PHONY: check-headers check-layers check-style
@@ -427,7 +436,8 @@ POLICY_SRC       := tests/bench/policies/lru.c tests/bench/policies/clock.c \
                     tests/bench/policies/sieve.c tests/bench/policies/s3fifo.c
 EVICT_SRC        := tests/bench/evict.c tests/bench/behind.c tests/bench/trace.c tests/bench/policies/ours.c $(POLICY_SRC)
 GENERATE_SRC     := tests/bench/traces/generate.c
-BENCHES          := engine_bench evict generate
+DISK_BENCH_SRC   := tests/bench/disk_bench.c tests/bench/footprint.c
+BENCHES          := engine_bench disk_bench evict generate
 # starts the daemon as tests do, from the place where it is built
 LOCAL_BENCH      := $(BUILD)/tests/bench/local_bench
 
@@ -435,6 +445,7 @@ BENCH_MIB    ?= 4096
 BENCH_ROUNDS ?= 5
 
 $(BUILD)/bench/engine_bench: $(call obj,$(ENGINE_BENCH_SRC))
+$(BUILD)/bench/disk_bench: $(call obj,$(DISK_BENCH_SRC))
 $(BUILD)/bench/evict: $(call obj,$(EVICT_SRC))
 $(BUILD)/bench/generate: $(call obj,$(GENERATE_SRC))
 $(LOCAL_BENCH): $(call obj,tests/bench/client.c tests/bench/memcached.c tests/bench/figures.c) | $(BUILD)/bin/xentmemd
@@ -447,8 +458,10 @@ $(BUILD)/tests/unit/policy_test: $(call obj,$(POLICY_SRC) tests/bench/trace.c)
 .PHONY: bench
 bench: $(BENCHES:%=$(BUILD)/bench/%) $(LOCAL_BENCH)
 	$(BUILD)/bench/engine_bench --mib $(BENCH_MIB) --rounds $(BENCH_ROUNDS) > $(BUILD)/bench/engine.figures
+	$(BUILD)/bench/disk_bench --mib $(BENCH_MIB) > $(BUILD)/bench/disk.figures
 	$(LOCAL_BENCH) --rounds $(BENCH_ROUNDS) > $(BUILD)/bench/local.figures
-	tests/bench/report $(BUILD)/bench.json $(BUILD)/bench/engine.figures $(BUILD)/bench/local.figures
+	tests/bench/report $(BUILD)/bench.json $(BUILD)/bench/engine.figures $(BUILD)/bench/disk.figures \
+	    $(BUILD)/bench/local.figures
 
 # On the real hypervisor, in one boot of the testbed
 .PHONY: bench-xen

@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/blk/base.h"
 #include "daemon/control/counters.h"
 #include "daemon/control/describe.h"
+#include "daemon/control/disk_commands.h"
 #include "daemon/control/reply.h"
 #include "daemon/util/bug.h"
 #include "protocol/codec.h"
@@ -83,7 +85,7 @@ static enum tmemif_status list_guests(struct control *c, const union tmemctl_mes
 
         if (!engine_account_next(c->daemon.engine, &cursor, &account, &key))
             return TMEMIF_OK;
-        if (!engine_account_stats(c->daemon.engine, account, &stats))
+        if (key.kind == ACCOUNT_DISK || !engine_account_stats(c->daemon.engine, account, &stats))
             continue;
         guest = reply_add(r);
         guest->guest = who_of(&key);
@@ -110,15 +112,18 @@ static enum tmemif_status list_pools(struct control *c, const union tmemctl_mess
     struct shared_stats stats;
 
     while (reply_has_room(r)) {
-        struct account_stats owner;
+        struct account_stats owner = {0};
         struct tmemctl_pool *pool;
 
         if (!engine_pool_next(c->daemon.engine, &cursor, &stats))
             return TMEMIF_OK;
-        pool = reply_add(r);
         if (stats.account != LAYOUT_NONE &&
-            engine_account_stats(c->daemon.engine, stats.account, &owner))
-            pool->owner = who_of(&owner.key);
+            !engine_account_stats(c->daemon.engine, stats.account, &owner))
+            continue;
+        if (owner.key.kind == ACCOUNT_DISK)
+            continue;
+        pool = reply_add(r);
+        pool->owner = who_of(&owner.key);
         pool->pool_id = stats.pool_id;
         pool->nr_members = stats.nr_members;
         pool->policy = wire_policy_of(&stats.policy);
@@ -162,7 +167,7 @@ static void count(struct control *c, struct counters *to)
     to->store = store_usage(c->daemon.store);
     to->control.incarnation = store_super(c->daemon.store)->incarnation;
     while (engine_account_next(c->daemon.engine, &cursor, &account, &key))
-        to->control.accounts++;
+        to->control.accounts += key.kind != ACCOUNT_DISK;
     cursor = 0;
     while (c->sessions.table && sessions_next(c->sessions.table, &cursor, &session)) {
         to->control.sessions++;
@@ -329,7 +334,19 @@ static void log_change(struct control *c, const struct account_key *caller,
               caller->kind == ACCOUNT_XEN ? "dom" : "uid", caller->id, tmem_status_name(rc), about);
 }
 
-enum tmemif_status control_handle(struct control *c, const struct account_key *caller,
+static enum tmemif_status run(struct control *c, const struct control_caller *caller,
+                              const union tmemctl_message *m, const void *message, struct reply *r)
+{
+    const void *pages = (const uint8_t *)message + sizeof(m->base_pages);
+
+    if (!disk_command_is(m->head.command))
+        return handlers[m->head.command].run(c, m, r);
+    if (!c->daemon.disks)
+        return TMEMIF_NOT_SUPPORTED;
+    return disk_command_run(c->daemon.disks, m, pages, caller->session, r);
+}
+
+enum tmemif_status control_handle(struct control *c, const struct control_caller *caller,
                                   const void *message, uint32_t length, void *reply,
                                   uint32_t reply_cap, uint32_t *length_out)
 {
@@ -344,9 +361,9 @@ enum tmemif_status control_handle(struct control *c, const struct account_key *c
     if (!reply_init(&r, reply, reply_cap, m.head.command))
         return TMEMIF_BAD_DATA;
 
-    rc = handlers[m.head.command].run(c, &m, &r);
+    rc = run(c, caller, &m, message, &r);
     if (is_change(m.head.command))
-        log_change(c, caller, &m, rc);
+        log_change(c, caller->key, &m, rc);
     if (rc == TMEMIF_OK)
         *length_out = r.head->length;
     return rc;
@@ -373,9 +390,9 @@ void control_bind(struct control *c, const struct control_sessions *sessions)
     c->sessions = *sessions;
 }
 
-static enum tmemif_status handle(void *arg, const struct account_key *caller, const void *message,
-                                 uint32_t length, void *reply, uint32_t reply_cap,
-                                 uint32_t *length_out)
+static enum tmemif_status handle(void *arg, const struct control_caller *caller,
+                                 const void *message, uint32_t length, void *reply,
+                                 uint32_t reply_cap, uint32_t *length_out)
 {
     return control_handle(arg, caller, message, length, reply, reply_cap, length_out);
 }
@@ -387,7 +404,16 @@ static void account_opened(void *arg, account_nr account, const struct account_k
     policy_account_opened(c->daemon.policy, account, key);
 }
 
+static void session_ended(void *arg, const void *session)
+{
+    struct control *c = arg;
+
+    if (c->daemon.disks)
+        base_import_drop(c->daemon.disks, session);
+}
+
 const struct control_ops control_functions = {
     .handle = handle,
     .account_opened = account_opened,
+    .session_ended = session_ended,
 };

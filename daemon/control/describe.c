@@ -60,6 +60,14 @@ static void add_policy(struct text *t, const struct tmemctl_policy *policy)
         add(t, " weight=%" PRIu32, policy->weight);
 }
 
+static void add_disk(struct text *t, const struct tmemctl_disk_ref *ref)
+{
+    if (ref->name[0])
+        add(t, " disk=%s", ref->name);
+    else
+        add(t, " guest=dom%" PRIu32 " vbd=%" PRIu32, ref->domid, ref->vdev);
+}
+
 static const char *level_name(uint32_t level)
 {
     static const char *const names[] = {"error", "warning", "notice", "info", "debug"};
@@ -102,6 +110,28 @@ void describe(char text_out[DESCRIBE_LEN], const union tmemctl_message *m)
     case TMEMCTL_LOG:
         add(&t, " level=%s", level_name(m->log.level));
         break;
+    case TMEMCTL_BASE_IMPORT:
+        add(&t, " base=%s", m->base_import.name);
+        break;
+    case TMEMCTL_BASE_END:
+        add(&t, " pages=%" PRIu32, m->base_end.nr_pages);
+        break;
+    case TMEMCTL_BASE_REMOVE:
+        add(&t, " base=%s", m->base.name);
+        break;
+    case TMEMCTL_DISK_ADD:
+        add(&t, " disk=%s base=%s", m->disk_add.name, m->disk_add.base);
+        break;
+    case TMEMCTL_DISK_FREEZE:
+        add_disk(&t, &m->disk_freeze.disk);
+        add(&t, " base=%s", m->disk_freeze.name);
+        break;
+    case TMEMCTL_DISK_ROLLBACK:
+    case TMEMCTL_DISK_REMOVE:
+        add_disk(&t, &m->disk.disk);
+        break;
+    case TMEMCTL_BASE_PAGES:
+    case TMEMCTL_LIST_DISKS:
     case TMEMCTL_LIST_GUESTS:
     case TMEMCTL_LIST_POOLS:
     case TMEMCTL_LIST_MEMBERS:
