@@ -50,6 +50,7 @@ ENGINE_SRC   := daemon/engine/table.c daemon/engine/slab.c daemon/engine/object_
                 daemon/engine/account.c daemon/engine/shared.c daemon/engine/put.c \
                 daemon/engine/get.c daemon/engine/ahead.c daemon/engine/flush.c daemon/engine/recover.c \
                 daemon/engine/stats.c daemon/engine/check.c daemon/engine/engine.c
+BLK_SRC      := daemon/blk/target.c
 SCHEMA_SRC   := xenstore-schema/form.c xenstore-schema/front.c xenstore-schema/nodes.c xenstore-schema/states.c \
                 xenstore-schema/value.c
 SESSION_SRC  := daemon/session/data.c daemon/session/dispatch.c daemon/session/heartbeat.c \
@@ -96,6 +97,7 @@ UNIT_TESTS += engine_recover_test engine_stress_test
 UNIT_TESTS += schema_nodes_test schema_value_test schema_states_test xen_transport_test keeper_test
 UNIT_TESTS += control_policy_test control_handle_test control_grant_test control_book_test control_command_test
 UNIT_TESTS += policy_test
+UNIT_TESTS += blk_target_test
 UNIT_TESTS += history_test engine_history_test engine_fair_test engine_fault_test session_fault_test engine_kill_test
 # tests/model/NAME.c, tests/conformance/NAME.c: longer native programs of the same kind
 LONG_TESTS := conformance/conformance_engine conformance/conformance_broken \
@@ -105,7 +107,7 @@ LONG_TESTS += model/engine_model kill/daemon_kill
 FUZZERS := request_fuzz control_fuzz segment_fuzz nodes_fuzz
 
 # Layers that may not reach the outside world (one narrow door)
-PURE_SRC := $(PROTOCOL_SRC) $(ENGINE_SRC) $(SCHEMA_SRC) \
+PURE_SRC := $(PROTOCOL_SRC) $(ENGINE_SRC) $(SCHEMA_SRC) $(BLK_SRC) \
             daemon/store/super.c daemon/store/desc.c daemon/store/record.c \
             daemon/store/page_hash.c daemon/store/page_hash_avx2.c \
             daemon/store/page_copy.c daemon/store/page_copy_avx2.c
@@ -129,7 +131,7 @@ XEN_LIBS    := -lxengnttab -lxenevtchn -lxenstore
 DAEMON_LIBS := $(XEN_LIBS) -levent_core
 TOOL_LIBS   := $(XEN_LIBS) -ljson-c
 
-LAYERS_SRC := $(PROTOCOL_SRC) $(UTIL_SRC) $(STORE_SRC) $(ENGINE_SRC) $(SCHEMA_SRC) $(SESSION_SRC) \
+LAYERS_SRC := $(PROTOCOL_SRC) $(UTIL_SRC) $(STORE_SRC) $(ENGINE_SRC) $(SCHEMA_SRC) $(BLK_SRC) $(SESSION_SRC) \
               $(TRANSPORT_LOCAL_SRC) $(TRANSPORT_XEN_SRC) $(CONTROL_SRC) $(START_SRC)
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -347,6 +349,7 @@ commas = $(subst $(space),$(comma),$(strip $(1)))
 LAYER_ITEMS = $(if $(PROTOCOL_SRC),protocol=$(call commas,$(call obj,$(PROTOCOL_SRC)))) \
               $(if $(SCHEMA_SRC),schema=$(call commas,$(call obj,$(SCHEMA_SRC)))) \
               $(if $(ENGINE_SRC),engine=$(call commas,$(call obj,$(ENGINE_SRC)))) \
+              blk=$(call commas,$(call obj,$(BLK_SRC))) \
               store=$(call commas,$(call obj,$(filter daemon/store/%,$(PURE_SRC))))
 
 .PHONY: check-headers check-layers check-style
