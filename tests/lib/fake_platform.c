@@ -295,7 +295,7 @@ static struct platform_grants *fake_grants_open(struct platform *p, uint32_t dom
 static int16_t grant_status(const struct fake_platform *f, uint32_t ref)
 {
     if (ref >= f->denied_from)
-        return PLATFORM_COPY_DENIED;
+        return GRANT_COPY_DENIED;
     return ref < FAKE_NR_PAGES ? 0 : -3;
 }
 
@@ -330,10 +330,10 @@ static void fake_grants_unmap(struct platform_grants *g, void *at, uint32_t nr)
     g->fake->nr_mapped -= nr;
 }
 
-static bool fake_grants_copy(struct platform_grants *g, struct platform_copy *copies, unsigned nr)
+static bool fake_grants_copy(struct platform_grants *g, struct grant_copy *copies, unsigned nr)
 {
     for (unsigned i = 0; i < nr; i++) {
-        struct platform_copy *c = &copies[i];
+        struct grant_copy *c = &copies[i];
         uint8_t *guest;
 
         c->status = grant_status(g->fake, c->ref);

@@ -22,15 +22,14 @@ static const char silo[] = "or XSM SILO forbids grants between two guests (run t
 static bool find_bad_page(struct xen_peer *p, const uint32_t *refs, uint32_t nr, uint32_t *page_out,
                           int16_t *status_out)
 {
-    struct platform_copy probes[PROBES_PER_CALL];
+    struct grant_copy probes[PROBES_PER_CALL];
     uint8_t octets[PROBES_PER_CALL];
 
     for (uint32_t at = 0; at < nr; at += PROBES_PER_CALL) {
         uint32_t now = nr - at < PROBES_PER_CALL ? nr - at : PROBES_PER_CALL;
 
         for (uint32_t i = 0; i < now; i++)
-            probes[i] =
-                (struct platform_copy){.ref = refs[at + i], .length = 1, .local = &octets[i]};
+            probes[i] = (struct grant_copy){.ref = refs[at + i], .length = 1, .local = &octets[i]};
         if (!p->platform->ops->grants_copy(p->grants, probes, now))
             return false;
         for (uint32_t i = 0; i < now; i++) {
@@ -55,7 +54,7 @@ static void explain_map(struct xen_peer *p, const char *what, const uint32_t *re
                  "%s: %u pages cannot be mapped: they are not granted writable, or the manager has "
                  "no maptrack frames left (max_maptrack_frames in its configuration)",
                  what, nr);
-    else if (status == PLATFORM_COPY_DENIED)
+    else if (status == GRANT_COPY_DENIED)
         snprintf(why_out, SCHEMA_REASON_LEN,
                  "%s: page %u: permission denied: not granted to the manager's domain, %s", what,
                  page, silo);
@@ -90,12 +89,12 @@ static bool map_ring(struct xen_peer *p, unsigned ring, const struct schema_fron
 static bool copy_directory(struct xen_peer *p, const struct schema_front *front, uint32_t *refs,
                            char why_out[SCHEMA_REASON_LEN])
 {
-    struct platform_copy copies[SCHEMA_MAX_DIRECTORY];
+    struct grant_copy copies[SCHEMA_MAX_DIRECTORY];
 
     for (uint32_t i = 0; i < front->nr_directory; i++)
-        copies[i] = (struct platform_copy){.ref = front->directory_refs[i],
-                                           .length = TMEMIF_PAGE_SIZE,
-                                           .local = refs + i * SCHEMA_REFS_PER_PAGE};
+        copies[i] = (struct grant_copy){.ref = front->directory_refs[i],
+                                        .length = TMEMIF_PAGE_SIZE,
+                                        .local = refs + i * SCHEMA_REFS_PER_PAGE};
     if (!p->platform->ops->grants_copy(p->grants, copies, front->nr_directory)) {
         snprintf(why_out, SCHEMA_REASON_LEN, "data-ref: cannot be copied: %s", strerror(errno));
         return false;
@@ -103,7 +102,7 @@ static bool copy_directory(struct xen_peer *p, const struct schema_front *front,
     for (uint32_t i = 0; i < front->nr_directory; i++) {
         if (copies[i].status == 0)
             continue;
-        if (copies[i].status == PLATFORM_COPY_DENIED)
+        if (copies[i].status == GRANT_COPY_DENIED)
             snprintf(why_out, SCHEMA_REASON_LEN,
                      "data-ref%u: permission denied: not granted to the manager's domain, %s", i,
                      silo);
@@ -271,7 +270,7 @@ static bool copy_grant(struct link *link, const struct tmemif_data *data, void *
                        bool to_guest)
 {
     struct xen_peer *p = (struct xen_peer *)link;
-    struct platform_copy copy = {
+    struct grant_copy copy = {
         .ref = data->ref,
         .offset = (uint16_t)data->offset,
         .length = (uint16_t)data->length,

@@ -167,7 +167,7 @@ static void real_grants_unmap(struct platform_grants *g, void *at, uint32_t nr)
     xengnttab_unmap(g->handle, at, nr);
 }
 
-static void fill_segment(xengnttab_grant_copy_segment_t *s, const struct platform_copy *c,
+static void fill_segment(xengnttab_grant_copy_segment_t *s, const struct grant_copy *c,
                          uint32_t domid)
 {
     union xengnttab_copy_ptr guest = {
@@ -182,7 +182,7 @@ static void fill_segment(xengnttab_grant_copy_segment_t *s, const struct platfor
     };
 }
 
-static bool real_grants_copy(struct platform_grants *g, struct platform_copy *copies, unsigned nr)
+static bool real_grants_copy(struct platform_grants *g, struct grant_copy *copies, unsigned nr)
 {
     xengnttab_grant_copy_segment_t segments[COPIES_PER_CALL];
 
