@@ -50,7 +50,8 @@ ENGINE_SRC   := daemon/engine/table.c daemon/engine/slab.c daemon/engine/object_
                 daemon/engine/account.c daemon/engine/shared.c daemon/engine/put.c \
                 daemon/engine/get.c daemon/engine/ahead.c daemon/engine/flush.c daemon/engine/recover.c \
                 daemon/engine/stats.c daemon/engine/check.c daemon/engine/engine.c
-BLK_SRC      := daemon/blk/target.c
+BLK_SRC      := daemon/blk/answer.c daemon/blk/blkif.c daemon/blk/device.c daemon/blk/target.c \
+                daemon/blk/turn.c
 SCHEMA_SRC   := xenstore-schema/form.c xenstore-schema/front.c xenstore-schema/nodes.c xenstore-schema/states.c \
                 xenstore-schema/value.c
 SESSION_SRC  := daemon/session/data.c daemon/session/dispatch.c daemon/session/heartbeat.c \
@@ -97,7 +98,7 @@ UNIT_TESTS += engine_recover_test engine_stress_test
 UNIT_TESTS += schema_nodes_test schema_value_test schema_states_test xen_transport_test keeper_test
 UNIT_TESTS += control_policy_test control_handle_test control_grant_test control_book_test control_command_test
 UNIT_TESTS += policy_test
-UNIT_TESTS += blk_target_test
+UNIT_TESTS += blk_target_test blkif_test blk_turn_test blk_kill_test
 UNIT_TESTS += history_test engine_history_test engine_fair_test engine_fault_test session_fault_test engine_kill_test
 # tests/model/NAME.c, tests/conformance/NAME.c: longer native programs of the same kind
 LONG_TESTS := conformance/conformance_engine conformance/conformance_broken \
@@ -299,6 +300,7 @@ $(BUILD)/tests/unit/control_book_test: $(call obj,frontend/tool/operator_book.c 
 $(BUILD)/tests/unit/control_book_test: DAEMON_LIBS += -ljson-c
 $(BUILD)/tests/unit/frontend_text_test: $(call obj,frontend/tool/text.c)
 $(BUILD)/tests/unit/xen_transport_test: $(call obj,tests/lib/fake_platform.c)
+$(BUILD)/tests/unit/blk_turn_test $(BUILD)/tests/unit/blk_kill_test: $(call obj,tests/lib/blk_world.c)
 $(BUILD)/tests/unit/keeper_test: $(call obj,stubdom/keeper.c stubdom/cmdline.c)
 $(BUILD)/tests/unit/frontend_tool_test: DAEMON_LIBS += -ljson-c
 $(BUILD)/tests/unit/frontend_tool_test: | $(BUILD)/bin/xentmem $(BUILD)/bin/xentmemd

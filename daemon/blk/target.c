@@ -25,7 +25,7 @@ static bool is_alphanumeric(char c)
 
 bool target_is_name(const char *text, size_t len)
 {
-    if (len == 0 || len >= TARGET_NAME_LEN || !is_alphanumeric(text[0]))
+    if (len == 0 || len >= TARGET_NAME_SIZE || !is_alphanumeric(text[0]))
         return false;
     for (size_t i = 1; i < len; i++) {
         if (!is_alphanumeric(text[i]) && text[i] != '.' && text[i] != '_' && text[i] != '-')
@@ -34,7 +34,7 @@ bool target_is_name(const char *text, size_t len)
     return true;
 }
 
-static bool take_name(const char *text, size_t len, char name_out[TARGET_NAME_LEN])
+static bool take_name(const char *text, size_t len, char name_out[TARGET_NAME_SIZE])
 {
     if (!target_is_name(text, len))
         return false;

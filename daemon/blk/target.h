@@ -19,14 +19,14 @@
 enum target_kind { TARGET_SWAP, TARGET_CLONE, TARGET_CACHE };
 
 /* A letter or digit, then letters, digits, '.', '_' and '-': at most 63, and the NUL. */
-#define TARGET_NAME_LEN 64u
+#define TARGET_NAME_SIZE 64u
 
 struct target {
     enum target_kind kind;
-    uint32_t nr_pages;            /* SWAP: at least 1 */
-    char base[TARGET_NAME_LEN];   /* CLONE */
-    char name[TARGET_NAME_LEN];   /* CLONE; "": it ends with its guest */
-    char device[TARGET_NAME_LEN]; /* CACHE */
+    uint32_t nr_pages;             /* SWAP: at least 1 */
+    char base[TARGET_NAME_SIZE];   /* CLONE */
+    char name[TARGET_NAME_SIZE];   /* CLONE; "": it ends with its guest */
+    char device[TARGET_NAME_SIZE]; /* CACHE */
 };
 
 /* False: *why_out is a static sentence, and *target_out is unspecified. */
