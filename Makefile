@@ -53,7 +53,7 @@ ENGINE_SRC   := daemon/engine/table.c daemon/engine/slab.c daemon/engine/object_
 BLK_SRC      := daemon/blk/answer.c daemon/blk/blkif.c daemon/blk/device.c daemon/blk/target.c \
                 daemon/blk/turn.c
 SCHEMA_SRC   := xenstore-schema/form.c xenstore-schema/front.c xenstore-schema/nodes.c xenstore-schema/states.c \
-                xenstore-schema/value.c
+                xenstore-schema/value.c xenstore-schema/vbd_front.c xenstore-schema/vbd_states.c
 SESSION_SRC  := daemon/session/data.c daemon/session/dispatch.c daemon/session/heartbeat.c \
                 daemon/session/open.c daemon/session/record.c daemon/session/serve.c \
                 daemon/session/session.c daemon/session/sessions.c daemon/session/worker.c
@@ -98,7 +98,7 @@ UNIT_TESTS += engine_recover_test engine_stress_test
 UNIT_TESTS += schema_nodes_test schema_value_test schema_states_test xen_transport_test keeper_test
 UNIT_TESTS += control_policy_test control_handle_test control_grant_test control_book_test control_command_test
 UNIT_TESTS += policy_test
-UNIT_TESTS += blk_target_test blkif_test blk_turn_test blk_kill_test
+UNIT_TESTS += blk_target_test blkif_test blk_turn_test blk_kill_test schema_vbd_test
 UNIT_TESTS += history_test engine_history_test engine_fair_test engine_fault_test session_fault_test engine_kill_test
 # tests/model/NAME.c, tests/conformance/NAME.c: longer native programs of the same kind
 LONG_TESTS := conformance/conformance_engine conformance/conformance_broken \
