@@ -82,7 +82,7 @@ static enum tmemif_status list_guests(struct control *c, const union tmemctl_mes
 
         if (!engine_account_next(c->daemon.engine, &cursor, &account, &key))
             return TMEMIF_OK;
-        if (!engine_account_stats(c->daemon.engine, account, &stats))
+        if (key.kind == ACCOUNT_DISK || !engine_account_stats(c->daemon.engine, account, &stats))
             continue;
         guest = reply_add(r);
         guest->guest = who_of(&key);
@@ -109,15 +109,18 @@ static enum tmemif_status list_pools(struct control *c, const union tmemctl_mess
     struct shared_stats stats;
 
     while (reply_has_room(r)) {
-        struct account_stats owner;
+        struct account_stats owner = {0};
         struct tmemctl_pool *pool;
 
         if (!engine_pool_next(c->daemon.engine, &cursor, &stats))
             return TMEMIF_OK;
-        pool = reply_add(r);
         if (stats.account != LAYOUT_NONE &&
-            engine_account_stats(c->daemon.engine, stats.account, &owner))
-            pool->owner = who_of(&owner.key);
+            !engine_account_stats(c->daemon.engine, stats.account, &owner))
+            continue;
+        if (owner.key.kind == ACCOUNT_DISK)
+            continue;
+        pool = reply_add(r);
+        pool->owner = who_of(&owner.key);
         pool->pool_id = stats.pool_id;
         pool->nr_members = stats.nr_members;
         pool->policy = wire_policy_of(&stats.policy);
@@ -161,7 +164,7 @@ static void count(struct control *c, struct counters *to)
     to->store = store_usage(c->daemon.store);
     to->control.incarnation = store_super(c->daemon.store)->incarnation;
     while (engine_account_next(c->daemon.engine, &cursor, &account, &key))
-        to->control.accounts++;
+        to->control.accounts += key.kind != ACCOUNT_DISK;
     cursor = 0;
     while (c->sessions.table && sessions_next(c->sessions.table, &cursor, &session)) {
         to->control.sessions++;

@@ -126,6 +126,8 @@ static void apply_policy(struct policy_book *book, account_nr account,
 {
     struct policy policy = policy_of_guest(book, key);
 
+    if (key->kind == ACCOUNT_DISK)
+        return; /* its target says how large it is */
     engine_account_set_policy(book->engine, account, &policy);
 }
 

@@ -12,6 +12,8 @@
 enum account_kind {
     ACCOUNT_XEN = 1,   /* id is a domid */
     ACCOUNT_LOCAL = 2, /* id is a uid */
+    ACCOUNT_DISK =
+        3, /* id is the number of a layer of disks (daemon/blk/): nobody attaches as one */
 };
 
 struct account_key {

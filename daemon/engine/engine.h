@@ -133,6 +133,12 @@ struct page_op {
     uint32_t index;
     const struct tmemif_lease *lease; /* put: to be honoured, or NULL */
     /*
+     * As disks need it: a put that is refused changes nothing, against C6, and one that replaces
+     * a page with a frame finds another one (reserve.h); a page that a get finds damaged stays,
+     * and the answer is BAD_DATA until the page is put anew.
+     */
+    bool firm;
+    /*
      * Record of the ring, with number, element and op set by the caller, or NULL.
      * The engine fills it under the handle's lock: INTENT before, DONE after; the
      * caller has stored RECORD_IDLE before it names a new request. A get, and what
@@ -146,7 +152,8 @@ struct page_op {
  * 4096 bytes to copy the guest's page into; who does that with page_copy(), put.seed and
  * &put.facts, and sets put.has_facts, spares the commit another look at the page. Then commit, or
  * abort if the guest's page could not be read (status BAD_GRANT). Every status but OK, of either
- * half, ends the put, and for a refusal up to BAD_GRANT an older page of the handle is gone (C6).
+ * half, ends the put, and for a refusal up to BAD_GRANT an older page of the handle is gone (C6),
+ * unless op.firm is set.
  */
 struct engine_put {
     struct page_op op;
@@ -173,6 +180,7 @@ enum tmemif_status engine_put_abort(struct engine *e, struct engine_put *put,
  * stays unchanged until end, or *frame_out is NULL and the page is *filled_out
  * repeated. On a MISS, if @lease_out is not NULL and the pool is shared or
  * leased, *lease_out is a fill lease and *leased_out true.
+ * BAD_DATA: only if op.firm is set.
  * end: @copied says whether the guest has the page now; only then does an
  * exclusive pool forget it (C9, C12).
  */
@@ -255,7 +263,7 @@ bool engine_member_next(struct engine *e, const uint8_t uuid[TMEMIF_UUID_LEN], u
     M(hits, COUNTER, "pages found")                                                                \
     M(flushes, COUNTER, "flush requests")                                                          \
     M(evictions, COUNTER, "ephemeral pages dropped to make room")                                  \
-    M(pages_damaged, COUNTER, "pages of an earlier daemon lost: their bytes were damaged")         \
+    M(pages_damaged, COUNTER, "pages of an earlier daemon found damaged; on disks, each time")     \
     M(pages_ephemeral, GAUGE, "ephemeral pages held")                                              \
     M(pages_persistent, GAUGE, "persistent pages held")                                            \
     M(pages_filled, GAUGE, "of them, same-filled pages that take no frame")                        \

@@ -63,9 +63,13 @@ static bool is_proved(struct engine *e, const struct engine_get *get, const stru
     return true;
 }
 
-/* The page, pinned for @get and counted as a hit, is damaged: it is lost, and that is a miss. */
-static void drop_damaged(struct engine *e, struct shard *s, const struct handle *h,
-                         struct engine_get *get, struct tmemif_lease *lease_out, bool *leased_out)
+/*
+ * The page, pinned for @get and counted as a hit, is damaged. It is lost, and that is a miss; or
+ * it stays for whoever has to know that there was one.
+ */
+static enum tmemif_status meet_damaged(struct engine *e, struct shard *s, const struct handle *h,
+                                       struct engine_get *get, struct tmemif_lease *lease_out,
+                                       bool *leased_out)
 {
     struct desc *d = &e->descs[get->page];
     struct pool *p = &e->pools[get->pool];
@@ -73,14 +77,17 @@ static void drop_damaged(struct engine *e, struct shard *s, const struct handle 
 
     lock_take(&s->lock);
     d->use--;
-    if (d->live == get->live) {
-        uint32_t *slot = shard_seek(e, s, h);
-
-        BUG_UNLESS(slot != NULL && shard_page_at(s, slot) == get->page);
-        free_it = shard_kill(e, s, h, slot);
-        atomic_fetch_add_explicit(&e->pages_damaged, 1, memory_order_relaxed);
-    } else {
+    if (d->live != get->live) {
         free_it = (d->use & USE_PINS) == 0;
+    } else {
+        atomic_fetch_add_explicit(&e->pages_damaged, 1, memory_order_relaxed);
+        free_it = false;
+        if (!get->op.firm) {
+            uint32_t *slot = shard_seek(e, s, h);
+
+            BUG_UNLESS(slot != NULL && shard_page_at(s, slot) == get->page);
+            free_it = shard_kill(e, s, h, slot);
+        }
     }
     s->counters.hits--;
     pool_part_of(e, p, s)->counters.hits--;
@@ -91,6 +98,7 @@ static void drop_damaged(struct engine *e, struct shard *s, const struct handle 
     lock_drop(&s->lock);
     if (free_it)
         store_page_free(e->store, get->page);
+    return get->op.firm ? TMEMIF_BAD_DATA : TMEMIF_MISS;
 }
 
 enum tmemif_status engine_get_begin(struct engine *e, const struct page_op *op,
@@ -151,10 +159,8 @@ enum tmemif_status engine_get_begin(struct engine *e, const struct page_op *op,
         tuner_get(p, h.page_hash, hit);
     if (!hit)
         return TMEMIF_MISS;
-    if (!is_proved(e, &get, &h)) {
-        drop_damaged(e, s, &h, &get, lease_out, leased_out);
-        return TMEMIF_MISS;
-    }
+    if (!is_proved(e, &get, &h))
+        return meet_damaged(e, s, &h, &get, lease_out, leased_out);
 
     /* Pinned: descriptor and frame stay as they are until engine_get_end(). */
     if (e->descs[get.page].kind == DESC_FILLED) {

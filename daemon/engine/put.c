@@ -43,14 +43,15 @@ static enum tmemif_status why_forbidden(struct engine *e, struct shard *s, const
     return pool_flags(p) & TMEMIF_POOL_LEASED ? TMEMIF_NEED_LEASE : TMEMIF_OK;
 }
 
-/* Under the lock: the put is refused for lack of resources, and an older page goes (C6). */
+/* Under the lock: the put is refused for lack of resources, and an older page goes (C6), or stays.
+ */
 static void refuse_locked(struct engine *e, struct shard *s, const struct page_op *op,
                           const struct handle *h, enum tmemif_status why, struct dead_pages *dead)
 {
     uint32_t *slot = shard_seek(e, s, h);
 
     count_refused(e, s, &e->pools[h->key.pool]);
-    if (!slot)
+    if (!slot || op->firm)
         return;
     intent_begin(op->record, &h->key, op->index, op->index, 0, why);
     shard_kill_into(e, s, h, slot, dead);

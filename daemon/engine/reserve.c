@@ -13,16 +13,21 @@ void reserve_recount(struct engine *e)
 {
     uint32_t nr_shared = atomic_load_explicit(&e->shared_end, memory_order_relaxed);
     uint64_t sum = 0;
+    bool disks = false;
 
     for (account_nr i = 0; i < e->nr_accounts; i++) {
-        if (account_is_open(e, i))
-            sum = add_up_to_all(sum, claim_read(&e->claims[i].min));
+        if (!account_is_open(e, i))
+            continue;
+        sum = add_up_to_all(sum, claim_read(&e->claims[i].min));
+        disks |= store_accounts(e->store)[i].kind == ACCOUNT_DISK;
     }
     for (uint32_t i = 0; i < nr_shared; i++) {
         if (e->shared[i].in_use)
             sum = add_up_to_all(sum, claim_read(&e->claims[e->nr_accounts + i].min));
     }
     atomic_store_explicit(&e->minimums, sum, memory_order_relaxed);
+    /* a page that is replaced while somebody reads it keeps its frame meanwhile */
+    atomic_store_explicit(&e->spare, disks ? e->nr_workers + 1 : 0, memory_order_relaxed);
 }
 
 static uint64_t nr_persistent(const struct engine *e)
@@ -41,13 +46,14 @@ static uint64_t nr_persistent(const struct engine *e)
 bool reserve_leaves_room(const struct engine *e)
 {
     uint64_t minimums = atomic_load_explicit(&e->minimums, memory_order_relaxed);
+    uint64_t spare = atomic_load_explicit(&e->spare, memory_order_relaxed);
     struct store_usage usage;
     uint64_t kept;
 
-    if (minimums == 0)
+    if (minimums == 0 && spare == 0)
         return true;
     /* every other worker may hold a page of a put under way, which nobody can evict */
-    kept = minimums + e->nr_workers - 1;
+    kept = minimums + spare + e->nr_workers - 1;
     usage = store_usage(e->store);
     return usage.frames_used + kept < usage.limit || nr_persistent(e) + kept <= usage.limit;
 }

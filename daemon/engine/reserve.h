@@ -7,6 +7,9 @@
  * Ephemeral pages above a minimum give way to whoever is below his; persistent
  * pages never do, so no new one is taken that a minimum could miss later. Each
  * counts as a page, also if it is same-filled and takes no frame.
+ *
+ * While there are disks, frames for a put and a get of every worker are kept, too:
+ * new persistent pages do not take the last ones, so what replaces a page finds one.
  */
 #ifndef XTM_ENGINE_RESERVE_H
 #define XTM_ENGINE_RESERVE_H

@@ -181,6 +181,7 @@ struct engine {
     uint32_t last_epoch;           /* of any pool at any time: a lease names no pool */
     struct claim *claims;          /* nr_accounts, then ENGINE_MAX_SHARED */
     _Atomic uint64_t minimums;     /* of all claims; reserve.h */
+    _Atomic uint64_t spare;        /* frames kept for what replaces a page; reserve.h */
     _Atomic uint32_t accounts_end; /* slots from here on were never used */
     _Atomic uint32_t shared_end;
 

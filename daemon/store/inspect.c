@@ -122,6 +122,15 @@ static bool desc_fits(const struct tables *t, const struct desc *d, enum desc_ki
     return kind != DESC_FILLED || desc_content_is_whole(d, NULL);
 }
 
+/* Whose page it may have been. */
+static void note_pool(const struct tables *t, const struct desc *d, struct store_damage *damage)
+{
+    bool believed = pool_is_live(t, d->pool) || (desc_is_whole(d) && d->pool < t->super->nr_pools);
+    uint32_t slot = believed ? d->pool : LAYOUT_MAX_POOLS;
+
+    damage->pools[slot / 64] |= 1ull << slot % 64;
+}
+
 /* Returns how many pages of the chunk live. */
 static uint32_t inspect_chunk(struct depot *d, uint32_t c, enum desc_kind kind,
                               const struct tables *t, struct store_damage *damage)
@@ -136,6 +145,7 @@ static uint32_t inspect_chunk(struct depot *d, uint32_t c, enum desc_kind kind,
         if (desc->live == LIVE_DEAD)
             continue;
         if (!desc_fits(t, desc, kind)) {
+            note_pool(t, desc, damage);
             desc_make_dead(desc);
             damage->descs++;
             continue;

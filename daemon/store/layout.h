@@ -95,7 +95,7 @@ _Static_assert(sizeof(struct desc) == 48, "the overhead figure depends on it");
 /* One attachment: who it is and the pools it sees. Its policy lives in dom0. */
 struct account_rec {
     uint32_t kind;   /* enum account_kind, engine/account.h */
-    uint32_t id;     /* domid, or uid of a local client */
+    uint32_t id;     /* domid, uid of a local client, or a layer of disks */
     uint32_t device; /* attachment number of that guest */
     uint32_t reserved;
     uint8_t uuid[TMEMIF_UUID_LEN];    /* of the guest; a domid is used again, this is not */

@@ -168,6 +168,17 @@ struct store_damage *store_damage(struct store *s)
     return &s->damage;
 }
 
+static bool has_pool(const struct store_damage *damage, uint32_t slot)
+{
+    return damage->pools[slot / 64] >> slot % 64 & 1;
+}
+
+bool store_damage_touches(struct store *s, uint32_t slot)
+{
+    return slot < LAYOUT_MAX_POOLS &&
+           (has_pool(&s->damage, slot) || has_pool(&s->damage, LAYOUT_MAX_POOLS));
+}
+
 int store_fd(const struct store *s, enum store_segment segment)
 {
     return s->segments[segment].fd;

@@ -57,12 +57,19 @@ struct store_damage {
     uint64_t descs;      /* descriptors dropped: bad check sum, kind or pool */
     uint64_t duplicates; /* pages dropped because two had one handle and generation */
     uint64_t records;    /* accounts, pools, tombstones, ring records dropped */
+    /* Pools that those descriptors named, a bit each; LAYOUT_MAX_POOLS: one that is none. */
+    uint64_t pools[LAYOUT_MAX_POOLS / 64 + 1];
 };
 bool store_open(const int fds[STORE_NR_SEGMENTS], struct store **store_out,
                 struct store_damage *damage_out, const char **why_out);
 
 /* What store_open() counted; the engine adds duplicates, which only an index shows. */
 struct store_damage *store_damage(struct store *s);
+/*
+ * May a page of the pool in @slot have been lost with its descriptor? What a damaged one names
+ * is believed if it is a pool at all, else it may have been any.
+ */
+bool store_damage_touches(struct store *s, uint32_t slot);
 
 void store_close(struct store *s);
 int store_fd(const struct store *s, enum store_segment segment);

@@ -21,7 +21,7 @@ static bool damage_is(const struct store_damage *d, uint64_t descs, uint64_t rec
 static void every_live_page_is_found_again(void)
 {
     struct store *s = store_of(NR_FRAMES, NR_FILLED);
-    struct store_damage damage = {7, 7, 7};
+    struct store_damage damage = {.descs = 7, .duplicates = 7, .records = 7};
     uint32_t found = 0;
 
     make_pool(s);

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/blk/disks.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/blk/items.h"
+
+static const char *why_not(enum tmemif_status rc)
+{
+    switch (rc) {
+    case TMEMIF_TOO_MANY:
+        return "there are as many disks as the manager can have";
+    case TMEMIF_NO_MEMORY:
+        return "the manager has no memory left";
+    default:
+        return "the catalogue of disks is damaged";
+    }
+}
+
+bool disks_create(const struct disks_config *config, struct disks **disks_out,
+                  struct disks_found *found_out, const char **why_out)
+{
+    struct disks *t = calloc(1, sizeof(*t));
+    enum tmemif_status rc;
+    bool found;
+
+    if (!t || !gate_init(&t->gate, config->nr_workers)) {
+        free(t);
+        *why_out = "out of memory";
+        return false;
+    }
+    t->engine = config->engine;
+    t->worker = config->nr_workers - 1;
+    t->next_layer = 1;
+    rc = catalogue_open(&t->catalogue, t->engine, t->worker, &found);
+    if (rc != TMEMIF_OK) {
+        disks_destroy(t);
+        *why_out = why_not(rc);
+        return false;
+    }
+    items_recover(t, config->store, found_out);
+    *disks_out = t;
+    return true;
+}
+
+void disks_destroy(struct disks *t)
+{
+    if (!t)
+        return;
+    for (struct item *i = item_next(t, NULL); i; i = item_next(t, i))
+        free(i->open);
+    gate_fini(&t->gate);
+    free(t);
+}
+
+/* ---- opening ---- */
+
+/* Does @name name a base that @item lies on, at whatever depth? */
+static bool lies_on(struct disks *t, const struct item *item, const char *name)
+{
+    for (unsigned n = 0; item && item->entry.below != 0 && n < STACK_MAX_LAYERS; n++) {
+        item = item_find_base(t, item->entry.below);
+        if (item && strcmp(item->entry.name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Is @item what @target asks for? */
+static bool fits(struct disks *t, const struct item *item, const struct target *target)
+{
+    if (target->kind == TARGET_SWAP)
+        return item->entry.is_swap && item->entry.nr_pages == target->nr_pages;
+    return !item->entry.is_swap && lies_on(t, item, target->base);
+}
+
+/* An entry for a disk on the base @name. NOT_FOUND; BAD_KIND: the base has lost pages. */
+static enum tmemif_status entry_on_base(struct disks *t, const char *name, struct entry *entry_out)
+{
+    const struct item *base = item_find_named(t, true, name);
+    struct stack stack;
+
+    if (!base || base->entry.kind != ENTRY_BASE)
+        return TMEMIF_NOT_FOUND;
+    if (!item_stack(t, base, &stack) || stack.nr == STACK_MAX_LAYERS)
+        return TMEMIF_BAD_KIND;
+    *entry_out = (struct entry){
+        .kind = ENTRY_DISK, .below = base->entry.layer, .nr_pages = base->entry.nr_pages};
+    return TMEMIF_OK;
+}
+
+static bool add(struct disks *t, const struct target *target, const struct disk_owner *owner,
+                struct item **item_out, const char **why_out)
+{
+    struct entry entry = {.kind = ENTRY_DISK, .nr_pages = target->nr_pages, .is_swap = true};
+    enum tmemif_status rc = TMEMIF_OK;
+
+    if (target->kind == TARGET_CLONE)
+        rc = entry_on_base(t, target->base, &entry);
+    if (rc != TMEMIF_OK) {
+        *why_out = rc == TMEMIF_NOT_FOUND ? "there is no such base" : "the base has lost pages";
+        return false;
+    }
+    if (target->kind == TARGET_CLONE && target->name[0]) {
+        memcpy(entry.name, target->name, sizeof(entry.name));
+    } else {
+        entry.domid = owner->domid;
+        entry.vdev = owner->vdev;
+    }
+    rc = item_add(t, &entry, item_out);
+    if (rc != TMEMIF_OK)
+        *why_out = why_not(rc);
+    return rc == TMEMIF_OK;
+}
+
+/* The item for it, there or made. */
+static bool find_or_add(struct disks *t, const struct target *target,
+                        const struct disk_owner *owner, struct item **item_out,
+                        const char **why_out)
+{
+    struct disk_ref ref = {.owner = *owner};
+    struct item *item;
+
+    if (target->kind == TARGET_CLONE)
+        memcpy(ref.name, target->name, sizeof(ref.name));
+    item = item_find(t, &ref);
+    if (item && item->open) {
+        *why_out = "the disk is in use";
+        return false;
+    }
+    if (item && !fits(t, item, target)) {
+        if (item->entry.name[0]) {
+            *why_out = "the disk of this name is not a clone of this base";
+            return false;
+        }
+        item_remove(t, item);
+        item = NULL;
+    }
+    if (!item)
+        return add(t, target, owner, item_out, why_out);
+    *item_out = item;
+    return true;
+}
+
+static struct disk *make_disk(struct disks *t, const struct item *item, const char **why_out)
+{
+    struct disk *d;
+    struct stack stack;
+
+    if (!item_stack(t, item, &stack)) {
+        *why_out = "pages of the disk were lost";
+        return NULL;
+    }
+    d = calloc(1, sizeof(*d));
+    if (!d) {
+        *why_out = "out of memory";
+        return NULL;
+    }
+    d->engine = t->engine;
+    d->gate = &t->gate;
+    d->nr_pages = item->entry.nr_pages;
+    d->stacks[0] = stack;
+    return d;
+}
+
+bool disks_open(struct disks *t, const struct target *target, const struct disk_owner *owner,
+                struct disk **disk_out, const char **why_out)
+{
+    struct item *item;
+
+    if (target->kind != TARGET_SWAP && target->kind != TARGET_CLONE) {
+        *why_out = "this is no disk of pages";
+        return false;
+    }
+    if (!find_or_add(t, target, owner, &item, why_out))
+        return false;
+    item->open = make_disk(t, item, why_out);
+    if (!item->open)
+        return false;
+    item->user = *owner;
+    *disk_out = item->open;
+    return true;
+}
+
+void disks_close(struct disks *t, struct disk *disk, enum disk_end end)
+{
+    for (struct item *i = item_next(t, NULL); i; i = item_next(t, i)) {
+        if (i->open != disk)
+            continue;
+        i->open = NULL;
+        if (end == DISK_GUEST_GONE && i->entry.name[0] == '\0')
+            item_remove(t, i);
+        break;
+    }
+    free(disk);
+}
+
+void disks_forget(struct disks *t, uint32_t domid)
+{
+    for (struct item *i = item_next(t, NULL); i; i = item_next(t, i)) {
+        if (i->entry.kind == ENTRY_DISK && i->entry.name[0] == '\0' && i->entry.domid == domid &&
+            !i->open)
+            item_remove(t, i);
+    }
+}
+
+/* ---- for the operator ---- */
+
+enum tmemif_status disks_add(struct disks *t, const char *name, const char *base)
+{
+    struct entry entry;
+    struct item *item;
+    enum tmemif_status rc = entry_on_base(t, base, &entry);
+
+    if (rc != TMEMIF_OK)
+        return rc;
+    item = item_find_named(t, false, name);
+    if (item) /* the same message twice, perhaps */
+        return item->entry.below == entry.below ? TMEMIF_OK : TMEMIF_BUSY;
+    entry_set_name(&entry, name);
+    return item_add(t, &entry, &item);
+}
+
+enum tmemif_status disks_remove(struct disks *t, const struct disk_ref *ref)
+{
+    struct item *item = item_find(t, ref);
+
+    if (!item)
+        return TMEMIF_NOT_FOUND;
+    if (item->open)
+        return TMEMIF_BUSY;
+    item_remove(t, item);
+    return TMEMIF_OK;
+}
+
+static void look_in(struct disks *t, struct item *i, struct disk_info *info_out)
+{
+    const struct item *base = i->entry.below ? item_find_base(t, i->entry.below) : NULL;
+    struct stack stack;
+
+    *info_out = (struct disk_info){
+        .owner = {i->entry.domid, i->entry.vdev},
+        .is_base = item_is_base(i),
+        .is_filling = i->entry.kind == ENTRY_FILLING,
+        .is_swap = i->entry.is_swap,
+        .is_open = i->open != NULL,
+        .is_suspect = i->entry.suspect,
+        .is_lost = !item_stack(t, i, &stack),
+        .nr_pages = i->entry.nr_pages,
+        .own_pages = i->layer != LAYOUT_NONE ? layer_nr_own(t->engine, i->layer) : 0,
+        .nr_above = item_is_base(i) ? item_nr_above(t, i) : 0,
+    };
+    memcpy(info_out->name, i->entry.name, sizeof(info_out->name));
+    if (base)
+        memcpy(info_out->base, base->entry.name, sizeof(info_out->base));
+    if (i->open)
+        info_out->owner = i->user;
+}
+
+bool disks_next(struct disks *t, uint32_t *cursor, struct disk_info *info_out)
+{
+    struct item *item;
+
+    if (*cursor > CATALOGUE_ENTRIES)
+        return false;
+    item = item_next(t, *cursor ? &t->items[*cursor - 1] : NULL);
+    if (!item)
+        return false;
+    *cursor = (uint32_t)(item - t->items) + 1;
+    look_in(t, item, info_out);
+    return true;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * disks.h - the table of disks: which there are, what each is made of, who has it open.
+ *
+ *   target=swap/SIZE        ends with its guest; SIZE is its quota
+ *   target=clone/BASE       ends with its guest
+ *   target=clone/BASE/NAME  is kept until disks_remove()
+ *
+ * What there is outlives the daemon (catalogue.h): a restarted one finds every
+ * disk and base as it was, or one step of a change further. Half of a change is finished or
+ * undone before disks_create() returns. Bases are made in base.h and import.h.
+ *
+ * Control thread only, beside workers in disk.h. What goes leaves pages to be
+ * reclaimed by engine_reclaim().
+ */
+#ifndef XTM_BLK_DISKS_H
+#define XTM_BLK_DISKS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/blk/disk.h"
+#include "daemon/blk/target.h"
+#include "daemon/engine/engine.h"
+#include "daemon/store/store.h"
+
+struct disks;
+
+struct disks_config {
+    struct engine *engine;
+    struct store *store;
+    unsigned nr_workers; /* of the engine; the last number is the control thread's own */
+};
+
+/* What a restart found, for the log. */
+struct disks_found {
+    unsigned disks, bases;
+    unsigned undone; /* halves of changes, imports that had not ended */
+    unsigned lost;   /* disks and bases that had pages that are lost, or layers below that are */
+};
+
+/* False: *why_out is a static sentence. */
+bool disks_create(const struct disks_config *config, struct disks **disks_out,
+                  struct disks_found *found_out, const char **why_out);
+/* All stays as it is for the next daemon. Disks that are open are freed. */
+void disks_destroy(struct disks *t);
+
+/* Who has a disk: a guest's domain and the device number that it sees. */
+struct disk_owner {
+    uint32_t domid, vdev;
+};
+
+/*
+ * The disk of @target for @owner: one that is there already, with what it
+ * holds, or a new one. One that ends with its guest, is not open and has another
+ * target is removed first. False: *why_out is a static sentence.
+ */
+bool disks_open(struct disks *t, const struct target *target, const struct disk_owner *owner,
+                struct disk **disk_out, const char **why_out);
+
+enum disk_end {
+    DISK_GUEST_GONE, /* a disk without a name goes with it */
+    DISK_DETACHED,   /* it stays, until its guest is gone or somebody removes it */
+    DISK_STOPPING,   /* it stays, for the next daemon to open */
+};
+/* No worker is in @disk, and none comes any more: it is freed. */
+void disks_close(struct disks *t, struct disk *disk, enum disk_end end);
+
+/*
+ * The guest @domid is gone, or is another one now: what it has without a name and does not have
+ * open is removed. For disks that were detached, and for those of the last daemon.
+ */
+void disks_forget(struct disks *t, uint32_t domid);
+
+/* ---- for the operator ---- */
+
+/* A disk by its name, or with name "" by its owner. */
+struct disk_ref {
+    char name[TARGET_NAME_SIZE];
+    struct disk_owner owner;
+};
+
+/* A kept clone before anybody opens it. NOT_FOUND: no such base; BUSY: the name is taken; TOO_MANY,
+ * NO_MEMORY. */
+enum tmemif_status disks_add(struct disks *t, const char *name, const char *base);
+/* NOT_FOUND; BUSY: it is open. */
+enum tmemif_status disks_remove(struct disks *t, const struct disk_ref *ref);
+
+struct disk_info {
+    char name[TARGET_NAME_SIZE]; /* "": without one */
+    char base[TARGET_NAME_SIZE]; /* below it; "": none */
+    struct disk_owner owner;     /* of a disk without a name, or while it is open */
+    bool is_base;
+    bool is_filling; /* a base whose import has not ended */
+    bool is_swap;    /* a disk that began empty */
+    bool is_open;
+    bool is_suspect; /* pages of it were lost: reading one that is absent is an error */
+    bool is_lost;    /* it cannot be opened */
+    uint32_t nr_pages;
+    uint64_t own_pages; /* that it holds itself */
+    uint32_t nr_above;  /* of a base: disks and bases that lie on it */
+};
+/* Every disk and base: call with *cursor = 0 until false. */
+bool disks_next(struct disks *t, uint32_t *cursor, struct disk_info *info_out);
+
+#endif /* XTM_BLK_DISKS_H */

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What another daemon finds of disks: after a kill at any instruction, and after damage. */
+#include "tests/lib/runner.h"
+
+#include "tests/unit/disk_world.h"
+
+static void swap_disk_is_found_again_with_what_it_held(void)
+{
+    struct disk_world dw = disk_world_make(4096, 64);
+    struct disk *d = open_disk(&dw, swap_of(1000), 7);
+    struct disk_info info;
+
+    for (uint32_t n = 0; n < 1000; n += 3)
+        CU_ASSERT_EQUAL(write_tag(d, n, n), DISK_OK);
+    disk_world_restart(&dw);
+    CU_ASSERT_EQUAL(dw.found.disks, 1);
+    CU_ASSERT_EQUAL(dw.found.undone + dw.found.lost, 0);
+    CU_ASSERT(find_info(&dw, false, "", 7, &info));
+    CU_ASSERT(!info.is_open);
+    d = open_disk(&dw, swap_of(1000), 7);
+    WORLD_MUST(d != NULL);
+    for (uint32_t n = 0; n < 1000; n++)
+        CU_ASSERT(n % 3 == 0 ? has_tag(d, n, n) : has_word(d, n, 0));
+    for (uint32_t n = 0; n < 1000; n++)
+        CU_ASSERT_EQUAL(write_tag(d, n, n), DISK_OK); /* its quota is known again */
+    disk_world_restart(&dw);
+    disks_forget(dw.disks, 7);
+    CU_ASSERT_EQUAL(nr_listed(&dw), 0);
+    disk_world_end(&dw);
+}
+
+static void bases_clones_and_what_lies_on_what_are_found_again(void)
+{
+    struct disk_world dw = disk_world_make(4096, 64);
+    struct disk_ref ref = ref_of("home", 0);
+    struct disk *a, *b, *c;
+
+    make_base(&dw, "root", 200, 1000);
+    a = open_disk(&dw, clone_of("root", "home"), 7);
+    CU_ASSERT_EQUAL(write_tag(a, 3, 3), DISK_OK);
+    CU_ASSERT_EQUAL(write_word(a, 4, 0), DISK_OK);
+    CU_ASSERT_EQUAL(base_freeze(dw.disks, &ref, "then", 1), TMEMIF_OK);
+    CU_ASSERT_EQUAL(write_tag(a, 3, 33), DISK_OK);
+    b = open_disk(&dw, clone_of("then", ""), 8);
+    CU_ASSERT_EQUAL(write_tag(b, 5, 5), DISK_OK);
+    for (unsigned n = 0; n < 3; n++) {
+        disk_world_restart(&dw);
+        CU_ASSERT_EQUAL(dw.found.disks, 2);
+        CU_ASSERT_EQUAL(dw.found.bases, 2);
+        CU_ASSERT_EQUAL(dw.found.undone + dw.found.lost, 0);
+    }
+    a = open_disk(&dw, clone_of("root", "home"), 7);
+    b = open_disk(&dw, clone_of("then", ""), 8);
+    c = open_disk(&dw, clone_of("then", ""), 9);
+    WORLD_MUST(a && b && c);
+    CU_ASSERT(has_tag(a, 3, 33) && has_word(a, 4, 0) && has_word(a, 5, 0) && has_tag(a, 6, 1006));
+    CU_ASSERT(has_tag(b, 3, 3) && has_word(b, 4, 0) && has_tag(b, 5, 5) && has_tag(b, 6, 1006));
+    CU_ASSERT(has_tag(c, 3, 3) && has_word(c, 4, 0) && has_word(c, 5, 0) && has_tag(c, 6, 1006));
+    CU_ASSERT_EQUAL(base_rollback(dw.disks, &ref), TMEMIF_OK);
+    CU_ASSERT(has_tag(a, 3, 3));
+    CU_ASSERT_EQUAL(base_remove(dw.disks, "root"), TMEMIF_BUSY);
+    CU_ASSERT_EQUAL(base_remove(dw.disks, "then"), TMEMIF_BUSY);
+    disk_world_end(&dw);
+}
+
+static void import_that_a_restart_cut_off_leaves_nothing(void)
+{
+    struct disk_world dw = disk_world_make(4096, 64);
+    uint64_t buffer[DISK_PAGE_SIZE / sizeof(uint64_t)] = {1};
+    uint64_t before = frames_used(&dw.w);
+
+    CU_ASSERT_EQUAL(base_import_begin(dw.disks, "a", 100, 1, &dw), TMEMIF_OK);
+    for (uint32_t n = 0; n < 50; n++)
+        CU_ASSERT_EQUAL(base_import_write(dw.disks, 1, n, 1, buffer), TMEMIF_OK);
+    disk_world_restart(&dw);
+    reclaim_all(&dw.w);
+    CU_ASSERT_EQUAL(base_import_end(dw.disks, 1), TMEMIF_NOT_FOUND);
+    CU_ASSERT_EQUAL(nr_listed(&dw), 0);
+    CU_ASSERT_EQUAL(frames_used(&dw.w), before);
+    CU_ASSERT_EQUAL(base_import_begin(dw.disks, "a", 100, 1, &dw), TMEMIF_OK);
+    CU_ASSERT_EQUAL(base_import_end(dw.disks, 1), TMEMIF_OK);
+    disk_world_restart(&dw);
+    CU_ASSERT_EQUAL(base_import_end(dw.disks, 1), TMEMIF_OK); /* had been done */
+    disk_world_end(&dw);
+}
+
+/* ---- damage ---- */
+
+/* The live frame whose page begins with what page_fill() makes of @tag. */
+static page_nr frame_of_tag(struct disk_world *dw, uint64_t tag)
+{
+    uint64_t words[DISK_PAGE_SIZE / sizeof(uint64_t)];
+    page_nr page = store_next_live(dw->w.store, 0);
+
+    page_fill(words, tag);
+    while (page != LAYOUT_NONE && (store_desc(dw->w.store, page)->kind != DESC_FRAME ||
+                                   *(uint64_t *)store_frame(dw->w.store, page) != words[0]))
+        page = store_next_live(dw->w.store, page + 1);
+    WORLD_MUST(page != LAYOUT_NONE);
+    return page;
+}
+
+static void damaged_page_is_an_error_until_it_is_written_anew(void)
+{
+    struct disk_world dw = disk_world_make(4096, 64);
+    struct disk *a;
+
+    make_base(&dw, "root", 200, 1000);
+    a = open_disk(&dw, clone_of("root", ""), 7);
+    CU_ASSERT_EQUAL(write_tag(a, 4, 4), DISK_OK);
+    CU_ASSERT_EQUAL(write_tag(a, 6, 6), DISK_OK);
+    *(uint8_t *)store_frame(dw.w.store, frame_of_tag(&dw, 4)) ^= 1;
+    *(uint8_t *)store_frame(dw.w.store, frame_of_tag(&dw, 1008)) ^= 1;
+    for (unsigned n = 0; n < 2; n++) {
+        disk_world_restart(&dw);
+        a = open_disk(&dw, clone_of("root", ""), 7);
+        for (unsigned again = 0; again < 3; again++) {
+            CU_ASSERT_EQUAL(read_status(a, 4), DISK_DAMAGED); /* and not the base's page */
+            CU_ASSERT_EQUAL(read_status(a, 8), DISK_DAMAGED);
+            CU_ASSERT(has_tag(a, 6, 6) && has_tag(a, 10, 1010));
+        }
+    }
+    CU_ASSERT_EQUAL(engine_nr_damaged(dw.w.e), 6);
+    CU_ASSERT_EQUAL(write_tag(a, 4, 44), DISK_OK);
+    CU_ASSERT_EQUAL(write_tag(a, 8, 88), DISK_OK);
+    CU_ASSERT(has_tag(a, 4, 44) && has_tag(a, 8, 88));
+    disk_world_restart(&dw);
+    a = open_disk(&dw, clone_of("root", ""), 7);
+    CU_ASSERT(has_tag(a, 4, 44) && has_tag(a, 8, 88));
+    disk_world_end(&dw);
+}
+
+static void page_lost_with_its_descriptor_does_not_show_what_lies_below(void)
+{
+    struct disk_world dw = disk_world_make(4096, 64);
+    struct disk_ref ref = ref_of("", 7);
+    struct disk_info info;
+    struct disk *a, *b;
+
+    make_base(&dw, "root", 200, 1000);
+    a = open_disk(&dw, clone_of("root", ""), 7);
+    b = open_disk(&dw, clone_of("root", ""), 8);
+    CU_ASSERT_EQUAL(write_tag(a, 4, 4), DISK_OK);
+    CU_ASSERT_EQUAL(write_tag(a, 6, 6), DISK_OK);
+    store_desc(dw.w.store, frame_of_tag(&dw, 4))->index ^= 1u << 20;
+    for (unsigned n = 0; n < 2; n++) {
+        disk_world_restart(&dw);
+        CU_ASSERT_EQUAL(dw.found.lost, 1);
+        a = open_disk(&dw, clone_of("root", ""), 7);
+        b = open_disk(&dw, clone_of("root", ""), 8);
+        CU_ASSERT(find_info(&dw, false, "", 7, &info));
+        CU_ASSERT(info.is_suspect && !info.is_lost);
+        CU_ASSERT_EQUAL(read_status(a, 4), DISK_DAMAGED);
+        CU_ASSERT_EQUAL(read_status(a, 8), DISK_DAMAGED); /* nobody knows which it was */
+        CU_ASSERT(has_tag(a, 6, 6));
+        CU_ASSERT(has_tag(b, 4, 1004)); /* nothing of its own was lost */
+    }
+    CU_ASSERT_EQUAL(write_word(a, 4, 0), DISK_OK);
+    CU_ASSERT(has_word(a, 4, 0));
+    CU_ASSERT_EQUAL(discard(a, 12, 1), DISK_OK);
+    CU_ASSERT(has_word(a, 12, 0));
+    CU_ASSERT_EQUAL(base_rollback(dw.disks, &ref), TMEMIF_OK);
+    CU_ASSERT(has_tag(a, 4, 1004) && has_tag(a, 8, 1008));
+    disk_world_end(&dw);
+}
+
+static void disk_whose_layer_is_lost_is_not_opened_nor_taken_for_another(void)
+{
+    struct disk_world dw = disk_world_make(4096, 64);
+    struct disk_info info;
+    struct disk *a;
+
+    make_base(&dw, "root", 20, 1000);
+    a = open_disk(&dw, clone_of("root", "home"), 7);
+    CU_ASSERT_EQUAL(write_tag(a, 4, 4), DISK_OK);
+    a = open_disk(&dw, swap_of(20), 8);
+    CU_ASSERT_EQUAL(write_tag(a, 4, 4), DISK_OK);
+    /* accounts: the catalogue, root, home, the swap disk */
+    store_accounts(dw.w.store)[1].device ^= 1;
+    store_accounts(dw.w.store)[3].device ^= 1;
+    for (unsigned n = 0; n < 2; n++) {
+        disk_world_restart(&dw);
+        CU_ASSERT_EQUAL(dw.found.lost, 3);
+        CU_ASSERT_PTR_NULL(open_disk(&dw, clone_of("root", "home"), 7));
+        CU_ASSERT_PTR_NULL(open_disk(&dw, clone_of("root", ""), 9));
+        CU_ASSERT_PTR_NULL(open_disk(&dw, swap_of(20), 8));
+        CU_ASSERT(find_info(&dw, false, "home", 0, &info) && info.is_lost);
+    }
+    /* a new layer never takes the place of the lost one */
+    make_base(&dw, "root2", 20, 5000);
+    CU_ASSERT_PTR_NULL(open_disk(&dw, clone_of("root", "home"), 7));
+    CU_ASSERT_PTR_NULL(open_disk(&dw, clone_of("root2", "home"), 7));
+    disks_forget(dw.disks, 8);
+    CU_ASSERT_PTR_NOT_NULL(open_disk(&dw, swap_of(20), 8));
+    disk_world_end(&dw);
+}
+
+#define TESTS(T)                                                                                   \
+    T(swap_disk_is_found_again_with_what_it_held)                                                  \
+    T(bases_clones_and_what_lies_on_what_are_found_again)                                          \
+    T(import_that_a_restart_cut_off_leaves_nothing)                                                \
+    T(damaged_page_is_an_error_until_it_is_written_anew)                                           \
+    T(page_lost_with_its_descriptor_does_not_show_what_lies_below)                                 \
+    T(disk_whose_layer_is_lost_is_not_opened_nor_taken_for_another)
+RUN_TESTS(TESTS)
