@@ -112,7 +112,7 @@ LONG_TESTS := conformance/conformance_engine conformance/conformance_broken \
               conformance/conformance_local
 LONG_TESTS += model/engine_model kill/daemon_kill
 # tests/fuzz/NAME.c with tests/fuzz/corpus/NAME/
-FUZZERS := request_fuzz control_fuzz segment_fuzz nodes_fuzz
+FUZZERS := request_fuzz control_fuzz segment_fuzz nodes_fuzz blk_fuzz
 
 # Layers that may not reach the outside world (one narrow door)
 PURE_SRC := $(PROTOCOL_SRC) $(ENGINE_SRC) $(SCHEMA_SRC) $(BLK_SRC) \
