@@ -44,6 +44,17 @@ struct schema_reader {
     void *arg;
 };
 
+/* For readers of several nodes: a number by its node's rule. False: *error_out says what is wrong.
+ */
+bool schema_read_number(const struct schema_reader *reader, enum schema_node node, uint32_t number,
+                        uint32_t *value_out, struct schema_error *error_out);
+/* The same, and not above @most, which the backend offers. */
+bool schema_read_up_to(const struct schema_reader *reader, enum schema_node node, uint32_t most,
+                       uint32_t *value_out, struct schema_error *error_out);
+/* Always false, with that error. */
+bool schema_read_fails(struct schema_error *error_out, enum schema_node node, uint32_t number,
+                       enum schema_fault fault);
+
 /* False: *error_out says what is wrong; *front_out is unspecified. */
 bool schema_front_read(const struct schema_reader *reader, const struct schema_offer *offer,
                        struct schema_front *front_out, struct schema_error *error_out);

@@ -6,12 +6,14 @@
 #include "xenstore-schema/form.h"
 
 /* The words of nodes.def. */
-#define WHERE_BACKEND  SCHEMA_IN_BACKEND
-#define WHERE_FRONTEND SCHEMA_IN_FRONTEND
-#define WHERE_GUEST    SCHEMA_IN_GUEST
-#define WHERE_SHARED   SCHEMA_IN_SHARED
-#define WHERE_MANAGER  SCHEMA_IN_MANAGER
-#define REQUIRED       UINT64_MAX
+#define WHERE_BACKEND      SCHEMA_IN_BACKEND
+#define WHERE_FRONTEND     SCHEMA_IN_FRONTEND
+#define WHERE_GUEST        SCHEMA_IN_GUEST
+#define WHERE_SHARED       SCHEMA_IN_SHARED
+#define WHERE_MANAGER      SCHEMA_IN_MANAGER
+#define WHERE_VBD_BACKEND  SCHEMA_IN_VBD_BACKEND
+#define WHERE_VBD_FRONTEND SCHEMA_IN_VBD_FRONTEND
+#define REQUIRED           UINT64_MAX
 
 static const struct schema_rule rules[SCHEMA_NR_NODES] = {
 #define NODE(identifier, name, place, kind, low, high, otherwise, writer)                          \
@@ -71,18 +73,25 @@ static void add_number(struct builder *b, uint32_t number)
     add(b, text);
 }
 
+static const char *find_place(const char *key)
+{
+    return memchr(key, '%', strlen(key));
+}
+
 static void add_key(struct builder *b, enum schema_node node, uint32_t number)
 {
     const char *key = rules[node].key;
-    const char *place = memchr(key, '%', strlen(key));
+    const char *place = find_place(key);
+    bool is_pair = place && find_place(place + 1);
 
-    if (!place) {
-        add(b, key);
-        return;
+    for (; place; place = find_place(key)) {
+        add_bytes(b, key, (size_t)(place - key));
+        add_number(b, is_pair ? number >> 16 : number);
+        number &= 0xffff; /* the second of a pair */
+        is_pair = false;
+        key = place + 2; /* past "%u" */
     }
-    add_bytes(b, key, (size_t)(place - key));
-    add_number(b, number);
-    add(b, place + 2); /* past "%u" */
+    add(b, key);
 }
 
 static void add_home(struct builder *b, uint32_t domid)
@@ -101,16 +110,20 @@ static void add_two_numbers(struct builder *b, uint32_t first, uint32_t second)
 
 /* Below the manager's home. */
 static const char backends[] = "/backend/tmem";
+static const char vbds[] = "/backend/vbd";
 static const char policies[] = "/xentmem";
 static const char guests[] = "/xentmem/guest";
 static const char shared_pools[] = "/xentmem/shared";
 static const char announcements[] = "/data/xentmem";
 /* Below the guest's home. */
 static const char frontends[] = "/device/tmem/";
+static const char vbd_frontends[] = "/device/vbd/";
 
 static void add_folder(struct builder *b, const struct schema_place *place, enum schema_where where)
 {
-    add_home(b, where == SCHEMA_IN_FRONTEND ? place->guest : place->manager);
+    bool is_guests = where == SCHEMA_IN_FRONTEND || where == SCHEMA_IN_VBD_FRONTEND;
+
+    add_home(b, is_guests ? place->guest : place->manager);
     switch (where) {
     case SCHEMA_IN_BACKEND:
         add(b, backends);
@@ -129,6 +142,14 @@ static void add_folder(struct builder *b, const struct schema_place *place, enum
         break;
     case SCHEMA_IN_MANAGER:
         add(b, announcements);
+        break;
+    case SCHEMA_IN_VBD_BACKEND:
+        add(b, vbds);
+        add_two_numbers(b, place->guest, place->device);
+        break;
+    case SCHEMA_IN_VBD_FRONTEND:
+        add(b, vbd_frontends);
+        add_number(b, place->device);
         break;
     }
 }
@@ -192,6 +213,11 @@ static void build_below_home(char path_out[SCHEMA_PATH_LEN], uint32_t manager, c
 void schema_backends(char path_out[SCHEMA_PATH_LEN], uint32_t manager)
 {
     build_below_home(path_out, manager, backends);
+}
+
+void schema_vbds(char path_out[SCHEMA_PATH_LEN], uint32_t manager)
+{
+    build_below_home(path_out, manager, vbds);
 }
 
 void schema_policies(char path_out[SCHEMA_PATH_LEN], uint32_t manager)
@@ -262,14 +288,19 @@ static bool take_place(const char *rest, uint32_t manager, struct schema_place *
     return true;
 }
 
-bool schema_backend_of(const char *path, uint32_t manager, struct schema_place *place_out)
+bool schema_folder_of(const char *path, uint32_t manager, enum schema_where where,
+                      struct schema_place *place_out)
 {
-    return take_place(below(path, manager, backends), manager, place_out);
-}
-
-bool schema_guest_of(const char *path, uint32_t manager, struct schema_place *place_out)
-{
-    return take_place(below(path, manager, guests), manager, place_out);
+    switch (where) {
+    case SCHEMA_IN_BACKEND:
+        return take_place(below(path, manager, backends), manager, place_out);
+    case SCHEMA_IN_VBD_BACKEND:
+        return take_place(below(path, manager, vbds), manager, place_out);
+    case SCHEMA_IN_GUEST:
+        return take_place(below(path, manager, guests), manager, place_out);
+    default:
+        return false;
+    }
 }
 
 bool schema_shared_of(const char *path, uint32_t manager, uint8_t uuid_out[TMEMIF_UUID_LEN])

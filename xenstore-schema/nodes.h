@@ -27,6 +27,8 @@ enum schema_where {
     SCHEMA_IN_GUEST,
     SCHEMA_IN_SHARED,
     SCHEMA_IN_MANAGER,
+    SCHEMA_IN_VBD_BACKEND,
+    SCHEMA_IN_VBD_FRONTEND,
 };
 
 enum schema_type { SCHEMA_NUMBER, SCHEMA_TEXT, SCHEMA_REFS };
@@ -34,7 +36,7 @@ enum schema_type { SCHEMA_NUMBER, SCHEMA_TEXT, SCHEMA_REFS };
 enum schema_owner { SCHEMA_TOOLSTACK, SCHEMA_MANAGER_DOMAIN, SCHEMA_GUEST_DOMAIN };
 
 struct schema_rule {
-    const char *key; /* "%u" in it: numbered */
+    const char *key; /* "%u" in it: numbered; twice: by a pair */
     enum schema_where where;
     enum schema_type type;
     enum schema_owner owner;
@@ -45,13 +47,16 @@ struct schema_rule {
 
 const struct schema_rule *schema_rule(enum schema_node node);
 
+/* The number of a key that has two: each at most 65535. */
+#define SCHEMA_PAIR(first, second) ((uint32_t)(first) << 16 | (uint32_t)(second))
+
 /* Longer than any path that can be built here; see the test. */
 #define SCHEMA_PATH_LEN 192u
 
-/* One attachment. */
+/* One attachment, or one disk. */
 struct schema_place {
     uint32_t manager, guest; /* domids */
-    uint32_t device;
+    uint32_t device;         /* of a disk: its number in the guest, such as 51728 for xvdb */
 };
 
 /* The folder of @where in the homes of @place; not SCHEMA_IN_SHARED. No '/' at the end. */
@@ -70,6 +75,7 @@ void schema_shared_path(char path_out[SCHEMA_PATH_LEN], uint32_t manager,
 
 /* The folders above them, which hold one folder a guest or a pool; and all of the policy. */
 void schema_backends(char path_out[SCHEMA_PATH_LEN], uint32_t manager);
+void schema_vbds(char path_out[SCHEMA_PATH_LEN], uint32_t manager);
 void schema_policies(char path_out[SCHEMA_PATH_LEN], uint32_t manager);
 void schema_shared_pools(char path_out[SCHEMA_PATH_LEN], uint32_t manager);
 
@@ -77,12 +83,12 @@ void schema_shared_pools(char path_out[SCHEMA_PATH_LEN], uint32_t manager);
 void schema_key(char key_out[SCHEMA_PATH_LEN], enum schema_node node, uint32_t number);
 
 /*
- * Which attachment's backend folder does @path lie in, or name? False: none;
- * *place_out is unchanged.
+ * Whose folder of @where does @path lie in, or name? For the folders of the manager that
+ * are one for each guest and device. False: none; *place_out is unchanged.
  */
-bool schema_backend_of(const char *path, uint32_t manager, struct schema_place *place_out);
-/* The same for the folder of its policy, and for a shared pool's. */
-bool schema_guest_of(const char *path, uint32_t manager, struct schema_place *place_out);
+bool schema_folder_of(const char *path, uint32_t manager, enum schema_where where,
+                      struct schema_place *place_out);
+/* The same for a shared pool's. */
 bool schema_shared_of(const char *path, uint32_t manager, uint8_t uuid_out[TMEMIF_UUID_LEN]);
 
 #endif /* XTM_SCHEMA_NODES_H */

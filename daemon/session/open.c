@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "daemon/session/record.h"
+#include "daemon/session/serve.h"
 #include "daemon/util/bug.h"
 #include "daemon/util/clock.h"
 
@@ -25,6 +26,8 @@ static struct session *session_alloc(const struct session_config *config,
     };
     s->nr_rings = link->nr_rings;
     for (unsigned i = 0; i < s->nr_rings; i++) {
+        s->rings[i].ring.ops = &serve_ring_ops;
+        s->rings[i].ring.wait_fd = link->rings[i].wait_fd;
         s->rings[i].session = s;
         s->rings[i].number = i;
     }

@@ -104,17 +104,6 @@ struct ring_rec *record_find(struct store *s, account_nr account, uint32_t ring)
     return NULL;
 }
 
-static struct ring_rec *find_dead(struct store *s)
-{
-    struct ring_rec *recs = store_rings(s);
-
-    for (uint32_t i = 0; i < store_super(s)->nr_rings; i++) {
-        if (recs[i].live == LIVE_DEAD)
-            return &recs[i];
-    }
-    return NULL;
-}
-
 struct ring_rec *record_open(struct store *s, account_nr account, uint32_t ring, uint64_t session)
 {
     struct ring_rec *rec = record_find(s, account, ring);
@@ -122,7 +111,7 @@ struct ring_rec *record_open(struct store *s, account_nr account, uint32_t ring,
     if (rec)
         record_close(rec);
     else
-        rec = find_dead(s);
+        rec = store_dead_ring(s);
     if (!rec)
         return NULL;
     memset(rec, 0, sizeof(*rec));

@@ -24,13 +24,6 @@ enum progress {
     PROGRESS_ASKED, /* it is with the control thread */
 };
 
-static void count(_Atomic(uint64_t) *counter, uint64_t n)
-{
-    /* one writer: no locked instruction is needed */
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
-                          memory_order_relaxed);
-}
-
 static void spend(struct turn *t, unsigned cost)
 {
     t->budget -= cost < t->budget ? cost : t->budget;
@@ -94,7 +87,7 @@ static void take(struct turn *t)
     const struct tmemif_request untrusted = ring_back_take(&r->back);
     enum tmemif_status rc;
 
-    count(&r->nr_requests, 1);
+    worker_count(&r->ring.nr_requests, 1);
     if (replay && answer_from_record(t, &untrusted))
         return;
     if (!replay)
@@ -154,7 +147,7 @@ static enum progress run_batch(struct turn *t)
         rsp.number = r->element;
         data_put_response(t->sender.link, &batch->responses, r->element, &rsp);
         record_set_answered(r->record, r->element + 1);
-        count(&r->nr_requests, 1);
+        worker_count(&r->ring.nr_requests, 1);
     }
     answer(t, (struct tmemif_response){.status = TMEMIF_OK, .count = batch->count});
     return PROGRESS_ANSWERED;
@@ -301,10 +294,42 @@ enum serve_result serve_ring(struct session_ring *r, unsigned worker, unsigned b
     before = r->back.rsp_prod;
     result = serve_requests(&t);
     if (r->back.rsp_prod != before)
-        r->peer_looks = !t.notify;
+        r->ring.peer_looks = !t.notify;
     if (t.notify) {
         s->link->ops->notify(s->link, r->number);
-        count(&r->nr_notifies, 1);
+        worker_count(&r->ring.nr_notifies, 1);
     }
     return result;
 }
+
+/* ---- for the worker ---- */
+
+static struct session_ring *session_ring_of(struct worker_ring *r)
+{
+    return (struct session_ring *)r;
+}
+
+static enum serve_result serve_turn(struct worker_ring *r, unsigned worker, unsigned budget)
+{
+    return serve_ring(session_ring_of(r), worker, budget);
+}
+
+static bool arm(struct worker_ring *r)
+{
+    return ring_back_arm(&session_ring_of(r)->back);
+}
+
+static void consume(struct worker_ring *r)
+{
+    struct session_ring *sr = session_ring_of(r);
+
+    sr->session->link->ops->consume(sr->session->link, sr->number);
+}
+
+static void hang_up(struct worker_ring *r)
+{
+    session_break(session_ring_of(r)->session, "notification channel closed");
+}
+
+const struct worker_ring_ops serve_ring_ops = {
+    .serve = serve_turn, .arm = arm, .consume = consume, .hang_up = hang_up};

@@ -5,18 +5,14 @@
 
 #include "daemon/session/session.h"
 
-enum serve_result {
-    SERVE_EMPTY,   /* no request is there */
-    SERVE_MORE,    /* the budget is used up, or a request has to wait for memory to be reclaimed */
-    SERVE_WAITING, /* for the control thread; it will wake the worker */
-    SERVE_BROKEN,  /* the session is not served any more */
-};
-
 /*
  * Serve requests, and elements of batches, that cost @budget and one of them more. Every answer is
  * on the ring before the next request begins; the peer is notified at the end
  * if it asked for that.
  */
 enum serve_result serve_ring(struct session_ring *r, unsigned worker, unsigned budget);
+
+/* For a session_ring's ring. */
+extern const struct worker_ring_ops serve_ring_ops;
 
 #endif /* XTM_SESSION_SERVE_H */

@@ -16,13 +16,13 @@
 #include "daemon/session/control_ops.h"
 #include "daemon/session/heartbeat.h"
 #include "daemon/session/link.h"
+#include "daemon/session/worker.h"
 #include "daemon/util/lock.h"
 #include "daemon/util/log.h"
 #include "protocol/codec.h"
 #include "protocol/ring.h"
 
 struct session;
-struct worker;
 
 /*
  * What workers and the control thread share. From @fence_by_ms (clock_boot_ms())
@@ -55,6 +55,7 @@ struct control_call {
 };
 
 struct session_ring {
+    struct worker_ring ring; /* first: one is the other */
     struct session *session;
     unsigned number;
     struct ring_back back;
@@ -68,19 +69,6 @@ struct session_ring {
 
     /* the next request may have run before a restart: look into the record */
     bool replay;
-
-    /* the worker's bookkeeping */
-    struct worker *worker;
-    struct session_ring *all_next; /* on the list of the worker's rings */
-    struct session_ring *next;     /* on the list of those awake */
-    bool awake;
-    uint64_t idle_since_ns; /* 0: not idle */
-    bool poll_paid;         /* a request came while it was polled for, since it woke */
-    bool peer_looks;        /* the last answers needed no notification: the peer is awake, too */
-
-    /* written by the worker, read by the control thread */
-    _Atomic(uint64_t) nr_requests;
-    _Atomic(uint64_t) nr_notifies;
 };
 
 struct session {

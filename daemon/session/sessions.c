@@ -75,15 +75,15 @@ static struct worker *least_busy(struct session_table *t)
 static void stop_rings(struct session *s)
 {
     for (unsigned i = 0; i < s->nr_rings; i++) {
-        if (s->rings[i].worker)
-            worker_detach(s->rings[i].worker, &s->rings[i]);
+        if (s->rings[i].ring.worker)
+            worker_detach(s->rings[i].ring.worker, &s->rings[i].ring);
     }
 }
 
 static bool start_rings(struct session_table *t, struct session *s)
 {
     for (unsigned i = 0; i < s->nr_rings; i++) {
-        if (!worker_attach(least_busy(t), &s->rings[i])) {
+        if (!worker_attach(least_busy(t), &s->rings[i].ring)) {
             stop_rings(s);
             return false;
         }
@@ -252,6 +252,17 @@ void sessions_forget(struct session_table *t, const struct account_key *key)
     }
 }
 
+bool sessions_serve(struct session_table *t, struct worker_ring *r)
+{
+    return worker_attach(least_busy(t), r);
+}
+
+void sessions_leave(struct session_table *t, struct worker_ring *r)
+{
+    (void)t;
+    worker_detach(r->worker, r);
+}
+
 void sessions_pause(struct session_table *t)
 {
     for (unsigned i = 0; i < t->nr_workers; i++)
@@ -283,8 +294,10 @@ static void look_in(const struct session *s, struct session_stats *stats_out)
         .data_bytes = s->limits.data_bytes,
     };
     for (unsigned i = 0; i < s->nr_rings; i++) {
-        stats_out->requests += atomic_load_explicit(&s->rings[i].nr_requests, memory_order_relaxed);
-        stats_out->notifies += atomic_load_explicit(&s->rings[i].nr_notifies, memory_order_relaxed);
+        stats_out->requests +=
+            atomic_load_explicit(&s->rings[i].ring.nr_requests, memory_order_relaxed);
+        stats_out->notifies +=
+            atomic_load_explicit(&s->rings[i].ring.nr_notifies, memory_order_relaxed);
     }
 }
 
@@ -331,7 +344,7 @@ static void answer_call(struct session_table *t, struct session *s, struct sessi
     BUG_UNLESS(call->reply_len <= call->reply_cap);
     /* the worker sees the reply /before/ it sees that it is there */
     atomic_store_explicit(&call->state, CALL_ANSWERED, memory_order_release);
-    worker_kick(r->worker);
+    worker_kick(r->ring.worker);
 }
 
 static void answer_calls(struct session_table *t)

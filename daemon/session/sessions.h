@@ -23,6 +23,7 @@
 struct log;
 struct store;
 struct session_table;
+struct worker_ring;
 
 /* A peer with this device number has no account: it may send operator's messages, no more. */
 #define SESSION_NO_ACCOUNT 0xffffffffu
@@ -77,6 +78,14 @@ void sessions_detach(struct session_table *t, struct link *link, enum session_en
  * its account is closed with its private pools (C27). Unknown keys are ignored.
  */
 void sessions_forget(struct session_table *t, const struct account_key *key);
+
+/*
+ * A ring that is no session's, such as a disk's: one of the workers serves it from now on
+ * (worker.h). False: the system has no room to watch another descriptor.
+ */
+bool sessions_serve(struct session_table *t, struct worker_ring *r);
+/* When this returns no worker knows it. */
+void sessions_leave(struct session_table *t, struct worker_ring *r);
 
 /* When this returns no worker is inside the engine, and none enters until sessions_resume(). */
 void sessions_pause(struct session_table *t);

@@ -9,7 +9,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "daemon/session/serve.h"
+#include "daemon/engine/engine.h"
+#include "daemon/session/session.h"
 #include "daemon/util/bug.h"
 #include "daemon/util/clock.h"
 #include "daemon/util/lock.h"
@@ -45,13 +46,13 @@ struct worker {
     pthread_cond_t resumed; /* @paused was cleared */
     bool paused;
     enum command command;
-    struct session_ring *subject;
+    struct worker_ring *subject;
     atomic_bool kicked; /* a command or a kick waits */
 
     /* the thread's own */
-    struct session_ring *rings; /* all of them, by all_next */
-    struct session_ring *awake; /* those to be served, by next: who was served goes to the end */
-    struct session_ring *last_awake;
+    struct worker_ring *rings; /* all of them, by all_next */
+    struct worker_ring *awake; /* those to be served, by next: who was served goes to the end */
+    struct worker_ring *last_awake;
     unsigned nr_listed, nr_awake; /* rings on the two lists */
     uint64_t looked_ns;
     uint64_t poll_max_ns;
@@ -61,7 +62,7 @@ struct worker {
 
 /* ---- the thread's lists ---- */
 
-static void append_awake(struct worker *w, struct session_ring *r)
+static void append_awake(struct worker *w, struct worker_ring *r)
 {
     r->next = NULL;
     if (w->awake)
@@ -72,16 +73,16 @@ static void append_awake(struct worker *w, struct session_ring *r)
     w->nr_awake++;
 }
 
-static struct session_ring *pop_awake(struct worker *w)
+static struct worker_ring *pop_awake(struct worker *w)
 {
-    struct session_ring *r = w->awake;
+    struct worker_ring *r = w->awake;
 
     w->awake = r->next;
     w->nr_awake--;
     return r;
 }
 
-static void wake_ring(struct worker *w, struct session_ring *r)
+static void wake_ring(struct worker *w, struct worker_ring *r)
 {
     if (r->awake)
         return;
@@ -91,15 +92,15 @@ static void wake_ring(struct worker *w, struct session_ring *r)
     append_awake(w, r);
 }
 
-static void forget_ring(struct worker *w, struct session_ring *gone)
+static void forget_ring(struct worker *w, struct worker_ring *gone)
 {
     for (unsigned nr = w->nr_awake; nr > 0; nr--) {
-        struct session_ring *r = pop_awake(w);
+        struct worker_ring *r = pop_awake(w);
 
         if (r != gone)
             append_awake(w, r);
     }
-    for (struct session_ring **at = &w->rings; *at; at = &(*at)->all_next) {
+    for (struct worker_ring **at = &w->rings; *at; at = &(*at)->all_next) {
         if (*at == gone) {
             *at = gone->all_next;
             w->nr_listed--;
@@ -136,13 +137,8 @@ static void run_command(struct worker *w)
         pthread_cond_wait(&w->resumed, &w->mutex);
     pthread_mutex_unlock(&w->mutex);
 
-    for (struct session_ring *r = w->rings; r; r = r->all_next)
+    for (struct worker_ring *r = w->rings; r; r = r->all_next)
         wake_ring(w, r);
-}
-
-static int ring_fd(const struct session_ring *r)
-{
-    return r->session->link->rings[r->number].wait_fd;
 }
 
 /* ---- turns ---- */
@@ -162,20 +158,20 @@ static void learn_from_sleep(struct worker *w, uint64_t slept_ns)
 }
 
 /* A request came while it was polled for. */
-static void learn_from_request(struct worker *w, struct session_ring *r)
+static void learn_from_request(struct worker *w, struct worker_ring *r)
 {
     r->poll_paid = true;
     poll_longer(w);
 }
 
 /* Every burst of requests ends with a poll in vain; one that had paid before is no loss. */
-static void learn_from_vain_poll(struct worker *w, const struct session_ring *r)
+static void learn_from_vain_poll(struct worker *w, const struct worker_ring *r)
 {
     if (!r->poll_paid)
         w->poll_ns = w->poll_ns / 2 < POLL_MIN_NS ? 0 : w->poll_ns / 2;
 }
 
-static uint64_t poll_time(const struct worker *w, const struct session_ring *r)
+static uint64_t poll_time(const struct worker *w, const struct worker_ring *r)
 {
     uint64_t least = POLL_LOOKER_NS < w->poll_max_ns ? POLL_LOOKER_NS : w->poll_max_ns;
 
@@ -183,7 +179,7 @@ static uint64_t poll_time(const struct worker *w, const struct session_ring *r)
 }
 
 /* An empty ring stays awake for the polling time. True: it may sleep now. */
-static bool may_sleep(struct worker *w, struct session_ring *r)
+static bool may_sleep(struct worker *w, struct worker_ring *r)
 {
     uint64_t ns = poll_time(w, r);
 
@@ -196,14 +192,14 @@ static bool may_sleep(struct worker *w, struct session_ring *r)
             return false;
         learn_from_vain_poll(w, r);
     }
-    return !ring_back_arm(&r->back);
+    return !r->ops->arm(r);
 }
 
 /* True: it stays on the awake list. *@busy_out: it had something to do. */
-static bool serve(struct worker *w, struct session_ring *r, bool *busy_out)
+static bool serve(struct worker *w, struct worker_ring *r, bool *busy_out)
 {
     uint64_t before = atomic_load_explicit(&r->nr_requests, memory_order_relaxed);
-    enum serve_result result = serve_ring(r, w->number, TURN_BUDGET);
+    enum serve_result result = r->ops->serve(r, w->number, TURN_BUDGET);
 
     if (atomic_load_explicit(&r->nr_requests, memory_order_relaxed) != before) {
         if (r->idle_since_ns != 0)
@@ -228,7 +224,7 @@ static bool serve_awake(struct worker *w)
     bool busy = false;
 
     for (unsigned nr = w->nr_awake; nr > 0; nr--) {
-        struct session_ring *r;
+        struct worker_ring *r;
 
         if (atomic_load_explicit(&w->kicked, memory_order_relaxed))
             return true;
@@ -242,15 +238,15 @@ static bool serve_awake(struct worker *w)
 }
 
 /* The peer notified, or its channel is dead. */
-static void hear(struct worker *w, struct session_ring *r, uint32_t events)
+static void hear(struct worker *w, struct worker_ring *r, uint32_t events)
 {
     if (events & (EPOLLHUP | EPOLLERR)) {
         /* it would be reported again and again */
-        epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, ring_fd(r), NULL);
-        session_break(r->session, "notification channel closed");
+        epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, r->wait_fd, NULL);
+        r->ops->hang_up(r);
         return;
     }
-    r->session->link->ops->consume(r->session->link, r->number);
+    r->ops->consume(r);
     wake_ring(w, r);
 }
 
@@ -331,7 +327,7 @@ void worker_kick(struct worker *w)
         BUG_UNLESS(errno == EAGAIN); /* full of kicks already */
 }
 
-static void command(struct worker *w, enum command what, struct session_ring *subject)
+static void command(struct worker *w, enum command what, struct worker_ring *subject)
 {
     pthread_mutex_lock(&w->mutex);
     w->command = what;
@@ -408,11 +404,11 @@ void worker_destroy(struct worker *w)
     free(w);
 }
 
-bool worker_attach(struct worker *w, struct session_ring *r)
+bool worker_attach(struct worker *w, struct worker_ring *r)
 {
     r->worker = w;
     command(w, COMMAND_ATTACH, r);
-    if (!watch(w, ring_fd(r), r)) {
+    if (!watch(w, r->wait_fd, r)) {
         command(w, COMMAND_DETACH, r);
         r->worker = NULL;
         return false;
@@ -421,10 +417,10 @@ bool worker_attach(struct worker *w, struct session_ring *r)
     return true;
 }
 
-void worker_detach(struct worker *w, struct session_ring *r)
+void worker_detach(struct worker *w, struct worker_ring *r)
 {
     /* out of the set first: the next look cannot find it; it may be out already */
-    epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, ring_fd(r), NULL);
+    epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, r->wait_fd, NULL);
     command(w, COMMAND_DETACH, r);
     w->nr_rings--;
     r->worker = NULL;

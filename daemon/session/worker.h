@@ -11,11 +11,60 @@
 #ifndef XTM_SESSION_WORKER_H
 #define XTM_SESSION_WORKER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
-#include "daemon/session/session.h"
-
+struct attention;
+struct engine;
 struct worker;
+struct worker_ring;
+
+enum serve_result {
+    SERVE_EMPTY,   /* no request is there */
+    SERVE_MORE,    /* the budget is used up, or a request has to wait for memory to be reclaimed */
+    SERVE_WAITING, /* for the control thread; it will wake the worker */
+    SERVE_BROKEN,  /* the peer is not served any more */
+};
+
+/* What makes a ring one of its kind: of a session (session.h), of a disk (daemon/blk/). */
+struct worker_ring_ops {
+    /* A turn: serve requests that cost @budget, in units of a page's get, and one more of them. */
+    enum serve_result (*serve)(struct worker_ring *r, unsigned worker, unsigned budget);
+    /* Ask the peer to notify of its next request. True: one is there already. */
+    bool (*arm)(struct worker_ring *r);
+    /* Consume notifications that made wait_fd readable; never blocks. */
+    void (*consume)(struct worker_ring *r);
+    /* Its channel is dead. */
+    void (*hang_up)(struct worker_ring *r);
+};
+
+/* What a worker serves; part of a larger struct, which its owner made. */
+struct worker_ring {
+    const struct worker_ring_ops *ops; /* the owner's, as the next one */
+    int wait_fd;                       /* readable when the peer has notified */
+
+    /* the worker's bookkeeping */
+    struct worker *worker;
+    struct worker_ring *all_next; /* on the list of the worker's rings */
+    struct worker_ring *next;     /* on the list of those awake */
+    bool awake;
+    uint64_t idle_since_ns; /* 0: not idle */
+    bool poll_paid;         /* a request came while it was polled for, since it woke */
+    bool
+        peer_looks; /* serve()'s: the last answers needed no notification: the peer is awake, too */
+
+    /* written by the worker, in serve(); read by the control thread */
+    _Atomic(uint64_t) nr_requests;
+    _Atomic(uint64_t) nr_notifies;
+};
+
+/* Of a counter that one thread writes: no locked instruction is needed. */
+static inline void worker_count(_Atomic(uint64_t) *counter, uint64_t n)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+                          memory_order_relaxed);
+}
 
 /* Starts the thread, worker number @number of @engine. NULL: no memory, thread or descriptor. */
 struct worker *worker_create(struct engine *engine, struct attention *attention, unsigned number,
@@ -24,9 +73,9 @@ struct worker *worker_create(struct engine *engine, struct attention *attention,
 void worker_destroy(struct worker *w);
 
 /* Serve @r from now on. False: the system has no room to watch another descriptor. */
-bool worker_attach(struct worker *w, struct session_ring *r);
+bool worker_attach(struct worker *w, struct worker_ring *r);
 /* When this returns the worker has finished its turn with @r and forgotten it. */
-void worker_detach(struct worker *w, struct session_ring *r);
+void worker_detach(struct worker *w, struct worker_ring *r);
 
 /* Something has changed that no descriptor tells: look at every ring once. */
 void worker_kick(struct worker *w);

@@ -81,7 +81,11 @@ static void inspect_tombstones(const struct tables *t, struct store_damage *dama
 
 static bool ring_rec_fits(const struct tables *t, const struct ring_rec *r)
 {
-    if (r->account >= t->super->nr_accounts || r->phase > RECORD_DONE)
+    if (r->phase > RECORD_DONE)
+        return false;
+    if (r->account == LAYOUT_NONE) /* of a disk, which does not use the engine by a ring's record */
+        return r->phase != RECORD_INTENT;
+    if (r->account >= t->super->nr_accounts)
         return false;
     return r->phase != RECORD_INTENT || r->pool == LAYOUT_NO_SLOT || r->pool < t->super->nr_pools;
 }
@@ -95,7 +99,7 @@ static void inspect_rings(const struct tables *t, struct store_damage *damage)
             continue;
         if (!ring_rec_is_whole(r) || !ring_rec_fits(t, r))
             drop_record(&r->live, damage);
-        else if (t->accounts[r->account].live == LIVE_DEAD)
+        else if (r->account != LAYOUT_NONE && t->accounts[r->account].live == LIVE_DEAD)
             rec_make_dead(&r->live); /* its account went first */
     }
 }

@@ -139,6 +139,10 @@ _Static_assert(sizeof(struct tombstone_rec) == 64, "layout");
  * of the handle: RECORD_INTENT with everything needed to finish the operation,
  * then the operation, then RECORD_DONE with its outcome. At a restart an intent is finished from
  * this record before anyone is served, so a request runs exactly once.
+ *
+ * Of a queue of a disk (account LAYOUT_NONE) the record holds the last answer, from before it is on
+ * the ring (daemon/blk/answer.h): @object[0] names guest and device, @value is the
+ * answer's identifier, @session tells the connection; there is no intent.
  */
 enum record_phase {
     RECORD_IDLE = 0,   /* nothing of request @number has happened */
@@ -147,7 +151,7 @@ enum record_phase {
 };
 
 struct ring_rec {
-    uint32_t account;    /* slot; with @ring names whose record this is */
+    uint32_t account;    /* slot; with @ring names whose record this is; LAYOUT_NONE: a disk's */
     uint32_t ring;       /* ring number of that account */
     uint32_t number;     /* request number of the ring */
     uint32_t element;    /* element of a BATCH that the fields below speak of; else 0 */

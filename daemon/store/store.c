@@ -209,6 +209,15 @@ struct ring_rec *store_rings(struct store *s)
     return s->tables.rings;
 }
 
+struct ring_rec *store_dead_ring(struct store *s)
+{
+    for (uint32_t i = 0; i < store_super(s)->nr_rings; i++) {
+        if (store_rings(s)[i].live == LIVE_DEAD)
+            return &store_rings(s)[i];
+    }
+    return NULL;
+}
+
 page_nr store_page_alloc(struct store *s, enum desc_kind kind)
 {
     return pages_alloc(&s->pages, kind);

@@ -79,6 +79,8 @@ struct account_rec *store_accounts(struct store *s);     /* super->nr_accounts o
 struct pool_rec *store_pools(struct store *s);           /* super->nr_pools */
 struct tombstone_rec *store_tombstones(struct store *s); /* super->nr_tombstones */
 struct ring_rec *store_rings(struct store *s);           /* super->nr_rings */
+/* One of them that is dead, or NULL. */
+struct ring_rec *store_dead_ring(struct store *s);
 
 /*
  * A page of @kind, dead, for the caller to fill and make live; LAYOUT_NONE if

@@ -275,6 +275,11 @@ static int fake_event_fd(struct platform *p)
     return fake_of(p)->event_fd;
 }
 
+static bool fake_is_gone(struct platform *p, uint32_t domid)
+{
+    return fake_of(p)->dead_domid == domid;
+}
+
 /* ---- grants ---- */
 
 struct platform_grants {
@@ -295,7 +300,7 @@ static struct platform_grants *fake_grants_open(struct platform *p, uint32_t dom
 static int16_t grant_status(const struct fake_platform *f, uint32_t ref)
 {
     if (ref >= f->denied_from)
-        return PLATFORM_COPY_DENIED;
+        return GRANT_COPY_DENIED;
     return ref < FAKE_NR_PAGES ? 0 : -3;
 }
 
@@ -330,10 +335,10 @@ static void fake_grants_unmap(struct platform_grants *g, void *at, uint32_t nr)
     g->fake->nr_mapped -= nr;
 }
 
-static bool fake_grants_copy(struct platform_grants *g, struct platform_copy *copies, unsigned nr)
+static bool fake_grants_copy(struct platform_grants *g, struct grant_copy *copies, unsigned nr)
 {
     for (unsigned i = 0; i < nr; i++) {
-        struct platform_copy *c = &copies[i];
+        struct grant_copy *c = &copies[i];
         uint8_t *guest;
 
         c->status = grant_status(g->fake, c->ref);
@@ -423,6 +428,7 @@ static const struct platform_ops fake_ops = {
     .unwatch = fake_unwatch,
     .next_event = fake_next_event,
     .event_fd = fake_event_fd,
+    .is_gone = fake_is_gone,
     .grants_open = fake_grants_open,
     .grants_map = fake_grants_map,
     .grants_unmap = fake_grants_unmap,

@@ -16,23 +16,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/util/grant_copy.h"
 #include "xenstore-schema/nodes.h"
 
 struct platform;
 struct platform_grants;  /* what is mapped of one peer */
 struct platform_channel; /* one event channel */
-
-/* One of many copies between a guest's page and our memory. */
-struct platform_copy {
-    uint32_t ref;
-    uint16_t offset, length;
-    bool to_guest;
-    void *local;
-    int16_t status; /* out: GNTST_*, 0 is done */
-};
-
-/* The status that XSM gives (GNTST_permission_denied of xen/grant_table.h). */
-#define PLATFORM_COPY_DENIED (-8)
 
 struct platform_ops {
     /* ---- xenstore: absolute paths ---- */
@@ -49,6 +38,8 @@ struct platform_ops {
      */
     bool (*next_event)(struct platform *p, char path_out[SCHEMA_PATH_LEN]);
     int (*event_fd)(struct platform *p);
+    /* Is there no such domain any more? Without a clear answer there is. */
+    bool (*is_gone)(struct platform *p, uint32_t domid);
 
     /* ---- grants ---- */
 
@@ -57,7 +48,7 @@ struct platform_ops {
     void *(*grants_map)(struct platform_grants *g, uint32_t *refs, uint32_t nr);
     void (*grants_unmap)(struct platform_grants *g, void *at, uint32_t nr);
     /* False: the call failed as a whole; else each copy has its status. */
-    bool (*grants_copy)(struct platform_grants *g, struct platform_copy *copies, unsigned nr);
+    bool (*grants_copy)(struct platform_grants *g, struct grant_copy *copies, unsigned nr);
     void (*grants_close)(struct platform_grants *g);
 
     /* ---- event channels ---- */

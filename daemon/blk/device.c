@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/blk/device.h"
+
+#include <stdlib.h>
+
+/* ---- taking rings up ---- */
+
+static const char bad_index[] = "ring index out of range";
+
+static bool begin_queue(struct queue *q, const struct device_config *c, const char **why_out)
+{
+    q->record = answer_rec_open(c->store, &c->owner, q->number, c->link->session);
+    if (!q->record) {
+        *why_out = "all ring records are in use";
+        return false;
+    }
+    blkif_ring_init(&q->back, c->link->queues[q->number].pages, c->link->order, c->link->abi, 0);
+    return true;
+}
+
+/* The answer that an earlier daemon owes: its request is there, or the ring is not what it was. */
+static bool pay(struct queue *q, const struct answer *owed)
+{
+    uint8_t bytes[BLKIF_RESPONSE_BYTES], slot[BLKIF_SLOT_MAX];
+    bool bad;
+
+    if (blkif_ring_ready(&q->back, &bad) == 0)
+        return false;
+    blkif_ring_take(&q->back, slot);
+    blkif_encode_response(owed->id, owed->op, owed->status, bytes);
+    blkif_ring_answer(&q->back, bytes);
+    return true;
+}
+
+static bool resume_queue(struct queue *q, const struct device_config *c, const char **why_out)
+{
+    struct blkif_ring_header *shared = c->link->queues[q->number].pages;
+    uint32_t rsp_prod = blkif_ring_read(&shared->rsp_prod);
+    struct answer owed;
+    bool is_owed, bad;
+
+    *why_out = "the record is of another ring";
+    q->record = answer_rec_find(c->store, &c->owner, q->number);
+    if (!q->record || !answer_rec_resume(q->record, c->link->session, rsp_prod, &is_owed, &owed))
+        return false;
+    blkif_ring_init(&q->back, shared, c->link->order, c->link->abi, rsp_prod);
+    *why_out = bad_index;
+    blkif_ring_ready(&q->back, &bad);
+    return !bad && (!is_owed || pay(q, &owed));
+}
+
+struct device *device_create(const struct device_config *config, const char **why_out)
+{
+    struct device *d = calloc(1, sizeof(*d));
+    bool ok = true;
+
+    *why_out = "out of memory";
+    if (!d)
+        return NULL;
+    d->link = config->link;
+    d->disk = config->disk;
+    d->read_only = config->read_only;
+    d->discards = config->discards;
+    d->scratch = config->scratch;
+    d->nr_queues = config->link->nr_queues;
+    for (unsigned i = 0; i < d->nr_queues && ok; i++) {
+        struct queue *q = &d->queues[i];
+
+        q->ring.ops = &turn_ring_ops;
+        q->ring.wait_fd = config->link->queues[i].wait_fd;
+        q->device = d;
+        q->number = i;
+        ok = config->link->resume ? resume_queue(q, config, why_out)
+                                  : begin_queue(q, config, why_out);
+    }
+    if (ok)
+        return d;
+    device_destroy(d, false);
+    return NULL;
+}
+
+void device_destroy(struct device *d, bool kept)
+{
+    for (unsigned i = 0; i < d->nr_queues && !kept; i++)
+        answer_rec_close(d->queues[i].record);
+    free(d);
+}
+
+/* ---- what went wrong ---- */
+
+void device_break(struct device *d, const char *reason)
+{
+    const char *none = NULL;
+
+    /* the first reason is the one to tell */
+    if (atomic_compare_exchange_strong(&d->broken, &none, reason))
+        d->link->ops->attend(d->link);
+}
+
+const char *device_broken(const struct device *d)
+{
+    return atomic_load_explicit(&d->broken, memory_order_acquire);
+}
+
+void device_count_failure(struct device *d, _Atomic(uint64_t) *counter)
+{
+    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+    if (!atomic_load_explicit(&d->told, memory_order_relaxed) && !atomic_exchange(&d->told, true))
+        d->link->ops->attend(d->link);
+}
+
+struct device_stats device_stats(const struct device *d)
+{
+    struct device_stats stats = {
+        .refused = atomic_load_explicit(&d->nr_refused, memory_order_relaxed),
+        .full = atomic_load_explicit(&d->nr_full, memory_order_relaxed),
+        .damaged = atomic_load_explicit(&d->nr_damaged, memory_order_relaxed),
+    };
+
+    for (unsigned i = 0; i < d->nr_queues; i++)
+        stats.requests +=
+            atomic_load_explicit(&d->queues[i].ring.nr_requests, memory_order_relaxed);
+    return stats;
+}
+
+/* ---- pages that are written ---- */
+
+void device_lock_page(struct device *d, uint32_t page)
+{
+    lock_take(&d->page_locks[page % DEVICE_LOCKS]);
+}
+
+void device_unlock_page(struct device *d, uint32_t page)
+{
+    lock_drop(&d->page_locks[page % DEVICE_LOCKS]);
+}
+
+/* In ascending order; nobody else takes two. */
+void device_lock_all(struct device *d)
+{
+    for (unsigned i = 0; i < DEVICE_LOCKS; i++)
+        lock_take(&d->page_locks[i]);
+}
+
+void device_unlock_all(struct device *d)
+{
+    for (unsigned i = 0; i < DEVICE_LOCKS; i++)
+        lock_drop(&d->page_locks[i]);
+}

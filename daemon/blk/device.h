@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * device.h - a disk as one guest uses it: the queues of a connection, served by workers.
+ *
+ *    transport --- link ---> device_create() ---> queues[i].ring goes to a worker
+ *    worker ----- turn.c: requests of a queue, in batches ----> disk.h
+ *    transport: the rings leave their workers, then device_destroy(), then the link is closed
+ *
+ * The control thread makes and ends it. While a worker has a queue's ring, the queue is that
+ * worker's; what is shared is atomic, or under page_locks. Pure.
+ */
+#ifndef XTM_BLK_DEVICE_H
+#define XTM_BLK_DEVICE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/blk/answer.h"
+#include "daemon/blk/blkif_ring.h"
+#include "daemon/blk/disk.h"
+#include "daemon/blk/link.h"
+#include "daemon/blk/scratch.h"
+#include "daemon/session/worker.h"
+#include "daemon/util/lock.h"
+
+/* Pages share locks by their number; see device_lock_page(). */
+#define DEVICE_LOCKS 64u
+
+struct device;
+
+struct queue {
+    struct worker_ring ring; /* first: one is the other */
+    struct device *device;
+    unsigned number;
+    struct blkif_ring back;
+    struct ring_rec *record;
+    /* a DISCARD that takes more than one turn: taken, not answered */
+    bool discarding;
+    struct blkif_request discard;
+    uint32_t next_page, end_page; /* what is left of it */
+};
+
+/* What has gone wrong, by the thousand if a frontend likes: counted, and told once. */
+struct device_stats {
+    uint64_t requests;
+    uint64_t refused; /* malformed, beyond the end, or with grants that cannot be copied */
+    uint64_t full;    /* writes for which there was no memory */
+    uint64_t damaged; /* requests that met a page with other bytes than were written */
+};
+
+struct device {
+    struct blk_link *link;
+    struct disk *disk;
+    bool read_only;
+    bool discards;            /* discard was offered */
+    struct scratch **scratch; /* by worker */
+    /*
+     * A page of which a part is written is read, changed and written again: no other queue writes
+     * to the page meanwhile, or discards it.
+     */
+    struct lock page_locks[DEVICE_LOCKS];
+    _Atomic(const char *) broken; /* why it is not served any more, or NULL */
+    _Atomic(uint64_t) nr_refused, nr_full, nr_damaged;
+    atomic_bool told; /* the control thread was told of the first of them */
+    unsigned nr_queues;
+    struct queue queues[BLK_MAX_QUEUES];
+};
+
+struct device_config {
+    struct blk_link *link;
+    struct disk *disk;
+    struct store *store; /* records lie there */
+    struct answer_owner owner;
+    bool read_only;
+    bool discards;
+    struct scratch **scratch;
+};
+
+/*
+ * Its queues are ready to be served. An answer that an earlier daemon owed is published. NULL:
+ * *why_out is a static sentence. Link and disk stay the caller's.
+ */
+struct device *device_create(const struct device_config *config, const char **why_out);
+/* No worker has a queue of it. @kept: its records stay, for the next daemon. */
+void device_destroy(struct device *d, bool kept);
+
+/* The frontend broke the protocol: no queue is served from here on. Worker. */
+void device_break(struct device *d, const char *reason);
+/* NULL: it is served. */
+const char *device_broken(const struct device *d);
+struct device_stats device_stats(const struct device *d);
+
+/* Worker. */
+void device_count_failure(struct device *d, _Atomic(uint64_t) *counter);
+void device_lock_page(struct device *d, uint32_t page);
+void device_unlock_page(struct device *d, uint32_t page);
+void device_lock_all(struct device *d);
+void device_unlock_all(struct device *d);
+
+/* For a queue's ring: turn.c. */
+extern const struct worker_ring_ops turn_ring_ops;
+
+#endif /* XTM_BLK_DEVICE_H */

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * scratch.h - a worker's private memory for the requests of one batch.
+ *
+ * Nothing is allocated for a request, and nothing that a frontend may still write to is looked at
+ * twice: data and segments are copied here first. One for each worker, shared by all
+ * queues that it serves.
+ */
+#ifndef XTM_BLK_SCRATCH_H
+#define XTM_BLK_SCRATCH_H
+
+#include <stdint.h>
+
+#include "daemon/blk/blkif.h"
+#include "daemon/util/grant_copy.h"
+
+/* One turn's worth of small requests; one of the largest, which may begin amid a page, fits. */
+#define SCRATCH_JOBS  32u
+#define SCRATCH_PAGES 160u
+_Static_assert(SCRATCH_PAGES >= BLKIF_MAX_SEGMENTS + 1, "a request has to fit");
+
+/* A request under way. */
+struct job {
+    struct blkif_request request;
+    enum blkif_status status;       /* OKAY so far, or what it is answered with */
+    struct blkif_segment *segments; /* checked copies, request.nr_segments of them */
+    uint32_t first_page, nr_pages;  /* of the disk */
+    uint32_t first_sector;          /* of the first page, where the request begins */
+    uint32_t nr_sectors;
+    uint8_t *data;       /* nr_pages, side by side */
+    uint32_t first_copy; /* what a copy call is to do for it, of scratch->copies */
+    uint32_t nr_copies;  /* 0: nothing */
+};
+
+struct scratch {
+    uint8_t pages[SCRATCH_PAGES][TMEMIF_PAGE_SIZE];
+    uint8_t merged[TMEMIF_PAGE_SIZE]; /* a page of which a part is written */
+    uint8_t indirect[SCRATCH_PAGES * BLKIF_SEGMENT_BYTES];
+    struct blkif_segment segments[SCRATCH_PAGES];
+    struct grant_copy copies[SCRATCH_PAGES];
+    struct job jobs[SCRATCH_JOBS];
+    uint32_t nr_jobs, nr_pages, nr_segments, nr_copies;
+};
+
+#endif /* XTM_BLK_SCRATCH_H */

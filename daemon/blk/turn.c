@@ -1,0 +1,445 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * turn.c - a queue's turn: requests are taken, run and answered in batches.
+ *
+ * A batch takes three system calls at most, however many requests it has: one that copies the
+ * segments of indirect requests, one for what is written, one for what was read. In between, the
+ * requests run one after the other in the order of the ring. All is private memory from the
+ * first copy on.
+ *
+ * Worker's code.
+ */
+#include <string.h>
+
+#include "daemon/blk/device.h"
+
+/* A slice of a DISCARD, in units of a page's read: some 10 us. */
+#define DISCARD_COST 16u
+
+struct turn {
+    struct queue *queue;
+    struct device *device;
+    struct scratch *scratch;
+    unsigned worker;
+    unsigned budget;
+    bool notify; /* the frontend asked to be told of an answer of this turn */
+};
+
+static void spend(struct turn *t, unsigned cost)
+{
+    t->budget -= cost < t->budget ? cost : t->budget;
+}
+
+static void answer(struct turn *t, const struct blkif_request *request, enum blkif_status status)
+{
+    struct queue *q = t->queue;
+    const struct answer a = {.id = request->id, .op = request->op, .status = status};
+    uint8_t bytes[BLKIF_RESPONSE_BYTES];
+
+    answer_rec_store(q->record, q->back.rsp_prod, &a);
+    blkif_encode_response(a.id, a.op, a.status, bytes);
+    if (blkif_ring_answer(&q->back, bytes))
+        t->notify = true;
+}
+
+static enum blkif_status refuse(struct turn *t, enum blkif_status status)
+{
+    device_count_failure(t->device, &t->device->nr_refused);
+    return status;
+}
+
+static enum blkif_status status_of(struct turn *t, enum disk_status rc)
+{
+    struct device *d = t->device;
+
+    switch (rc) {
+    case DISK_OK:
+        return BLKIF_OKAY;
+    case DISK_FULL:
+        device_count_failure(d, &d->nr_full);
+        return BLKIF_ERROR;
+    case DISK_DAMAGED:
+        device_count_failure(d, &d->nr_damaged);
+        return BLKIF_ERROR;
+    default:
+        return refuse(t, BLKIF_ERROR);
+    }
+}
+
+/* ---- copies between the guest and a batch ---- */
+
+static struct grant_copy *add_copy(struct scratch *s, struct job *job)
+{
+    if (job->nr_copies++ == 0)
+        job->first_copy = s->nr_copies;
+    return &s->copies[s->nr_copies++];
+}
+
+static bool has_failed(const struct scratch *s, const struct job *job)
+{
+    for (uint32_t i = 0; i < job->nr_copies; i++) {
+        if (s->copies[job->first_copy + i].status != 0)
+            return true;
+    }
+    return false;
+}
+
+/* Carry out the copies that jobs have added. Jobs of which one failed are refused. */
+static void run_copies(struct turn *t)
+{
+    struct scratch *s = t->scratch;
+    bool ok =
+        s->nr_copies == 0 || t->device->link->ops->copy(t->device->link, s->copies, s->nr_copies);
+
+    for (uint32_t i = 0; i < s->nr_jobs; i++) {
+        struct job *job = &s->jobs[i];
+
+        if (job->nr_copies > 0 && (!ok || has_failed(s, job)))
+            job->status = refuse(t, BLKIF_ERROR);
+        job->nr_copies = 0;
+    }
+    s->nr_copies = 0;
+}
+
+/* What the guest's segments hold, or are to hold. */
+static void add_data(struct scratch *s, struct job *job, bool to_guest)
+{
+    uint8_t *local = job->data + job->first_sector * BLKIF_SECTOR_BYTES;
+
+    for (unsigned i = 0; i < job->request.nr_segments; i++) {
+        const struct blkif_segment *segment = &job->segments[i];
+        uint16_t bytes = (uint16_t)((segment->last - segment->first + 1u) * BLKIF_SECTOR_BYTES);
+
+        *add_copy(s, job) = (struct grant_copy){
+            .ref = segment->ref,
+            .offset = (uint16_t)(segment->first * BLKIF_SECTOR_BYTES),
+            .length = bytes,
+            .to_guest = to_guest,
+            .local = local,
+        };
+        local += bytes;
+    }
+}
+
+/* ---- taking a batch ---- */
+
+static bool is_discard(const struct job *job)
+{
+    return job->status == BLKIF_OKAY && job->request.op == BLKIF_DISCARD;
+}
+
+/* Room for the data and segments of @job, as far as they are known. False: not in this batch. */
+static bool reserve(struct scratch *s, struct job *job)
+{
+    uint32_t nr = job->status == BLKIF_OKAY ? job->request.nr_segments : 0;
+
+    if (nr == 0)
+        return true;
+    if (s->nr_pages + nr + 1 > SCRATCH_PAGES)
+        return false;
+    job->data = s->pages[s->nr_pages];
+    job->segments = &s->segments[s->nr_segments];
+    s->nr_pages += nr + 1; /* they may begin amid a page */
+    s->nr_segments += nr;
+    return true;
+}
+
+/* Take requests, of @nr that are ready, until batch or budget is full. A DISCARD is alone. */
+static void take_batch(struct turn *t, uint32_t nr)
+{
+    struct scratch *s = t->scratch;
+    uint8_t slot[BLKIF_SLOT_MAX];
+
+    s->nr_jobs = s->nr_pages = s->nr_segments = s->nr_copies = 0;
+    while (nr-- > 0 && s->nr_jobs < SCRATCH_JOBS && t->budget > 0) {
+        struct job *job = &s->jobs[s->nr_jobs];
+
+        blkif_ring_take(&t->queue->back, slot);
+        job->nr_copies = 0;
+        job->status = blkif_decode(t->queue->back.abi, slot, &job->request);
+        if ((is_discard(job) && s->nr_jobs > 0) || !reserve(s, job)) {
+            blkif_ring_untake(&t->queue->back, 1);
+            return;
+        }
+        s->nr_jobs++;
+        if (job->status != BLKIF_OKAY)
+            refuse(t, job->status);
+        if (is_discard(job))
+            return;
+        spend(t, job->status == BLKIF_OKAY && job->request.nr_segments > 0
+                     ? job->request.nr_segments
+                     : 1);
+    }
+}
+
+/* The pages in which indirect requests have their segments. */
+static void fetch_segments(struct turn *t)
+{
+    struct scratch *s = t->scratch;
+
+    for (uint32_t i = 0; i < s->nr_jobs; i++) {
+        struct job *job = &s->jobs[i];
+
+        if (job->status != BLKIF_OKAY || !job->request.indirect)
+            continue;
+        *add_copy(s, job) = (struct grant_copy){
+            .ref = job->request.indirect_ref,
+            .length = (uint16_t)(job->request.nr_segments * BLKIF_SEGMENT_BYTES),
+            .local = s->indirect + (job->segments - s->segments) * BLKIF_SEGMENT_BYTES,
+        };
+    }
+    run_copies(t);
+}
+
+static bool take_segments(struct scratch *s, struct job *job)
+{
+    const struct blkif_request *r = &job->request;
+
+    if (r->indirect)
+        return blkif_take_segments(s->indirect +
+                                       (job->segments - s->segments) * BLKIF_SEGMENT_BYTES,
+                                   r->nr_segments, job->segments);
+    memcpy(job->segments, r->segments, r->nr_segments * sizeof(r->segments[0]));
+    return blkif_check_segments(job->segments, r->nr_segments);
+}
+
+/* Where on the disk? A FLUSH without data is nowhere. */
+static void plan(struct turn *t, struct job *job)
+{
+    const struct blkif_request *r = &job->request;
+    uint32_t end;
+
+    job->nr_pages = 0;
+    if (job->status != BLKIF_OKAY || r->nr_segments == 0)
+        return;
+    if (!take_segments(t->scratch, job)) {
+        job->status = refuse(t, BLKIF_ERROR);
+        return;
+    }
+    job->nr_sectors = blkif_count(job->segments, r->nr_segments);
+    if (!blkif_fits(r->sector, job->nr_sectors, disk_nr_pages(t->device->disk)) ||
+        (r->op != BLKIF_READ && t->device->read_only)) {
+        job->status = refuse(t, BLKIF_ERROR);
+        return;
+    }
+    job->first_page = (uint32_t)(r->sector / BLKIF_SECTORS_PER_PAGE);
+    job->first_sector = (uint32_t)(r->sector % BLKIF_SECTORS_PER_PAGE);
+    end = job->first_sector + job->nr_sectors;
+    job->nr_pages = (end + BLKIF_SECTORS_PER_PAGE - 1) / BLKIF_SECTORS_PER_PAGE;
+}
+
+/* ---- running it ---- */
+
+/* The sectors of page @i of @job that it speaks of: [*first_out, *end_out). True: all of them. */
+static bool part_of_page(const struct job *job, uint32_t i, uint32_t *first_out, uint32_t *end_out)
+{
+    uint32_t last = job->first_sector + job->nr_sectors - i * BLKIF_SECTORS_PER_PAGE;
+
+    *first_out = i == 0 ? job->first_sector : 0;
+    *end_out = last < BLKIF_SECTORS_PER_PAGE ? last : BLKIF_SECTORS_PER_PAGE;
+    return *first_out == 0 && *end_out == BLKIF_SECTORS_PER_PAGE;
+}
+
+static enum disk_status write_page(struct turn *t, const struct job *job, uint32_t i)
+{
+    const uint8_t *data = job->data + (size_t)i * TMEMIF_PAGE_SIZE;
+    uint8_t *merged = t->scratch->merged;
+    uint32_t first, end, page = job->first_page + i;
+    enum disk_status rc;
+
+    if (part_of_page(job, i, &first, &end))
+        return disk_write(t->device->disk, t->worker, page, data);
+    rc = disk_read(t->device->disk, t->worker, page, merged);
+    if (rc != DISK_OK)
+        return rc;
+    memcpy(merged + first * BLKIF_SECTOR_BYTES, data + first * BLKIF_SECTOR_BYTES,
+           (end - first) * BLKIF_SECTOR_BYTES);
+    return disk_write(t->device->disk, t->worker, page, merged);
+}
+
+static enum disk_status run_pages(struct turn *t, const struct job *job)
+{
+    enum disk_status rc = DISK_OK;
+
+    for (uint32_t i = 0; i < job->nr_pages && rc == DISK_OK; i++) {
+        uint32_t page = job->first_page + i;
+
+        if (job->request.op == BLKIF_READ) {
+            rc = disk_read(t->device->disk, t->worker, page,
+                           job->data + (size_t)i * TMEMIF_PAGE_SIZE);
+            continue;
+        }
+        device_lock_page(t->device, page);
+        rc = write_page(t, job, i);
+        device_unlock_page(t->device, page);
+    }
+    return rc;
+}
+
+/* Those that write, if @writes; else those that read. */
+static void add_data_of_jobs(struct scratch *s, bool writes)
+{
+    for (uint32_t i = 0; i < s->nr_jobs; i++) {
+        struct job *job = &s->jobs[i];
+
+        if (job->status == BLKIF_OKAY && job->nr_pages > 0 &&
+            (job->request.op != BLKIF_READ) == writes)
+            add_data(s, job, !writes);
+    }
+}
+
+static void run_batch(struct turn *t)
+{
+    struct scratch *s = t->scratch;
+
+    fetch_segments(t);
+    for (uint32_t i = 0; i < s->nr_jobs; i++)
+        plan(t, &s->jobs[i]);
+    add_data_of_jobs(s, true);
+    run_copies(t);
+    for (uint32_t i = 0; i < s->nr_jobs; i++) {
+        if (s->jobs[i].status == BLKIF_OKAY)
+            s->jobs[i].status = status_of(t, run_pages(t, &s->jobs[i]));
+    }
+    add_data_of_jobs(s, false);
+    run_copies(t);
+    for (uint32_t i = 0; i < s->nr_jobs; i++)
+        answer(t, &s->jobs[i].request, s->jobs[i].status);
+    worker_count(&t->queue->ring.nr_requests, s->nr_jobs);
+}
+
+/* ---- discard ---- */
+
+/* Whole pages are given back; what is left of others stays as it is, which is allowed. */
+static enum blkif_status begin_discard(struct turn *t, const struct blkif_request *r)
+{
+    struct queue *q = t->queue;
+    uint64_t first, end;
+
+    if (!t->device->discards)
+        return BLKIF_NOT_SUPPORTED;
+    if (t->device->read_only ||
+        !blkif_fits(r->sector, r->nr_sectors, disk_nr_pages(t->device->disk)))
+        return BLKIF_ERROR;
+    first = (r->sector + BLKIF_SECTORS_PER_PAGE - 1) / BLKIF_SECTORS_PER_PAGE;
+    end = (r->sector + r->nr_sectors) / BLKIF_SECTORS_PER_PAGE;
+    q->discarding = true;
+    q->discard = *r;
+    q->next_page = (uint32_t)first;
+    q->end_page = (uint32_t)(end > first ? end : first);
+    return BLKIF_OKAY;
+}
+
+static void end_discard(struct turn *t, const struct blkif_request *r, enum blkif_status status)
+{
+    t->queue->discarding = false;
+    answer(t, r, status);
+    worker_count(&t->queue->ring.nr_requests, 1);
+}
+
+static void go_on_discarding(struct turn *t)
+{
+    struct queue *q = t->queue;
+    enum disk_status rc = DISK_OK;
+
+    while (q->next_page < q->end_page && rc == DISK_OK) {
+        uint32_t done = 0;
+
+        if (t->budget == 0)
+            return;
+        device_lock_all(t->device);
+        rc = disk_discard(t->device->disk, t->worker, q->next_page, q->end_page - q->next_page,
+                          &done);
+        device_unlock_all(t->device);
+        q->next_page += done;
+        spend(t, DISCARD_COST);
+    }
+    end_discard(t, &q->discard, status_of(t, rc));
+}
+
+static void run_discard(struct turn *t, const struct blkif_request *r)
+{
+    enum blkif_status status = begin_discard(t, r);
+
+    if (status == BLKIF_OKAY) {
+        go_on_discarding(t);
+        return;
+    }
+    spend(t, 1);
+    end_discard(t, r, refuse(t, status));
+}
+
+/* ---- the turn ---- */
+
+static enum serve_result serve_requests(struct turn *t)
+{
+    struct queue *q = t->queue;
+
+    while (t->budget > 0) {
+        uint32_t nr;
+        bool bad;
+
+        if (q->discarding) {
+            go_on_discarding(t);
+            continue;
+        }
+        nr = blkif_ring_ready(&q->back, &bad);
+        if (bad) {
+            device_break(t->device, "ring index out of range");
+            return SERVE_BROKEN;
+        }
+        if (nr == 0)
+            return SERVE_EMPTY;
+        take_batch(t, nr);
+        if (is_discard(&t->scratch->jobs[0]))
+            run_discard(t, &t->scratch->jobs[0].request);
+        else
+            run_batch(t);
+    }
+    return SERVE_MORE;
+}
+
+static enum serve_result serve(struct worker_ring *r, unsigned worker, unsigned budget)
+{
+    struct queue *q = (struct queue *)r;
+    struct turn t = {
+        .queue = q,
+        .device = q->device,
+        .scratch = q->device->scratch[worker],
+        .worker = worker,
+        .budget = budget,
+    };
+    uint32_t before = q->back.rsp_prod;
+    enum serve_result result;
+
+    if (device_broken(q->device))
+        return SERVE_BROKEN;
+    result = serve_requests(&t);
+    if (q->back.rsp_prod != before)
+        r->peer_looks = !t.notify;
+    if (t.notify) {
+        q->device->link->ops->notify(q->device->link, q->number);
+        worker_count(&r->nr_notifies, 1);
+    }
+    return result;
+}
+
+static bool arm(struct worker_ring *r)
+{
+    return blkif_ring_arm(&((struct queue *)r)->back);
+}
+
+static void consume(struct worker_ring *r)
+{
+    struct queue *q = (struct queue *)r;
+
+    q->device->link->ops->consume(q->device->link, q->number);
+}
+
+static void hang_up(struct worker_ring *r)
+{
+    device_break(((struct queue *)r)->device, "notification channel closed");
+}
+
+const struct worker_ring_ops turn_ring_ops = {
+    .serve = serve, .arm = arm, .consume = consume, .hang_up = hang_up};
