@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "tests/lib/random.h"
 #include "tests/unit/disk_world.h"
 
 #define NR_WORKERS 2u
@@ -58,15 +59,6 @@ static _Noreturn void broken(const char *what, unsigned long a, unsigned long b)
     printf("not ok disk_kills: %s (%lu, %lu)\n", what, a, b);
     fflush(stdout);
     _exit(1);
-}
-
-static uint64_t next_random(uint64_t *state)
-{
-    uint64_t z = *state += 0x9e3779b97f4a7c15ull;
-
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-    return z ^ (z >> 31);
 }
 
 static uint32_t page_of(unsigned worker, uint32_t n)
@@ -139,7 +131,7 @@ static void *write_on(void *arg)
     uint64_t buffer[DISK_PAGE_SIZE / sizeof(uint64_t)];
 
     while (!atomic_load(&w->m->stop)) {
-        uint32_t n = (uint32_t)(next_random(&w->random) % NR_PAGES);
+        uint32_t n = (uint32_t)(seeded_next(&w->random) % NR_PAGES);
         uint64_t tag = atomic_fetch_add(&shared->tag, 1) + 1;
 
         for (unsigned i = 0; i < DISK_PAGE_SIZE / 8; i++)
@@ -240,9 +232,9 @@ int main(int argc, char **argv)
     shared->clearing = true;
 
     for (unsigned long n = 0; n < nr_kills; n++) {
-        struct timespec life = {.tv_nsec = (long)(next_random(&random) % 30000000)};
-        bool is_early = next_random(&random) % 5 == 0; /* killed while it starts, or soon after */
-        uint64_t its_random = next_random(&random);
+        struct timespec life = {.tv_nsec = (long)(seeded_next(&random) % 30000000)};
+        bool is_early = seeded_next(&random) % 5 == 0; /* killed while it starts, or soon after */
+        uint64_t its_random = seeded_next(&random);
         pid_t pid, ended = 0;
         int status;
 
