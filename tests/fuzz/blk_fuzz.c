@@ -144,7 +144,7 @@ static void end(struct world *w)
 {
     device_destroy(w->device, false);
     disks_close(w->disks, w->disk, DISK_GUEST_GONE);
-    while (engine_reclaim(w->engine, 0, 64))
+    while (engine_reclaim(w->engine, 64))
         ;
     REQUIRE(engine_check(w->engine) == NULL);
 }
