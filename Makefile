@@ -82,12 +82,13 @@ LIB_SRC  := frontend/lib/answer.c frontend/lib/async.c frontend/lib/attach_local
 TOOL_SRC := frontend/tool/main.c frontend/tool/guest.c frontend/tool/guest_pool.c \
             frontend/tool/guest_page.c frontend/tool/guest_bench.c \
             frontend/tool/output.c frontend/tool/progress.c frontend/tool/text.c \
-            frontend/tool/latency.c
+            frontend/tool/latency.c frontend/tool/vdev.c
 # the operator's half of the command
 OPERATOR_SRC := frontend/tool/operator.c frontend/tool/operator_agent.c \
                 frontend/tool/operator_attach.c frontend/tool/operator_attaching.c \
                 frontend/tool/operator_book.c frontend/tool/operator_book_file.c \
-                frontend/tool/operator_book_json.c frontend/tool/operator_freeze.c \
+                frontend/tool/operator_base.c frontend/tool/operator_disk.c frontend/tool/operator_disk_list.c \
+                frontend/tool/operator_book_json.c frontend/tool/operator_freeze.c frontend/tool/operator_names.c \
                 frontend/tool/operator_grant.c frontend/tool/operator_list.c \
                 frontend/tool/operator_options.c frontend/tool/operator_policy.c \
                 frontend/tool/operator_stats.c frontend/tool/operator_subject.c \
@@ -106,11 +107,11 @@ UNIT_TESTS += control_policy_test control_handle_test control_grant_test control
 UNIT_TESTS += policy_test
 UNIT_TESTS += blk_target_test blkif_test blk_turn_test blk_kill_test schema_vbd_test xen_disk_test
 UNIT_TESTS += history_test engine_history_test engine_fair_test engine_fault_test session_fault_test engine_kill_test
-UNIT_TESTS += disk_test disk_recover_test disk_kill_test
+UNIT_TESTS += disk_test disk_recover_test disk_kill_test vdev_test
 # tests/model/NAME.c, tests/conformance/NAME.c: longer native programs of the same kind
 LONG_TESTS := conformance/conformance_engine conformance/conformance_broken \
               conformance/conformance_local
-LONG_TESTS += model/engine_model kill/daemon_kill
+LONG_TESTS += model/engine_model model/disk_model kill/daemon_kill
 # tests/fuzz/NAME.c with tests/fuzz/corpus/NAME/
 FUZZERS := request_fuzz control_fuzz segment_fuzz nodes_fuzz blk_fuzz
 
@@ -305,6 +306,7 @@ $(BUILD)/tests/unit/control_grant_test: $(call obj,frontend/tool/operator_grant.
 $(BUILD)/tests/unit/control_book_test: $(call obj,frontend/tool/operator_book.c frontend/tool/operator_book_file.c frontend/tool/operator_book_json.c \
     frontend/tool/operator_grant.c frontend/tool/text.c)
 $(BUILD)/tests/unit/control_book_test: DAEMON_LIBS += -ljson-c
+$(BUILD)/tests/unit/vdev_test: $(call obj,frontend/tool/vdev.c frontend/tool/text.c)
 $(BUILD)/tests/unit/frontend_text_test: $(call obj,frontend/tool/text.c)
 $(BUILD)/tests/unit/xen_transport_test $(BUILD)/tests/unit/xen_disk_test: $(call obj,tests/lib/fake_platform.c)
 $(BUILD)/tests/unit/blk_turn_test $(BUILD)/tests/unit/blk_kill_test: $(call obj,tests/lib/blk_world.c)
@@ -440,7 +442,8 @@ POLICY_SRC       := tests/bench/policies/lru.c tests/bench/policies/clock.c \
                     tests/bench/policies/sieve.c tests/bench/policies/s3fifo.c
 EVICT_SRC        := tests/bench/evict.c tests/bench/behind.c tests/bench/trace.c tests/bench/policies/ours.c $(POLICY_SRC)
 GENERATE_SRC     := tests/bench/traces/generate.c
-BENCHES          := engine_bench evict generate
+DISK_BENCH_SRC   := tests/bench/disk_bench.c tests/bench/footprint.c
+BENCHES          := engine_bench disk_bench evict generate
 # starts the daemon as tests do, from the place where it is built
 LOCAL_BENCH      := $(BUILD)/tests/bench/local_bench
 
@@ -448,6 +451,7 @@ BENCH_MIB    ?= 4096
 BENCH_ROUNDS ?= 5
 
 $(BUILD)/bench/engine_bench: $(call obj,$(ENGINE_BENCH_SRC))
+$(BUILD)/bench/disk_bench: $(call obj,$(DISK_BENCH_SRC))
 $(BUILD)/bench/evict: $(call obj,$(EVICT_SRC))
 $(BUILD)/bench/generate: $(call obj,$(GENERATE_SRC))
 $(LOCAL_BENCH): $(call obj,tests/bench/client.c tests/bench/memcached.c tests/bench/figures.c) | $(BUILD)/bin/xentmemd
@@ -460,8 +464,10 @@ $(BUILD)/tests/unit/policy_test: $(call obj,$(POLICY_SRC) tests/bench/trace.c)
 .PHONY: bench
 bench: $(BENCHES:%=$(BUILD)/bench/%) $(LOCAL_BENCH)
 	$(BUILD)/bench/engine_bench --mib $(BENCH_MIB) --rounds $(BENCH_ROUNDS) > $(BUILD)/bench/engine.figures
+	$(BUILD)/bench/disk_bench --mib $(BENCH_MIB) > $(BUILD)/bench/disk.figures
 	$(LOCAL_BENCH) --rounds $(BENCH_ROUNDS) > $(BUILD)/bench/local.figures
-	tests/bench/report $(BUILD)/bench.json $(BUILD)/bench/engine.figures $(BUILD)/bench/local.figures
+	tests/bench/report $(BUILD)/bench.json $(BUILD)/bench/engine.figures $(BUILD)/bench/disk.figures \
+	    $(BUILD)/bench/local.figures
 
 # On the real hypervisor, in one boot of the testbed
 .PHONY: bench-xen

@@ -147,7 +147,10 @@ static unsigned nr_engine_workers(const struct daemon *d)
 
 static bool build_engine(struct daemon *d)
 {
-    struct engine_config config = {.nr_workers = nr_engine_workers(d)};
+    struct engine_config config = {
+        .nr_workers = nr_engine_workers(d),
+        .nr_shards = engine_shards_for(d->options.workers), /* the control thread is seldom in it */
+    };
 
     if (getrandom(&config.hash_seed, sizeof(config.hash_seed), 0) != sizeof(config.hash_seed))
         return fail(d, "engine", "no random numbers");

@@ -93,7 +93,9 @@ static bool add(struct disks *t, const struct target *target, const struct disk_
     if (target->kind == TARGET_CLONE)
         rc = entry_on_base(t, target->base, &entry);
     if (rc != TMEMIF_OK) {
-        *why_out = rc == TMEMIF_NOT_FOUND ? "there is no such base" : "the base has lost pages";
+        *why_out = rc == TMEMIF_NOT_FOUND
+                       ? "there is no such base"
+                       : "pages of the base were lost, or it has too many layers";
         return false;
     }
     if (target->kind == TARGET_CLONE && target->name[0]) {
@@ -108,17 +110,23 @@ static bool add(struct disks *t, const struct target *target, const struct disk_
     return rc == TMEMIF_OK;
 }
 
+static struct disk_ref ref_of(const struct target *target, const struct disk_owner *owner)
+{
+    struct disk_ref ref = {.owner = *owner};
+
+    if (target->kind == TARGET_CLONE)
+        memcpy(ref.name, target->name, sizeof(ref.name));
+    return ref;
+}
+
 /* The item for it, there or made. */
 static bool find_or_add(struct disks *t, const struct target *target,
                         const struct disk_owner *owner, struct item **item_out,
                         const char **why_out)
 {
-    struct disk_ref ref = {.owner = *owner};
-    struct item *item;
+    const struct disk_ref ref = ref_of(target, owner);
+    struct item *item = item_find(t, &ref);
 
-    if (target->kind == TARGET_CLONE)
-        memcpy(ref.name, target->name, sizeof(ref.name));
-    item = item_find(t, &ref);
     if (item && item->open) {
         *why_out = "the disk is in use";
         return false;
@@ -137,44 +145,45 @@ static bool find_or_add(struct disks *t, const struct target *target,
     return true;
 }
 
-static struct disk *make_disk(struct disks *t, const struct item *item, const char **why_out)
+bool disks_open(struct disks *t, const struct target *target, const struct disk_owner *owner,
+                struct disk **disk_out, const char **why_out)
 {
     struct disk *d;
-    struct stack stack;
+    struct item *item;
 
-    if (!item_stack(t, item, &stack)) {
-        *why_out = "pages of the disk were lost";
-        return NULL;
+    if (target->kind != TARGET_SWAP && target->kind != TARGET_CLONE) {
+        *why_out = "this manager serves swap and clone targets only";
+        return false;
     }
     d = calloc(1, sizeof(*d));
     if (!d) {
         *why_out = "out of memory";
-        return NULL;
+        return false;
+    }
+    if (!find_or_add(t, target, owner, &item, why_out)) {
+        free(d);
+        return false;
     }
     d->engine = t->engine;
     d->gate = &t->gate;
     d->nr_pages = item->entry.nr_pages;
-    d->stacks[0] = stack;
-    return d;
-}
-
-bool disks_open(struct disks *t, const struct target *target, const struct disk_owner *owner,
-                struct disk **disk_out, const char **why_out)
-{
-    struct item *item;
-
-    if (target->kind != TARGET_SWAP && target->kind != TARGET_CLONE) {
-        *why_out = "this is no disk of pages";
+    if (!item_stack(t, item, &d->stacks[0])) {
+        *why_out = "pages of the disk were lost";
+        free(d);
         return false;
     }
-    if (!find_or_add(t, target, owner, &item, why_out))
-        return false;
-    item->open = make_disk(t, item, why_out);
-    if (!item->open)
-        return false;
+    item->open = d;
     item->user = *owner;
-    *disk_out = item->open;
+    *disk_out = d;
     return true;
+}
+
+bool disks_has(struct disks *t, const struct target *target, const struct disk_owner *owner)
+{
+    const struct disk_ref ref = ref_of(target, owner);
+    const struct item *item = item_find(t, &ref);
+
+    return item && fits(t, item, target);
 }
 
 void disks_close(struct disks *t, struct disk *disk, enum disk_end end)
@@ -241,7 +250,7 @@ static void look_in(struct disks *t, struct item *i, struct disk_info *info_out)
         .is_open = i->open != NULL,
         .is_suspect = i->entry.suspect,
         .is_lost = !item_stack(t, i, &stack),
-        .nr_pages = i->entry.nr_pages,
+        .nr_pages = i->entry.kind == ENTRY_FILLING ? i->import_end : i->entry.nr_pages,
         .own_pages = i->layer != LAYOUT_NONE ? layer_nr_own(t->engine, i->layer) : 0,
         .nr_above = item_is_base(i) ? item_nr_above(t, i) : 0,
     };

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "daemon/control/policy.h"
 #include "tests/unit/disk_world.h"
 
 /* ---- swap ---- */
@@ -178,6 +179,25 @@ static void disks_of_guests_are_apart_and_their_policy_is_nobodys(void)
     disk_world_end(&dw);
 }
 
+static void what_the_operator_says_of_guests_says_nothing_of_disks(void)
+{
+    struct disk_world dw = disk_world_make(4096, 64);
+    struct policy_book *book = policy_create(dw.w.e, &POLICY_DEFAULT);
+    struct account_key some = guest_key(7), key;
+    struct policy policy = {.quota_pages = 5};
+    struct disk *d = open_disk(&dw, swap_of(100), 7);
+    uint32_t cursor = 0;
+    account_nr account;
+
+    WORLD_MUST(book != NULL);
+    CU_ASSERT_EQUAL(policy_set_guest(book, &some, POLICY_QUOTA, &policy), TMEMIF_OK);
+    while (engine_account_next(dw.w.e, &cursor, &account, &key))
+        policy_account_opened(book, account, &key);
+    CU_ASSERT_EQUAL(write_tag(d, 1, 1), DISK_OK);
+    policy_destroy(book);
+    disk_world_end(&dw);
+}
+
 static void detached_disk_stays_until_its_guest_is_gone(void)
 {
     struct disk_world dw = disk_world_make(4096, 64);
@@ -286,19 +306,19 @@ static void import_that_is_not_ended_is_no_base_and_goes_with_its_client(void)
     uint64_t before = frames_used(&dw.w);
     int one, other;
 
-    CU_ASSERT_EQUAL(base_import_begin(dw.disks, "a", 100, 1, &one), TMEMIF_OK);
-    CU_ASSERT_EQUAL(base_import_begin(dw.disks, "a", 100, 2, &other), TMEMIF_BUSY);
-    CU_ASSERT_EQUAL(base_import_begin(dw.disks, "b", 100, 2, &other), TMEMIF_OK);
+    CU_ASSERT_EQUAL(base_import_begin(dw.disks, "a", 1, &one), TMEMIF_OK);
+    CU_ASSERT_EQUAL(base_import_begin(dw.disks, "a", 2, &other), TMEMIF_BUSY);
+    CU_ASSERT_EQUAL(base_import_begin(dw.disks, "b", 2, &other), TMEMIF_OK);
     CU_ASSERT_EQUAL(base_import_write(dw.disks, 1, 98, 2, buffer), TMEMIF_OK);
-    CU_ASSERT_EQUAL(base_import_write(dw.disks, 1, 99, 2, buffer), TMEMIF_BAD_REQUEST);
     CU_ASSERT_EQUAL(base_import_write(dw.disks, 1, UINT32_MAX, 2, buffer), TMEMIF_BAD_REQUEST);
+    CU_ASSERT_EQUAL(base_import_end(dw.disks, 1, 99), TMEMIF_BAD_REQUEST); /* page 99 is there */
     CU_ASSERT_EQUAL(base_import_write(dw.disks, 3, 0, 2, buffer), TMEMIF_NOT_FOUND);
     CU_ASSERT_PTR_NULL(open_disk(&dw, clone_of("a", ""), 7));
     CU_ASSERT_EQUAL(base_remove(dw.disks, "a"), TMEMIF_BUSY);
     base_import_drop(dw.disks, &one);
-    CU_ASSERT_EQUAL(base_import_end(dw.disks, 1), TMEMIF_NOT_FOUND);
-    CU_ASSERT_EQUAL(base_import_end(dw.disks, 2), TMEMIF_OK);
-    CU_ASSERT_EQUAL(base_import_end(dw.disks, 2), TMEMIF_OK); /* the same message again */
+    CU_ASSERT_EQUAL(base_import_end(dw.disks, 1, 100), TMEMIF_NOT_FOUND);
+    CU_ASSERT_EQUAL(base_import_end(dw.disks, 2, 100), TMEMIF_OK);
+    CU_ASSERT_EQUAL(base_import_end(dw.disks, 2, 100), TMEMIF_OK); /* the same message again */
     CU_ASSERT_EQUAL(base_import_write(dw.disks, 2, 0, 1, buffer), TMEMIF_NOT_FOUND);
     base_import_drop(dw.disks, &other);
     CU_ASSERT_EQUAL(base_remove(dw.disks, "b"), TMEMIF_OK);
@@ -601,6 +621,7 @@ static void rollback_under_writers_leaves_no_page_of_before(void)
     T(c06_overwrite_that_finds_no_frame_leaves_the_old_page)                                       \
     T(disk_takes_the_frames_of_caches_but_no_guests_minimum)                                       \
     T(disks_of_guests_are_apart_and_their_policy_is_nobodys)                                       \
+    T(what_the_operator_says_of_guests_says_nothing_of_disks)                                      \
     T(detached_disk_stays_until_its_guest_is_gone)                                                 \
     T(clones_share_a_base_and_own_what_they_write)                                                 \
     T(discard_over_a_base_reads_as_zeros)                                                          \
