@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tests/lib/blk_world.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,8 @@ enum disk_status disk_write(struct disk *d, unsigned worker, uint32_t page, cons
     d->world->nr_writes++;
     if (d->world->fails != DISK_OK)
         return d->world->fails;
+    if (d->world->yields)
+        sched_yield();
     memcpy(d->world->memory->disk[page], buffer, TMEMIF_PAGE_SIZE);
     return DISK_OK;
 }

@@ -8,6 +8,7 @@
 #ifndef TESTS_BLK_WORLD_H
 #define TESTS_BLK_WORLD_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -43,7 +44,8 @@ struct blk_world {
     enum disk_status fails; /* of every call, unless OK */
     uint32_t discard_pages; /* of one call, at most */
     bool copy_fails;
-    unsigned nr_copy_calls, nr_notifies, nr_attends, nr_reads, nr_writes, nr_discards;
+    bool yields; /* writes let other threads run first */
+    atomic_uint nr_copy_calls, nr_notifies, nr_attends, nr_reads, nr_writes, nr_discards;
 };
 
 /* Zeroed pages; aborts if there are none. @shared: with the processes that are forked. */

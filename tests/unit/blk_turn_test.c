@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Requests of a block ring, served over a disk in memory. */
+#include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -266,6 +268,86 @@ static void largest_request_fits(void)
     blk_front_put_indirect(&b.front, BLKIF_READ, 1, 0, segments, BLKIF_MAX_SEGMENTS, 150);
     CU_ASSERT_EQUAL(answer_of(&b, 1, BLKIF_READ), BLKIF_ERROR); /* the disk has half as many */
     bed_end(&b);
+}
+
+/* ---- two queues ---- */
+
+#define PART_ROUNDS 5000u
+
+struct writer {
+    struct device *device;
+    struct queue *queue;
+    struct blk_front front;
+    uint8_t *data;       /* its page of the guest */
+    const uint8_t *page; /* of the disk, that both write to */
+    uint32_t sector;     /* of it, its own */
+    unsigned nr_lost;
+};
+
+/* A sector that was written and answered stays so, whatever is written beside it. */
+static void *write_a_part(void *arg)
+{
+    struct writer *w = arg;
+    uint8_t sector = (uint8_t)w->sector;
+    struct blkif_segment segment = {w->sector + 1, sector, sector};
+
+    for (unsigned i = 1; i <= PART_ROUNDS; i++) {
+        struct blk_response rsp;
+
+        sched_yield();
+        device_lock_page(w->device, 0);
+        if (w->page[w->sector * 512] != (i - 1) % 251)
+            w->nr_lost++;
+        device_unlock_page(w->device, 0);
+        memset(w->data, (int)(i % 251), TMEMIF_PAGE_SIZE);
+        blk_front_put(&w->front, BLKIF_WRITE, i, w->sector, &segment, 1);
+        blk_front_publish(&w->front);
+        w->queue->ring.ops->serve(&w->queue->ring, w->sector, BLK_BUDGET);
+        if (!blk_front_take(&w->front, &rsp) || rsp.status != BLKIF_OKAY)
+            w->nr_lost++;
+    }
+    return NULL;
+}
+
+static void parts_of_a_page_from_two_queues_both_last(void)
+{
+    struct blk_memory *second = blk_memory_new(false); /* for its ring */
+    struct scratch *scratch[2];
+    struct writer writers[2];
+    pthread_t threads[2];
+    struct device *d;
+    struct bed b;
+
+    bed_make(&b, BLKIF_ABI_64);
+    d = b.world.device;
+    b.world.yields = true;
+    blk_ring_begin(second);
+    scratch[0] = b.world.scratch;
+    scratch[1] = malloc(sizeof(*scratch[1]));
+    CU_ASSERT_FATAL(scratch[1] != NULL);
+    d->scratch = scratch;
+    d->nr_queues = 2;
+    d->queues[1] = (struct queue){.ring = {.ops = &turn_ring_ops}, .device = d};
+    blkif_ring_init(&d->queues[1].back, second->ring, 0, BLKIF_ABI_64, 0);
+    d->queues[1].record = answer_rec_open(b.store, &(struct answer_owner){7, 51712}, 1, 77);
+    for (uint32_t i = 0; i < 2; i++) {
+        writers[i] = (struct writer){
+            .device = d,
+            .queue = &d->queues[i],
+            .front = {.memory = i ? second : b.memory, .abi = BLKIF_ABI_64},
+            .data = b.memory->guest[i],
+            .page = b.memory->disk[0],
+            .sector = i,
+        };
+        CU_ASSERT_FATAL(pthread_create(&threads[i], NULL, write_a_part, &writers[i]) == 0);
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        pthread_join(threads[i], NULL);
+        CU_ASSERT_EQUAL(writers[i].nr_lost, 0);
+    }
+    bed_end(&b);
+    free(scratch[1]);
+    blk_memory_free(second, false);
 }
 
 /* ---- what is not allowed ---- */
@@ -547,18 +629,14 @@ static void long_discard_takes_turns_and_its_place_in_order(void)
     T(last_sector_can_be_written_and_none_after_it)                                                \
     T(random_requests_do_what_a_model_does)                                                        \
     T(random_requests_of_a_32_bit_guest_do_too)                                                    \
+    T(parts_of_a_page_from_two_queues_both_last)                                                   \
     T(largest_request_fits)                                                                        \
-    T(bad_requests_are_answered_with_an_error)                                                     \
-    T(unknown_operations_are_not_supported)                                                        \
-    T(bad_grant_fails_its_request_alone)                                                           \
-    T(copy_that_fails_as_a_whole_is_an_error)                                                      \
-    T(ring_index_out_of_range_ends_the_service)                                                    \
-    T(full_ring_is_served)                                                                         \
-    T(turn_ends_with_its_budget)                                                                   \
-    T(frontend_is_notified_when_it_asks)                                                           \
-    T(read_only_disk_is_not_written_to)                                                            \
-    T(disks_errors_are_io_errors_and_counted)                                                      \
-    T(discard_gives_back_whole_pages_alone)                                                        \
-    T(discard_beyond_the_end_is_refused)                                                           \
-    T(long_discard_takes_turns_and_its_place_in_order)
+    T(bad_requests_are_answered_with_an_error) T(unknown_operations_are_not_supported)             \
+        T(bad_grant_fails_its_request_alone) T(copy_that_fails_as_a_whole_is_an_error)             \
+            T(ring_index_out_of_range_ends_the_service) T(full_ring_is_served)                     \
+                T(turn_ends_with_its_budget) T(frontend_is_notified_when_it_asks)                  \
+                    T(read_only_disk_is_not_written_to) T(disks_errors_are_io_errors_and_counted)  \
+                        T(discard_gives_back_whole_pages_alone)                                    \
+                            T(discard_beyond_the_end_is_refused)                                   \
+                                T(long_discard_takes_turns_and_its_place_in_order)
 RUN_TESTS(TESTS)
