@@ -42,7 +42,8 @@ uint32_t shard_tomb_room(const struct engine *e)
 bool shard_init(struct engine *e, struct shard *s)
 {
     struct table_owner owner = {e, page_hash_of, page_prefetch};
-    uint32_t fair = e->nr_descs / e->nr_shards + 1;
+    /* Same-filled pages are beyond it; a table that has to grow for them grows by little. */
+    uint32_t fair = store_super(e->store)->nr_frames / e->nr_shards + 1;
 
     s->leases.salt = (uint32_t)XXH3_64bits_withSeed("lease", 5, e->seed);
     s->tombs = e->tombs + (size_t)(s - e->shards) * shard_tomb_room(e);

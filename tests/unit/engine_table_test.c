@@ -90,6 +90,31 @@ static void full_table_takes_less_than_five_bytes_an_entry(void)
     table_fini(&t);
 }
 
+/* Shards that got more than their share are many, and most of them have just outgrown it. */
+static void table_beyond_its_fair_share_is_small_and_soon_of_one_side(void)
+{
+    static const bool alike = false;
+    struct table_owner owner = {&alike, hash_of, prefetch_nothing};
+    const uint32_t fair = 20000, nr = 2 * fair;
+    struct heap heap = {0};
+    struct table t;
+    uint32_t two_sided = 0, wasteful = 0;
+
+    CU_ASSERT_FATAL(table_init(&t, &heap, 20, fair, &owner));
+    for (uint32_t i = 0; i < nr; i++) {
+        CU_ASSERT_FATAL(table_insert(&t, spread(i), i));
+        if (i < fair)
+            continue;
+        two_sided += t.old.slots != NULL;
+        /* 4.1 bytes an entry when it is about to grow, an eighth more when it has */
+        wasteful += !t.old.slots && atomic_load(&heap.bytes) > (uint64_t)i * 47 / 10;
+    }
+    CU_ASSERT(two_sided > 0);
+    CU_ASSERT(two_sided < (nr - fair) / 6);
+    CU_ASSERT_EQUAL(wasteful, 0);
+    table_fini(&t);
+}
+
 /* A guest that could aim at one place would find a bound, and an answer. */
 static void entries_that_all_hash_to_one_place_are_refused_and_none_is_lost(void)
 {
@@ -544,6 +569,7 @@ static void c31_counter_that_wraps_brings_no_lease_back(void)
 #define TESTS(T)                                                                                   \
     T(table_finds_all_that_was_entered_while_it_grows_and_shrinks)                                 \
     T(full_table_takes_less_than_five_bytes_an_entry)                                              \
+    T(table_beyond_its_fair_share_is_small_and_soon_of_one_side)                                   \
     T(entries_that_all_hash_to_one_place_are_refused_and_none_is_lost)                             \
     T(table_guesses_what_has_the_tag)                                                              \
     T(table_lists_each_number_once)                                                                \
