@@ -385,10 +385,11 @@ static struct queued *queued_make(void)
 static page_nr evict(struct queued *s)
 {
     static const struct queue_rule rule = {.small_percent = 10, .uses_to_pass = 2};
-    struct queue_wish wish = {
+    struct queue_search search = {
         .small = queue_small_is_due(&rule, page_list_nr(&s->q.small), page_list_nr(&s->q.main)),
-        .uses_to_pass = rule.uses_to_pass};
-    page_nr page = queue_victim(&s->q, s->links, s->descs, &wish);
+        .uses_to_pass = rule.uses_to_pass,
+        .steps = 2 * NR_QUEUED};
+    page_nr page = queue_victim(&s->q, s->links, s->descs, &search);
 
     if (page != LAYOUT_NONE)
         queue_remove(&s->q, s->links, s->descs, page);
@@ -463,14 +464,30 @@ static void page_of_the_main_queue_goes_round_once_for_each_use(void)
 static void queue_that_is_wished_for_is_asked_first(void)
 {
     struct queued *s = queued_make();
-    struct queue_wish from_main = {.uses_to_pass = 2},
-                      from_small = {.small = true, .uses_to_pass = 2};
+    struct queue_search from_main = {.uses_to_pass = 2, .steps = 1},
+                        from_small = {.small = true, .uses_to_pass = 2, .steps = 1};
 
     CU_ASSERT_EQUAL(queue_victim(&s->q, s->links, s->descs, &from_main), 0);
     queue_remove(&s->q, s->links, s->descs, 7);
     queue_push(&s->q, s->links, s->descs, 7, true);
     CU_ASSERT_EQUAL(queue_victim(&s->q, s->links, s->descs, &from_main), 7);
     CU_ASSERT_EQUAL(queue_victim(&s->q, s->links, s->descs, &from_small), 0);
+    free(s);
+}
+
+static void search_ends_after_its_steps_and_one_of_none_takes_the_first_page(void)
+{
+    struct queued *s = queued_make();
+    struct queue_search three = {.small = true, .uses_to_pass = 1, .steps = 3},
+                        none = {.small = true, .uses_to_pass = 1};
+
+    for (page_nr page = 0; page < NR_QUEUED; page++)
+        use(s, page, 1);
+    CU_ASSERT_EQUAL(queue_victim(&s->q, s->links, s->descs, &three), LAYOUT_NONE);
+    CU_ASSERT_EQUAL(three.moved, 3);
+    CU_ASSERT_EQUAL(page_list_nr(&s->q.main), 3);
+    CU_ASSERT_EQUAL(queue_victim(&s->q, s->links, s->descs, &none), 3);
+    CU_ASSERT_EQUAL(none.moved, 0);
     free(s);
 }
 
@@ -492,10 +509,10 @@ static void pinned_pages_and_a_queue_of_them_are_left_alone(void)
 static void dead_pages_go_first_though_they_were_asked_for(void)
 {
     struct queued *s = queued_make();
-    struct queue_wish wish = {.small = true, .uses_to_pass = 2, .floor = 5};
+    struct queue_search search = {.small = true, .uses_to_pass = 2, .floor = 5, .steps = 1};
 
     use(s, 0, 2);
-    CU_ASSERT_EQUAL(queue_victim(&s->q, s->links, s->descs, &wish), 0);
+    CU_ASSERT_EQUAL(queue_victim(&s->q, s->links, s->descs, &search), 0);
     free(s);
 }
 
@@ -581,6 +598,7 @@ static void c31_counter_that_wraps_brings_no_lease_back(void)
     T(pages_used_twice_outlive_a_scan)                                                             \
     T(page_used_once_does_not_outlive_the_small_queue)                                             \
     T(queue_that_is_wished_for_is_asked_first)                                                     \
+    T(search_ends_after_its_steps_and_one_of_none_takes_the_first_page)                            \
     T(page_of_the_main_queue_goes_round_once_for_each_use)                                         \
     T(pinned_pages_and_a_queue_of_them_are_left_alone)                                             \
     T(dead_pages_go_first_though_they_were_asked_for)                                              \
