@@ -122,8 +122,9 @@ static bool side_kick(struct table *t, uint32_t bucket, uint32_t entry)
             *slot = entry;
             return true;
         }
-        /* Any entry will do, but not the same one when the walk comes by again. */
-        slot = &slots[(entry * 0x9e3779b1u + nr) >> 16 & (TABLE_BUCKET - 1)];
+        /* Any entry will do, but another one when the walk comes by again, or it goes in a circle.
+         */
+        slot = &slots[((entry ^ nr * 0x85ebca6bu) * 0x9e3779b1u >> 16) & (TABLE_BUCKET - 1)];
         displaced = *slot;
         *slot = entry;
         path[nr] = slot;

@@ -115,6 +115,36 @@ static void table_beyond_its_fair_share_is_small_and_soon_of_one_side(void)
     table_fini(&t);
 }
 
+/*
+ * Small tables, as full as they get, with numbers that come and go. An entry may have the same
+ * bucket twice there, and the search for a free place may come by again.
+ */
+static void full_table_of_few_buckets_takes_every_number(void)
+{
+    static const bool alike = false;
+    struct table_owner owner = {&alike, hash_of, prefetch_nothing};
+    uint32_t next = 0, refused = 0, grown = 0;
+
+    for (uint32_t fair = 100; fair < 400; fair++) {
+        struct heap heap = {0};
+        struct table t;
+        uint32_t first = next, size;
+
+        CU_ASSERT_FATAL(table_init(&t, &heap, 24, fair, &owner));
+        size = t.now.nr_buckets;
+        for (; next - first < size * TABLE_BUCKET * 96 / 100; next++)
+            refused += !table_insert(&t, spread(next), next);
+        for (uint32_t i = 0; i < 10000; i++, first++, next++) {
+            table_remove(&t, table_seek(&t, spread(first), is_number, &first));
+            refused += !table_insert(&t, spread(next), next);
+        }
+        grown += t.now.nr_buckets != size;
+        table_fini(&t);
+    }
+    CU_ASSERT_EQUAL(refused, 0);
+    CU_ASSERT_EQUAL(grown, 0);
+}
+
 /* A guest that could aim at one place would find a bound, and an answer. */
 static void entries_that_all_hash_to_one_place_are_refused_and_none_is_lost(void)
 {
@@ -587,6 +617,7 @@ static void c31_counter_that_wraps_brings_no_lease_back(void)
     T(table_finds_all_that_was_entered_while_it_grows_and_shrinks)                                 \
     T(full_table_takes_less_than_five_bytes_an_entry)                                              \
     T(table_beyond_its_fair_share_is_small_and_soon_of_one_side)                                   \
+    T(full_table_of_few_buckets_takes_every_number)                                                \
     T(entries_that_all_hash_to_one_place_are_refused_and_none_is_lost)                             \
     T(table_guesses_what_has_the_tag)                                                              \
     T(table_lists_each_number_once)                                                                \
