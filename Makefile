@@ -4,6 +4,7 @@
 # make check             every test; needs what packages.debian names
 # make check-native      those that need no Xen
 # make bench, bench-xen   figures, side by side with memcached and libxenvchan
+# make bench-plots       hit ratios and latencies drawn, into build/plots
 # make check-xen         every suite on the real hypervisor, under QEMU
 # make check-long        the kills and the model of `make check`, for some twenty minutes; SEED=n
 # make install DESTDIR=  (and: make uninstall); a half of it: install-guest, install-dom0
@@ -490,7 +491,7 @@ $(BUILD)/bench/xen_bench: $(call obj,tests/bench/xen_bench.c tests/bench/client.
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS) -lxenvchan -lm
 
-# Hit ratios of block traces: made ones, and those of TRACES=dir, *.csv.
+# Hit ratios of block traces: made ones, captured ones, and those of TRACES=dir, *.csv.
 MADE_TRACES := $(patsubst %,$(BUILD)/bench/traces/%.csv,zipf scan loop shift)
 TRACES      ?=
 
@@ -498,9 +499,23 @@ $(BUILD)/bench/traces/%.csv: $(BUILD)/bench/generate
 	@mkdir -p $(@D)
 	$(BUILD)/bench/generate $* 1 > $@.new && mv $@.new $@
 
+# ... and what guests on Xen asked of their disks: tests/bench/traces/capture
+CAPTURED_TRACES := $(patsubst tests/data/traces/%.csv.xz,$(BUILD)/bench/traces/%.csv,$(wildcard tests/data/traces/*.csv.xz))
+
+$(BUILD)/bench/traces/%.csv: tests/data/traces/%.csv.xz
+	@mkdir -p $(@D)
+	xz -dc $< > $@.new && mv $@.new $@
+
 .PHONY: bench-evict
-bench-evict: $(BUILD)/bench/evict $(MADE_TRACES)
-	tests/bench/evict-table $< $(MADE_TRACES) $(if $(TRACES),$(wildcard $(TRACES)/*.csv)) | tee $(BUILD)/bench/evict.table
+bench-evict: $(BUILD)/bench/evict $(MADE_TRACES) $(CAPTURED_TRACES)
+	tests/bench/evict-table $< $(MADE_TRACES) $(CAPTURED_TRACES) $(if $(TRACES),$(wildcard $(TRACES)/*.csv)) | tee $(BUILD)/bench/evict.table
+
+# Drawn from figures of their own: hit ratios as above, and latencies of the local transport.
+.PHONY: bench-plots
+bench-plots: bench-evict $(LOCAL_BENCH)
+	$(LOCAL_BENCH) --depths --rounds $(BENCH_ROUNDS) $(if $(filter 1,$(shell nproc)),,--apart) > $(BUILD)/bench/depths.figures
+	tests/bench/plot $(BUILD)/bench/evict.table $(BUILD)/bench/depths.figures $(BUILD)/plots
+	@echo "drawn in $(BUILD)/plots; those of README.md: cp $(BUILD)/plots/*.svg docs/plots/ after a run without TRACES"
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
 

@@ -3,9 +3,6 @@
 
 #include "daemon/engine/use.h"
 
-/* Pages looked at for one victim. A lock is held meanwhile. */
-#define STEPS_MOST 128u
-
 /* Pinned pages stepped over for one victim; a worker pins one at a time. */
 #define PINNED_MOST 64u
 
@@ -83,33 +80,39 @@ static void pass_to_main(struct queue *q, struct page_link *links, struct desc *
     queue_push(q, links, descs, page, true);
 }
 
-page_nr queue_victim(struct queue *q, struct page_link *links, struct desc *descs,
-                     const struct queue_wish *wish)
+/* The oldest page of the queue that the search wants, or of the other one. */
+static page_nr first_page(struct queue *q, const struct page_link *links, const struct desc *descs,
+                          bool small)
 {
-    page_nr seen = LAYOUT_NONE;
+    page_nr page = oldest_unpinned(small ? &q->small : &q->main, links, descs);
 
-    for (unsigned step = 0; step < STEPS_MOST; step++) {
-        page_nr page = oldest_unpinned(wish->small ? &q->small : &q->main, links, descs);
-        unsigned uses;
+    return page != LAYOUT_NONE ? page : oldest_unpinned(small ? &q->main : &q->small, links, descs);
+}
 
-        if (page == LAYOUT_NONE)
-            page = oldest_unpinned(wish->small ? &q->main : &q->small, links, descs);
-        if (page == LAYOUT_NONE)
-            return LAYOUT_NONE;
+static bool may_go(const struct desc *d, const struct queue_search *search)
+{
+    return live_generation(d->live) < search->floor ||
+           use_count(d->use) < (d->use & USE_MAIN ? 1 : search->uses_to_pass);
+}
+
+page_nr queue_victim(struct queue *q, struct page_link *links, struct desc *descs,
+                     struct queue_search *search)
+{
+    page_nr page = first_page(q, links, descs, search->small);
+
+    search->moved = 0;
+    while (search->moved < search->steps && page != LAYOUT_NONE) {
         /* for note_oldest(), or the next step */
         if (links[page].to_head != LAYOUT_NONE)
             __builtin_prefetch(&descs[links[page].to_head]);
-        uses = use_count(descs[page].use);
-        if (live_generation(descs[page].live) < wish->floor)
+        if (may_go(&descs[page], search))
             return page;
-        if (uses < (descs[page].use & USE_MAIN ? 1 : wish->uses_to_pass))
-            return page;
-        seen = page;
         if (descs[page].use & USE_MAIN)
             send_round(q, links, descs, page);
         else
             pass_to_main(q, links, descs, page);
+        search->moved++;
+        page = first_page(q, links, descs, search->small);
     }
-    /* All of them in use: the one that went round last is as good as any. */
-    return seen;
+    return search->steps == 0 ? page : LAYOUT_NONE;
 }

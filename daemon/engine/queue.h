@@ -69,19 +69,22 @@ void queue_remove(struct queue *q, struct page_link *links, struct desc *descs, 
 void queue_replace(struct queue *q, struct page_link *links, struct desc *descs, page_nr old,
                    page_nr now);
 
-struct queue_wish {
+/* What a search for a victim is to do, and what it did. */
+struct queue_search {
     bool small;            /* from the small queue, if that has one */
     uint32_t uses_to_pass; /* see struct queue_rule */
     uint64_t floor;
+    unsigned steps; /* pages to look at, at most; 0: the first one that is not pinned goes */
+    unsigned moved; /* how many of them went round, or passed to the main queue */
 };
 
 /*
- * The page to evict, still in its queue; LAYOUT_NONE if there is none that is
- * not pinned. The steps to it are bounded. A page with a generation below the
- * wish's floor gets no second chance: all of those stay at the tail side of
+ * The page to evict, still in its queue; LAYOUT_NONE if all that were looked at
+ * are used (then some have moved) or pinned. A page with a generation below the
+ * search's floor gets no second chance: all of those stay at the tail side of
  * every page that came after the floor was raised.
  */
 page_nr queue_victim(struct queue *q, struct page_link *links, struct desc *descs,
-                     const struct queue_wish *wish);
+                     struct queue_search *search);
 
 #endif /* XTM_ENGINE_QUEUE_H */

@@ -42,13 +42,15 @@ uint32_t shard_tomb_room(const struct engine *e)
 bool shard_init(struct engine *e, struct shard *s)
 {
     struct table_owner owner = {e, page_hash_of, page_prefetch};
-    uint32_t fair = e->nr_descs / e->nr_shards + 1;
+    uint32_t nr_descs = e->nr_descs / e->nr_shards + 1;
+    /* Same-filled pages are beyond it; a table that has to grow for them grows by little. */
+    uint32_t fair = store_super(e->store)->nr_frames / e->nr_shards + 1;
 
     s->leases.salt = (uint32_t)XXH3_64bits_withSeed("lease", 5, e->seed);
     s->tombs = e->tombs + (size_t)(s - e->shards) * shard_tomb_room(e);
     return table_init(&s->pages, &e->heap, bits_for(e->nr_descs), fair, &owner) &&
            object_index_init(&s->objects, &e->heap, e->descs, e->nr_descs, fair, e->seed) &&
-           ghosts_init(&s->ghosts, &e->heap, fair - fair / 10);
+           ghosts_init(&s->ghosts, &e->heap, nr_descs - nr_descs / 10);
 }
 
 void shard_fini(struct shard *s)

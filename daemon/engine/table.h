@@ -11,7 +11,7 @@
  *   hash  [ 63 .. 32: bucket ][ 31 .. value_bits: tag ][ not used ]
  *   entry                     [ 31 .. value_bits: tag ][ number + 1; 0 is free ]
  *
- * It grows beside the old one, and each insertion moves one bucket over, so
+ * It grows beside the old one, and each insertion moves a bucket or four over, so
  * no insertion is slow. One thread at a time: the lock is the owner's.
  */
 #ifndef XTM_ENGINE_TABLE_H
@@ -47,7 +47,7 @@ struct table {
     uint32_t nr_moved;     /* buckets of old that are empty for good */
     uint32_t nr_used;
     uint32_t value_mask;   /* low bits of an entry */
-    uint32_t fair_buckets; /* sizes double until this one, then grow by a quarter */
+    uint32_t fair_buckets; /* sizes double until this one, then grow by an eighth */
     struct table_owner owner;
     struct heap *heap;
 };

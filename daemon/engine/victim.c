@@ -10,6 +10,17 @@
  */
 #define CHOICE_PART 32u
 
+/*
+ * Used pages that go round or pass to a main queue before shard and queue are chosen again: one
+ * for so many shards, which choosing looks at, and one for so many pages of the queue. Going on
+ * in one shard until something is found means to use up what its few pages have been used, and
+ * to evict from there what is better than most of the pool (docs/PERFORMANCE.md, "Eviction").
+ */
+#define MOVES_SHARDS 32u
+#define MOVES_PART   1024u
+/* For one victim. If all of them were used, the next page goes. */
+#define MOVES_MOST 128u
+
 /* Fewer pages than so in small queues: generations must tell their ages more exactly. */
 #define LEVEL_LEAST 4096u
 
@@ -188,20 +199,32 @@ static bool choose(struct engine *e, struct worker *w, struct claim *only)
     return true;
 }
 
-/* Under the lock: the page of @p here that goes, if its claim may lose one. */
+static unsigned moves_here(const struct engine *e, const struct page_list *l)
+{
+    return (e->nr_shards + MOVES_SHARDS - 1) / MOVES_SHARDS + page_list_nr(l) / MOVES_PART;
+}
+
+/*
+ * Under the lock: the page of @p here that goes, if its claim may lose one. *@moves_left is what
+ * may still be moved for it.
+ */
 static page_nr find_victim(struct engine *e, struct pool *p, struct shard *s, bool small,
-                           const struct claim *only)
+                           const struct claim *only, unsigned *moves_left)
 {
     struct pool_part *part = pool_part_of(e, p, s);
-    struct queue_wish wish = {
+    struct queue_search search = {
         .small = small, .uses_to_pass = pool_rule(p)->uses_to_pass, .floor = part->floor};
     struct claim *c = pool_claim(p);
     page_nr page;
 
+    search.steps = moves_here(e, small ? &part->queue.small : &part->queue.main);
+    if (search.steps > *moves_left)
+        search.steps = *moves_left;
     /* The slot may have been used again since it was chosen; pages in it are of the pool now. */
     if (pool_is_persistent(p) || (only && only != c))
         return LAYOUT_NONE;
-    page = queue_victim(&part->queue, e->links, e->descs, &wish);
+    page = queue_victim(&part->queue, e->links, e->descs, &search);
+    *moves_left -= search.moved;
     if (page == LAYOUT_NONE || !claim_give_up(c, only ? 0 : claim_read(&c->min)))
         return LAYOUT_NONE;
     return page;
@@ -225,7 +248,8 @@ static struct shard *lock_chosen(struct engine *e, struct worker *w)
     return s;
 }
 
-static bool evict_from(struct engine *e, struct worker *w, const struct claim *only)
+static bool evict_from(struct engine *e, struct worker *w, const struct claim *only,
+                       unsigned *moves_left)
 {
     struct pool *p = &e->pools[w->victim_pool];
     struct shard *s = lock_chosen(e, w);
@@ -234,7 +258,7 @@ static bool evict_from(struct engine *e, struct worker *w, const struct claim *o
     page_nr page;
     bool free_it;
 
-    page = find_victim(e, p, s, w->victim_small, only);
+    page = find_victim(e, p, s, w->victim_small, only, moves_left);
     if (page == LAYOUT_NONE) {
         lock_drop(&s->lock);
         return false;
@@ -255,14 +279,20 @@ static bool evict_from(struct engine *e, struct worker *w, const struct claim *o
 
 bool victim_evict(struct engine *e, struct worker *w, struct claim *only)
 {
+    unsigned moves_left = MOVES_MOST;
+    unsigned tries = 0;
+
     /* A choice may be overtaken by others; twice in a row there is nothing to find. */
-    for (unsigned tries = 0; tries < 3; tries++) {
+    while (tries < 3) {
+        unsigned before = moves_left;
+
         if ((w->victim_left == 0 || w->victim_of != only) && !choose(e, w, only))
             return false;
         w->victim_left--;
-        if (evict_from(e, w, only))
+        if (evict_from(e, w, only, &moves_left))
             return true;
         w->victim_left = 0;
+        tries += moves_left == before;
     }
     return false;
 }

@@ -87,8 +87,9 @@ void client_put_each(struct client *c, const uint32_t *numbers, unsigned nr)
 struct window {
     struct client *client;
     uint32_t kind; /* enum xentmem_op_kind */
-    uint8_t pages[CLIENT_DEPTH][TMEMIF_PAGE_SIZE];
-    struct xentmem_op ops[CLIENT_DEPTH];
+    unsigned depth;
+    uint8_t pages[CLIENT_DEPTH_MOST][TMEMIF_PAGE_SIZE];
+    struct xentmem_op ops[CLIENT_DEPTH_MOST];
 };
 
 static void begin(struct window *w, struct xentmem_op *op, uint32_t number)
@@ -114,14 +115,15 @@ static void end(const struct xentmem_op *op)
 static void run(struct window *w, const uint32_t *numbers, unsigned nr)
 {
     struct xentmem *t = w->client->t;
-    struct xentmem_op *done[CLIENT_DEPTH];
+    struct xentmem_op *done[CLIENT_DEPTH_MOST];
     unsigned begun = 0, ended = 0;
 
-    for (; begun < CLIENT_DEPTH; begun++)
+    MUST(w->depth <= CLIENT_DEPTH_MOST && w->depth <= nr);
+    for (; begun < w->depth; begun++)
         begin(w, &w->ops[begun], numbers[begun]);
-    MUST(xentmem_submit(t, w->ops, CLIENT_DEPTH) == (int)CLIENT_DEPTH);
+    MUST(xentmem_submit(t, w->ops, w->depth) == (int)w->depth);
     while (ended < nr) {
-        int answered = xentmem_reap(t, done, CLIENT_DEPTH, -1);
+        int answered = xentmem_reap(t, done, w->depth, -1);
 
         MUST(answered > 0);
         for (int i = 0; i < answered; i++, ended++) {
@@ -134,37 +136,40 @@ static void run(struct window *w, const uint32_t *numbers, unsigned nr)
     }
 }
 
-void client_get_window(struct client *c, const uint32_t *numbers, unsigned nr)
+void client_get_window(struct client *c, unsigned depth, const uint32_t *numbers, unsigned nr)
 {
     static struct window w;
 
     w.client = c;
+    w.depth = depth;
     w.kind = XENTMEM_GET;
     run(&w, numbers, nr);
 }
 
-void client_get_vector(struct client *c, const uint32_t *numbers, unsigned nr)
+void client_get_vector(struct client *c, unsigned depth, const uint32_t *numbers, unsigned nr)
 {
     static struct window w;
 
     w.client = c;
     w.kind = XENTMEM_GET;
-    for (unsigned first = 0; first < nr; first += CLIENT_DEPTH) {
-        for (unsigned i = 0; i < CLIENT_DEPTH; i++)
+    MUST(depth <= CLIENT_DEPTH_MOST && nr % depth == 0);
+    for (unsigned first = 0; first < nr; first += depth) {
+        for (unsigned i = 0; i < depth; i++)
             begin(&w, &w.ops[i], numbers[first + i]);
-        MUST(xentmem_vector(c->t, w.ops, CLIENT_DEPTH) == 0);
-        for (unsigned i = 0; i < CLIENT_DEPTH; i++)
+        MUST(xentmem_vector(c->t, w.ops, depth) == 0);
+        for (unsigned i = 0; i < depth; i++)
             end(&w.ops[i]);
     }
 }
 
-void client_put_window(struct client *c, const uint32_t *numbers, unsigned nr)
+void client_put_window(struct client *c, unsigned depth, const uint32_t *numbers, unsigned nr)
 {
     static struct window w;
 
     w.client = c;
+    w.depth = depth;
     w.kind = XENTMEM_PUT;
-    for (unsigned i = 0; i < CLIENT_DEPTH; i++)
+    for (unsigned i = 0; i < depth; i++)
         client_page(w.pages[i], i);
     run(&w, numbers, nr);
 }

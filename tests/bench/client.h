@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * client.h - pages of known content, put and got with libxentmem: one at a time, or CLIENT_DEPTH
- * under way at once.
+ * client.h - pages of known content, put and got with libxentmem: one at a time, or up to
+ * CLIENT_DEPTH_MOST under way at once.
  *
  * Every page that comes back is looked at. What goes wrong stops the program.
  */
@@ -12,7 +12,7 @@
 
 #include "frontend/include/xentmem.h"
 
-#define CLIENT_DEPTH 32u
+#define CLIENT_DEPTH_MOST 64u
 
 struct client {
     struct xentmem *t;
@@ -27,13 +27,14 @@ void client_close(struct client *c);
 void client_page(uint8_t *page, uint32_t number);
 void client_check(const void *page, uint32_t number);
 
-/* The pages @numbers, in this order; @nr is at least CLIENT_DEPTH for the latter two. */
+/* The pages @numbers, in this order. */
 void client_get_each(struct client *c, const uint32_t *numbers, unsigned nr);
 void client_put_each(struct client *c, const uint32_t *numbers, unsigned nr);
-/* As soon as some are answered, as many more are asked for. */
-void client_get_window(struct client *c, const uint32_t *numbers, unsigned nr);
-void client_put_window(struct client *c, const uint32_t *numbers, unsigned nr);
-/* CLIENT_DEPTH at a time, and the next when all are answered; @nr is a multiple of it. */
-void client_get_vector(struct client *c, const uint32_t *numbers, unsigned nr);
+/* @depth under way, of @nr, which are at least as many: as soon as some are answered, as many more
+ * are asked for. */
+void client_get_window(struct client *c, unsigned depth, const uint32_t *numbers, unsigned nr);
+void client_put_window(struct client *c, unsigned depth, const uint32_t *numbers, unsigned nr);
+/* @depth in one call, and the next when all are answered; @nr is a multiple of it. */
+void client_get_vector(struct client *c, unsigned depth, const uint32_t *numbers, unsigned nr);
 
 #endif /* TESTS_BENCH_CLIENT_H */

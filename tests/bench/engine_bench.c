@@ -2,7 +2,7 @@
 /*
  * engine_bench.c - the engine beside a bare memcpy: docs/PERFORMANCE.md says what each figure is.
  *
- *     engine_bench [--mib N] [--rounds N] [--only cost|wait]
+ *     engine_bench [--mib N] [--rounds N] [--only footprint|cost|wait]
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -139,6 +139,31 @@ static void bench_cost(const struct options *o)
     print_sized(&many);
 }
 
+/* The two of bench_cost() that need no rounds, for work on them. */
+static void bench_footprint(const struct options *o)
+{
+    static const struct {
+        const char *name;
+        uint32_t pages_per_object;
+    } sizes[] = {{"engine_overhead_bytes_per_page_1", 1},
+                 {"engine_overhead_bytes_per_page_256", 256}};
+
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+        struct figure overhead = {.name = sizes[i].name};
+        struct bed b;
+        uint64_t heap_before;
+
+        bed_init(&b, o->nr_pages, sizes[i].pages_per_object);
+        heap_before = footprint_heap_bytes();
+        bed_make(&b);
+        bed_fill(&b);
+        figure_add(&overhead, footprint_bytes_per_page(&b, heap_before));
+        figure_print(&overhead);
+        bed_close(&b, NULL);
+        bed_fini(&b);
+    }
+}
+
 static void bench_wait(const struct options *o)
 {
     struct wait_figures f = {
@@ -207,10 +232,12 @@ int main(int argc, char **argv)
 
     if (!parse(argc, argv, &o)) {
         fprintf(stderr, "usage: engine_bench [--mib N (128 and up)] [--rounds N] "
-                        "[--only cost|wait]\n");
+                        "[--only footprint|cost|wait]\n");
         return 1;
     }
     malloc_settle(); /* as the daemon does */
+    if (o.only && strcmp(o.only, "footprint") == 0)
+        bench_footprint(&o);
     if (!o.only || strcmp(o.only, "cost") == 0)
         bench_cost(&o);
     if (!o.only || strcmp(o.only, "wait") == 0)

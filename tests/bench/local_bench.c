@@ -3,13 +3,13 @@
  * local_bench.c - gets of a process over the local transport beside memcached on a Unix socket:
  * docs/PERFORMANCE.md says what each figure is.
  *
- *     local_bench [--rounds N] [--apart]
+ *     local_bench [--rounds N] [--apart] [--depths]
  *
  * Both hold the same pages, and one client thread asks both for random ones, in turns of some
  * milliseconds; of the times of all turns of a round the medians count. Two
  * daemons of ours run: one that polls and one that does not. With --apart the client has
  * the first processor and all servers the second, whatever else runs; else the scheduler
- * places them.
+ * places them. With --depths it is a get's latency at each depth that is printed, and nothing else.
  */
 #include <getopt.h>
 #include <sched.h>
@@ -28,12 +28,16 @@
 #define NR_PAGES   65536u /* 256 MiB, larger than a processor's caches */
 #define MEMORY_MIB 768u
 /* The default of both sides, said aloud: who is bound to one processor would choose 0. */
-#define POLL_US  "50"
-#define DEPTH    32u
-#define TURN     256u /* gets; a multiple of DEPTH */
-#define NR_TURNS 40u
+#define POLL_US    "50"
+#define DEPTH      32u /* of the figures */
+#define DEPTH_MOST 64u /* of --depths: 1, 2, 4 and so on until this one */
+#define NR_DEPTHS  7u
+#define TURN       256u /* gets; a multiple of every depth */
+#define NR_TURNS   40u
 
-_Static_assert(TURN % DEPTH == 0 && DEPTH <= MEMCACHED_DEPTH, "turns are of whole windows");
+_Static_assert(TURN % DEPTH_MOST == 0 && DEPTH_MOST <= MEMCACHED_DEPTH &&
+                   DEPTH_MOST <= CLIENT_DEPTH_MOST && 1u << (NR_DEPTHS - 1) == DEPTH_MOST,
+               "turns are of whole windows");
 
 /* One of our daemons, and a client of it. */
 struct ours {
@@ -58,49 +62,36 @@ static void ours_stop(struct ours *o)
     daemon_run_fini(&o->daemon);
 }
 
-/* ---- one turn: @nr_gets of them, a multiple of DEPTH ---- */
+/* ---- one turn: @nr_gets of them, a multiple of @depth, so many under way ---- */
 
-typedef void turn_run(void *peer, const uint32_t *pages, unsigned nr_gets);
+typedef void turn_run(void *peer, unsigned depth, const uint32_t *pages, unsigned nr_gets);
 
-static void ours_one(void *peer, const uint32_t *pages, unsigned nr_gets)
+static void ours_get(void *peer, unsigned depth, const uint32_t *pages, unsigned nr_gets)
 {
     struct ours *o = peer;
 
-    client_get_each(&o->client, pages, nr_gets);
-}
-
-static void ours_window(void *peer, const uint32_t *pages, unsigned nr_gets)
-{
-    struct ours *o = peer;
-
-    client_get_window(&o->client, pages, nr_gets);
+    if (depth == 1)
+        client_get_each(&o->client, pages, nr_gets);
+    else
+        client_get_window(&o->client, depth, pages, nr_gets);
 }
 
 /* As memcached's multi-get. */
-static void ours_vector(void *peer, const uint32_t *pages, unsigned nr_gets)
+static void ours_vector(void *peer, unsigned depth, const uint32_t *pages, unsigned nr_gets)
 {
     struct ours *o = peer;
 
-    client_get_vector(&o->client, pages, nr_gets);
+    client_get_vector(&o->client, depth, pages, nr_gets);
 }
 
-static void memcached_one(void *peer, const uint32_t *pages, unsigned nr_gets)
+/* Of several: a multi-get. */
+static void memcached_gets(void *peer, unsigned depth, const uint32_t *pages, unsigned nr_gets)
 {
-    const void *page;
+    const void *answers[MEMCACHED_DEPTH];
 
-    for (unsigned i = 0; i < nr_gets; i++) {
-        memcached_get(peer, &pages[i], 1, &page);
-        client_check(page, pages[i]);
-    }
-}
-
-static void memcached_multi(void *peer, const uint32_t *pages, unsigned nr_gets)
-{
-    const void *answers[DEPTH];
-
-    for (unsigned first = 0; first < nr_gets; first += DEPTH) {
-        memcached_get(peer, pages + first, DEPTH, answers);
-        for (unsigned i = 0; i < DEPTH; i++)
+    for (unsigned first = 0; first < nr_gets; first += depth) {
+        memcached_get(peer, pages + first, depth, answers);
+        for (unsigned i = 0; i < depth; i++)
             client_check(answers[i], pages[first + i]);
     }
 }
@@ -111,6 +102,7 @@ static void memcached_multi(void *peer, const uint32_t *pages, unsigned nr_gets)
 struct way {
     void *peer;
     turn_run *run;
+    unsigned depth;
     pid_t server;
     double ns[NR_TURNS]; /* of one get, each turn of this round */
     uint64_t cpu_ns;     /* of client and server together, this round */
@@ -134,10 +126,10 @@ static void take_turn(struct way *w, unsigned turn, uint64_t *random)
     for (unsigned i = 0; i < TURN; i++)
         pages[i] = random_below(random, NR_PAGES);
     /* a server that slept while others had their turn is awake when ours begins */
-    w->run(w->peer, pages, DEPTH);
+    w->run(w->peer, w->depth, pages, DEPTH_MOST);
     cpu = cpu_ns_of(0) + cpu_ns_of(w->server);
     begin = clock_now_ns();
-    w->run(w->peer, pages, TURN);
+    w->run(w->peer, w->depth, pages, TURN);
     w->ns[turn] = (double)(clock_now_ns() - begin) / TURN;
     w->cpu_ns += cpu_ns_of(0) + cpu_ns_of(w->server) - cpu;
 }
@@ -191,57 +183,82 @@ static void stay_on(unsigned cpu)
     MUST(sched_setaffinity(0, sizeof(set), &set) == 0);
 }
 
-static void bench(unsigned rounds, bool apart)
-{
+/* The three servers, full, with their clients. */
+struct servers {
     struct ours polls, sleeps;
-    struct memcached m;
+    struct memcached memcached;
+};
+
+static void servers_start(struct servers *s, bool apart)
+{
+    if (apart)
+        stay_on(SERVER_CPU);
+    ours_start(&s->polls, true);
+    ours_start(&s->sleeps, false);
+    memcached_start(&s->memcached, MEMORY_MIB);
+    if (apart)
+        stay_on(CLIENT_CPU);
+    fprintf(stderr, "local: filling\n");
+    fill(&s->polls, &s->sleeps, &s->memcached);
+}
+
+static void servers_stop(struct servers *s)
+{
+    memcached_stop(&s->memcached);
+    ours_stop(&s->polls);
+    ours_stop(&s->sleeps);
+}
+
+static void take_rounds(struct way *ways, unsigned nr_ways, unsigned rounds)
+{
     uint64_t random = 0xbe9c4;
+
+    for (unsigned i = 0; i < rounds; i++) {
+        fprintf(stderr, "local: round %u of %u\n", i + 1, rounds);
+        take_round(ways, nr_ways, &random);
+    }
+}
+
+static void bench(struct servers *s, unsigned rounds)
+{
     struct way ways[NR_WAYS] = {
-        [OURS_ONE] = {.peer = &polls,
-                      .run = ours_one,
+        [OURS_ONE] = {.peer = &s->polls,
+                      .run = ours_get,
+                      .depth = 1,
                       .us = {.name = "local_get_depth1_us"},
                       .cpu_us = {.name = "local_get_depth1_cpu_us"}},
-        [OURS_NOPOLL] = {.peer = &sleeps,
-                         .run = ours_one,
+        [OURS_NOPOLL] = {.peer = &s->sleeps,
+                         .run = ours_get,
+                         .depth = 1,
                          .us = {.name = "local_get_depth1_nopoll_us"},
                          .cpu_us = {.name = "local_get_depth1_nopoll_cpu_us"}},
-        [OURS_WINDOW] = {.peer = &polls,
-                         .run = ours_window,
+        [OURS_WINDOW] = {.peer = &s->polls,
+                         .run = ours_get,
+                         .depth = DEPTH,
                          .us = {.name = "local_get_depth32_us"},
                          .cpu_us = {.name = "local_get_depth32_cpu_us"}},
-        [OURS_VECTOR] = {.peer = &polls,
+        [OURS_VECTOR] = {.peer = &s->polls,
                          .run = ours_vector,
+                         .depth = DEPTH,
                          .us = {.name = "local_get_vector32_us"},
                          .cpu_us = {.name = "local_get_vector32_cpu_us"}},
-        [THEIRS_ONE] = {.peer = &m,
-                        .run = memcached_one,
+        [THEIRS_ONE] = {.peer = &s->memcached,
+                        .run = memcached_gets,
+                        .depth = 1,
                         .us = {.name = "memcached_get_depth1_us"},
                         .cpu_us = {.name = "memcached_get_depth1_cpu_us"}},
-        [THEIRS_MULTI] = {.peer = &m,
-                          .run = memcached_multi,
+        [THEIRS_MULTI] = {.peer = &s->memcached,
+                          .run = memcached_gets,
+                          .depth = DEPTH,
                           .us = {.name = "memcached_get_depth32_us"},
                           .cpu_us = {.name = "memcached_get_depth32_cpu_us"}},
     };
 
-    if (apart)
-        stay_on(SERVER_CPU);
-    ours_start(&polls, true);
-    ours_start(&sleeps, false);
-    memcached_start(&m, MEMORY_MIB);
-    if (apart)
-        stay_on(CLIENT_CPU);
-    ways[OURS_ONE].server = ways[OURS_WINDOW].server = ways[OURS_VECTOR].server = polls.daemon.pid;
-    ways[OURS_NOPOLL].server = sleeps.daemon.pid;
-    ways[THEIRS_ONE].server = ways[THEIRS_MULTI].server = m.pid;
-    fprintf(stderr, "local: filling\n");
-    fill(&polls, &sleeps, &m);
-    for (unsigned i = 0; i < rounds; i++) {
-        fprintf(stderr, "local: round %u of %u\n", i + 1, rounds);
-        take_round(ways, NR_WAYS, &random);
-    }
-    memcached_stop(&m);
-    ours_stop(&polls);
-    ours_stop(&sleeps);
+    ways[OURS_ONE].server = ways[OURS_WINDOW].server = ways[OURS_VECTOR].server =
+        s->polls.daemon.pid;
+    ways[OURS_NOPOLL].server = s->sleeps.daemon.pid;
+    ways[THEIRS_ONE].server = ways[THEIRS_MULTI].server = s->memcached.pid;
+    take_rounds(ways, NR_WAYS, rounds);
 
     print_speed("local_get_depth1_speed_over_memcached", &ways[OURS_ONE], &ways[THEIRS_ONE]);
     print_speed("local_get_depth1_nopoll_speed_over_memcached", &ways[OURS_NOPOLL],
@@ -254,18 +271,60 @@ static void bench(unsigned rounds, bool apart)
     }
 }
 
+/* ---- latency over depth ---- */
+
+/* From asking to the answer: so many gets under way take so many times as long. */
+static void print_latency(const char *who, const struct way *w)
+{
+    char name[64];
+    struct figure f = {.name = name};
+
+    snprintf(name, sizeof(name), "%s_latency_depth%u_us", who, w->depth);
+    for (unsigned i = 0; i < w->us.nr; i++)
+        figure_add(&f, w->us.values[i] * w->depth);
+    figure_print(&f);
+}
+
+static void bench_depths(struct servers *s, unsigned rounds)
+{
+    const struct {
+        const char *name;
+        struct way way;
+    } kinds[] = {
+        {"local_get", {.peer = &s->polls, .run = ours_get, .server = s->polls.daemon.pid}},
+        {"local_get_nopoll", {.peer = &s->sleeps, .run = ours_get, .server = s->sleeps.daemon.pid}},
+        {"memcached_get",
+         {.peer = &s->memcached, .run = memcached_gets, .server = s->memcached.pid}},
+    };
+    enum { NR_KINDS = sizeof(kinds) / sizeof(*kinds) };
+    static struct way ways[NR_KINDS * NR_DEPTHS];
+
+    for (unsigned i = 0; i < NR_KINDS * NR_DEPTHS; i++) {
+        ways[i] = kinds[i / NR_DEPTHS].way;
+        ways[i].depth = 1u << i % NR_DEPTHS;
+    }
+    take_rounds(ways, NR_KINDS * NR_DEPTHS, rounds);
+    for (unsigned i = 0; i < NR_KINDS * NR_DEPTHS; i++)
+        print_latency(kinds[i / NR_DEPTHS].name, &ways[i]);
+}
+
 int main(int argc, char **argv)
 {
-    static const struct option known[] = {
-        {"rounds", required_argument, NULL, 'r'}, {"apart", no_argument, NULL, 'a'}, {0}};
+    static const struct option known[] = {{"rounds", required_argument, NULL, 'r'},
+                                          {"apart", no_argument, NULL, 'a'},
+                                          {"depths", no_argument, NULL, 'd'},
+                                          {0}};
+    struct servers servers;
     unsigned long rounds = 5;
-    bool apart = false, ok = true;
+    bool apart = false, depths = false, ok = true;
     char *end;
     int c;
 
     while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
         if (c == 'a') {
             apart = true;
+        } else if (c == 'd') {
+            depths = true;
         } else if (c == 'r') {
             rounds = strtoul(optarg, &end, 10);
             ok = ok && *end == '\0' && rounds != 0 && rounds <= ROUNDS_MOST;
@@ -274,9 +333,14 @@ int main(int argc, char **argv)
         }
     }
     if (!ok || optind != argc) {
-        fprintf(stderr, "usage: local_bench [--rounds N] [--apart]\n");
+        fprintf(stderr, "usage: local_bench [--rounds N] [--apart] [--depths]\n");
         return 1;
     }
-    bench((unsigned)rounds, apart);
+    servers_start(&servers, apart);
+    if (depths)
+        bench_depths(&servers, (unsigned)rounds);
+    else
+        bench(&servers, (unsigned)rounds);
+    servers_stop(&servers);
     return 0;
 }

@@ -13,7 +13,7 @@
 #include <sys/types.h>
 
 /* Keys of one request at most. */
-#define MEMCACHED_DEPTH 32u
+#define MEMCACHED_DEPTH 64u
 
 struct memcached {
     pid_t pid;

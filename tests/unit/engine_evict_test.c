@@ -226,6 +226,35 @@ static void page_that_was_got_and_is_put_again_outlives_a_scan_in_an_exclusive_p
     world_end(&w);
 }
 
+/* Hits of a guest that asks for few of 2000 pages often, with room for 100. */
+static uint32_t nr_hits(unsigned nr_shards)
+{
+    struct world w = world_make(1000, 0, 1, nr_shards);
+    account_nr a = guest(&w, 1, 0, 100);
+    uint32_t p = pool(&w, a, INCLUSIVE), hits = 0;
+
+    for (uint64_t i = 0; i < 20000; i++) {
+        uint64_t random = i * 0x9e3779b97f4a7c15ull >> 44; /* 20 bits, cubed below */
+        uint32_t page = (uint32_t)((random * random >> 20) * random * 2000 >> 40);
+
+        if (get(&w, a, p, page, page, page) == TMEMIF_OK)
+            hits++;
+        else
+            CU_ASSERT_EQUAL(put(&w, a, p, page, page, page), TMEMIF_OK);
+    }
+    world_end(&w);
+    return hits;
+}
+
+/* A shard has a page or two then. */
+static void small_pool_keeps_what_is_asked_for_although_it_is_all_over_the_shards(void)
+{
+    uint32_t whole = nr_hits(1), parted = nr_hits(64);
+
+    CU_ASSERT(whole > 4000);
+    CU_ASSERT(parted > whole - whole / 20);
+}
+
 /* 600 pages of one object, in one shard, and then 1300 all over: all of the former go, and 300. */
 static void page_that_came_first_goes_first_in_whichever_shard_it_is(void)
 {
@@ -268,6 +297,7 @@ static void one_object_in_one_shard_can_fill_the_store_and_be_evicted(void)
     T(scan_does_not_wash_out_what_is_asked_for)                                                    \
     T(page_evicted_too_early_comes_back_to_the_main_queue)                                         \
     T(page_that_was_got_and_is_put_again_outlives_a_scan_in_an_exclusive_pool)                     \
+    T(small_pool_keeps_what_is_asked_for_although_it_is_all_over_the_shards)                       \
     T(page_that_came_first_goes_first_in_whichever_shard_it_is)                                    \
     T(one_object_in_one_shard_can_fill_the_store_and_be_evicted)
 

@@ -90,6 +90,61 @@ static void full_table_takes_less_than_five_bytes_an_entry(void)
     table_fini(&t);
 }
 
+/* Shards that got more than their share are many, and most of them have just outgrown it. */
+static void table_beyond_its_fair_share_is_small_and_soon_of_one_side(void)
+{
+    static const bool alike = false;
+    struct table_owner owner = {&alike, hash_of, prefetch_nothing};
+    const uint32_t fair = 20000, nr = 2 * fair;
+    struct heap heap = {0};
+    struct table t;
+    uint32_t two_sided = 0, wasteful = 0;
+
+    CU_ASSERT_FATAL(table_init(&t, &heap, 20, fair, &owner));
+    for (uint32_t i = 0; i < nr; i++) {
+        CU_ASSERT_FATAL(table_insert(&t, spread(i), i));
+        if (i < fair)
+            continue;
+        two_sided += t.old.slots != NULL;
+        /* 4.1 bytes an entry when it is about to grow, an eighth more when it has */
+        wasteful += !t.old.slots && atomic_load(&heap.bytes) > (uint64_t)i * 47 / 10;
+    }
+    CU_ASSERT(two_sided > 0);
+    CU_ASSERT(two_sided < (nr - fair) / 6);
+    CU_ASSERT_EQUAL(wasteful, 0);
+    table_fini(&t);
+}
+
+/*
+ * Small tables, as full as they get, with numbers that come and go. An entry may have the same
+ * bucket twice there, and the search for a free place may come by again.
+ */
+static void full_table_of_few_buckets_takes_every_number(void)
+{
+    static const bool alike = false;
+    struct table_owner owner = {&alike, hash_of, prefetch_nothing};
+    uint32_t next = 0, refused = 0, grown = 0;
+
+    for (uint32_t fair = 100; fair < 400; fair++) {
+        struct heap heap = {0};
+        struct table t;
+        uint32_t first = next, size;
+
+        CU_ASSERT_FATAL(table_init(&t, &heap, 24, fair, &owner));
+        size = t.now.nr_buckets;
+        for (; next - first < size * TABLE_BUCKET * 96 / 100; next++)
+            refused += !table_insert(&t, spread(next), next);
+        for (uint32_t i = 0; i < 10000; i++, first++, next++) {
+            table_remove(&t, table_seek(&t, spread(first), is_number, &first));
+            refused += !table_insert(&t, spread(next), next);
+        }
+        grown += t.now.nr_buckets != size;
+        table_fini(&t);
+    }
+    CU_ASSERT_EQUAL(refused, 0);
+    CU_ASSERT_EQUAL(grown, 0);
+}
+
 /* A guest that could aim at one place would find a bound, and an answer. */
 static void entries_that_all_hash_to_one_place_are_refused_and_none_is_lost(void)
 {
@@ -360,10 +415,11 @@ static struct queued *queued_make(void)
 static page_nr evict(struct queued *s)
 {
     static const struct queue_rule rule = {.small_percent = 10, .uses_to_pass = 2};
-    struct queue_wish wish = {
+    struct queue_search search = {
         .small = queue_small_is_due(&rule, page_list_nr(&s->q.small), page_list_nr(&s->q.main)),
-        .uses_to_pass = rule.uses_to_pass};
-    page_nr page = queue_victim(&s->q, s->links, s->descs, &wish);
+        .uses_to_pass = rule.uses_to_pass,
+        .steps = 2 * NR_QUEUED};
+    page_nr page = queue_victim(&s->q, s->links, s->descs, &search);
 
     if (page != LAYOUT_NONE)
         queue_remove(&s->q, s->links, s->descs, page);
@@ -438,14 +494,30 @@ static void page_of_the_main_queue_goes_round_once_for_each_use(void)
 static void queue_that_is_wished_for_is_asked_first(void)
 {
     struct queued *s = queued_make();
-    struct queue_wish from_main = {.uses_to_pass = 2},
-                      from_small = {.small = true, .uses_to_pass = 2};
+    struct queue_search from_main = {.uses_to_pass = 2, .steps = 1},
+                        from_small = {.small = true, .uses_to_pass = 2, .steps = 1};
 
     CU_ASSERT_EQUAL(queue_victim(&s->q, s->links, s->descs, &from_main), 0);
     queue_remove(&s->q, s->links, s->descs, 7);
     queue_push(&s->q, s->links, s->descs, 7, true);
     CU_ASSERT_EQUAL(queue_victim(&s->q, s->links, s->descs, &from_main), 7);
     CU_ASSERT_EQUAL(queue_victim(&s->q, s->links, s->descs, &from_small), 0);
+    free(s);
+}
+
+static void search_ends_after_its_steps_and_one_of_none_takes_the_first_page(void)
+{
+    struct queued *s = queued_make();
+    struct queue_search three = {.small = true, .uses_to_pass = 1, .steps = 3},
+                        none = {.small = true, .uses_to_pass = 1};
+
+    for (page_nr page = 0; page < NR_QUEUED; page++)
+        use(s, page, 1);
+    CU_ASSERT_EQUAL(queue_victim(&s->q, s->links, s->descs, &three), LAYOUT_NONE);
+    CU_ASSERT_EQUAL(three.moved, 3);
+    CU_ASSERT_EQUAL(page_list_nr(&s->q.main), 3);
+    CU_ASSERT_EQUAL(queue_victim(&s->q, s->links, s->descs, &none), 3);
+    CU_ASSERT_EQUAL(none.moved, 0);
     free(s);
 }
 
@@ -467,10 +539,10 @@ static void pinned_pages_and_a_queue_of_them_are_left_alone(void)
 static void dead_pages_go_first_though_they_were_asked_for(void)
 {
     struct queued *s = queued_make();
-    struct queue_wish wish = {.small = true, .uses_to_pass = 2, .floor = 5};
+    struct queue_search search = {.small = true, .uses_to_pass = 2, .floor = 5, .steps = 1};
 
     use(s, 0, 2);
-    CU_ASSERT_EQUAL(queue_victim(&s->q, s->links, s->descs, &wish), 0);
+    CU_ASSERT_EQUAL(queue_victim(&s->q, s->links, s->descs, &search), 0);
     free(s);
 }
 
@@ -544,6 +616,8 @@ static void c31_counter_that_wraps_brings_no_lease_back(void)
 #define TESTS(T)                                                                                   \
     T(table_finds_all_that_was_entered_while_it_grows_and_shrinks)                                 \
     T(full_table_takes_less_than_five_bytes_an_entry)                                              \
+    T(table_beyond_its_fair_share_is_small_and_soon_of_one_side)                                   \
+    T(full_table_of_few_buckets_takes_every_number)                                                \
     T(entries_that_all_hash_to_one_place_are_refused_and_none_is_lost)                             \
     T(table_guesses_what_has_the_tag)                                                              \
     T(table_lists_each_number_once)                                                                \
@@ -555,6 +629,7 @@ static void c31_counter_that_wraps_brings_no_lease_back(void)
     T(pages_used_twice_outlive_a_scan)                                                             \
     T(page_used_once_does_not_outlive_the_small_queue)                                             \
     T(queue_that_is_wished_for_is_asked_first)                                                     \
+    T(search_ends_after_its_steps_and_one_of_none_takes_the_first_page)                            \
     T(page_of_the_main_queue_goes_round_once_for_each_use)                                         \
     T(pinned_pages_and_a_queue_of_them_are_left_alone)                                             \
     T(dead_pages_go_first_though_they_were_asked_for)                                              \

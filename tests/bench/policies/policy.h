@@ -33,8 +33,9 @@ extern const struct cache_policy policy_sieve;
 extern const struct cache_policy policy_s3fifo;
 
 /*
- * What is left of @nr_pages for pages when ghosts of nine pages in ten are paid for from
- * the same memory, each 64/31 bytes as the engine's are (ghost.h). At least one.
+ * What is left of @nr_pages for pages when ghosts are paid for from the same memory: as many as
+ * the engine has with the daemon's share of same-filled pages, nine for eight frames, each
+ * 64/31 bytes (shard.c, ghost.h). At least one.
  */
 uint32_t policy_pages_beside_ghosts(uint32_t nr_pages);
 

@@ -24,7 +24,7 @@ struct s3fifo {
 
 uint32_t policy_pages_beside_ghosts(uint32_t nr_pages)
 {
-    uint64_t nr_ghosts = nr_pages - nr_pages / 10;
+    uint64_t nr_ghosts = (uint64_t)nr_pages + nr_pages / 8;
     uint64_t ghost_pages = (nr_ghosts * 64 / 31 + 4095) / 4096;
 
     return ghost_pages < nr_pages ? nr_pages - (uint32_t)ghost_pages : 1;
