@@ -83,8 +83,7 @@ static void on_tidy(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     /* removed disks leave pages when nobody sends a request */
-    for (unsigned n = 0;
-         n < TIDY_SLICES && engine_reclaim(d->engine, TIDY_SLICE); n++)
+    for (unsigned n = 0; n < TIDY_SLICES && engine_reclaim(d->engine, TIDY_SLICE); n++)
         continue;
     /* some slack stays, or memory would go back and forth */
     if (usage.frames_taken - usage.frames_used > usage.frames_used / 8 + STORE_CHUNK_PAGES)

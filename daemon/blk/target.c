@@ -11,8 +11,7 @@
 
 static const char unknown[] =
     "target: neither swap/SIZE, clone/BASE, clone/BASE/NAME nor cache/DEVICE";
-static const char bad_size[] =
-    "target: the size is a number of K, M, G or T: swap/512M";
+static const char bad_size[] = "target: the size is a number of K, M, G or T: swap/512M";
 static const char odd_size[] = "target: the size is not a multiple of 4K";
 static const char no_size[] = "target: the size is from 4K to less than 16T";
 static const char bad_name[] = "target: a name is a letter or digit, then letters, digits, '.', "
