@@ -633,10 +633,15 @@ static void long_discard_takes_turns_and_its_place_in_order(void)
     T(largest_request_fits)                                                                        \
     T(bad_requests_are_answered_with_an_error)                                                     \
     T(unknown_operations_are_not_supported)                                                        \
-    T(bad_grant_fails_its_request_alone) T(copy_that_fails_as_a_whole_is_an_error)                 \
-        T(ring_index_out_of_range_ends_the_service) T(full_ring_is_served)                         \
-            T(turn_ends_with_its_budget) T(frontend_is_notified_when_it_asks)                      \
-                T(read_only_disk_is_not_written_to) T(disks_errors_are_io_errors_and_counted)      \
-                    T(discard_gives_back_whole_pages_alone) T(discard_beyond_the_end_is_refused)   \
-                        T(long_discard_takes_turns_and_its_place_in_order)
+    T(bad_grant_fails_its_request_alone)                                                           \
+    T(copy_that_fails_as_a_whole_is_an_error)                                                      \
+    T(ring_index_out_of_range_ends_the_service)                                                    \
+    T(full_ring_is_served)                                                                         \
+    T(turn_ends_with_its_budget)                                                                   \
+    T(frontend_is_notified_when_it_asks)                                                           \
+    T(read_only_disk_is_not_written_to)                                                            \
+    T(disks_errors_are_io_errors_and_counted)                                                      \
+    T(discard_gives_back_whole_pages_alone)                                                        \
+    T(discard_beyond_the_end_is_refused)                                                           \
+    T(long_discard_takes_turns_and_its_place_in_order)
 RUN_TESTS(TESTS)
