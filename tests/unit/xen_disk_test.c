@@ -673,6 +673,39 @@ static void restarted_daemon_goes_on_where_the_ring_stands(void)
     manager_end(m);
 }
 
+/* As if its entry had been damaged. */
+static void lose_disk(struct manager *m)
+{
+    const struct engine_config engine_config = {.nr_workers = 2, .hash_seed = 1};
+    const struct disk_ref ref = {.owner = {.domid = GUEST, .vdev = (uint32_t)atoi(VDEV)}};
+    struct disks_config config = {.store = m->store, .nr_workers = 2};
+    struct disks_found found;
+    struct disks *disks;
+    const char *why;
+
+    config.engine = engine_create(m->store, &engine_config);
+    MUST(config.engine && disks_create(&config, &disks, &found, &why));
+    CU_ASSERT_EQUAL(disks_remove(disks, &ref), TMEMIF_OK);
+    disks_destroy(disks);
+    engine_destroy(config.engine);
+}
+
+static void disk_that_was_lost_is_not_resumed_empty(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+
+    CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
+    manager_stop(m);
+    lose_disk(m);
+    manager_start(m);
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("error")),
+                           "the disk was lost: the manager's memory was damaged");
+    CU_ASSERT_EQUAL(nr_disks(m), 0);
+    manager_end(m);
+}
+
 static void ring_that_a_guest_changed_meanwhile_is_closed(void)
 {
     struct guest g;
@@ -751,6 +784,7 @@ static void what_xenstore_does_not_say_is_asked_again(void)
     T(disk_of_a_guest_that_dies_later_goes_by_itself)                                              \
     T(guest_that_died_while_no_manager_ran_leaves_nothing)                                         \
     T(restarted_daemon_goes_on_where_the_ring_stands)                                              \
+    T(disk_that_was_lost_is_not_resumed_empty)                                                     \
     T(ring_that_a_guest_changed_meanwhile_is_closed)                                               \
     T(detach_while_no_daemon_ran_waits_for_the_guest)                                              \
     T(what_xenstore_does_not_say_is_asked_again)

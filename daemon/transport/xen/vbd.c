@@ -90,10 +90,21 @@ static struct disk_owner owner_of(const struct vbd *v)
     return (struct disk_owner){.domid = v->backend.place.guest, .vdev = v->backend.place.device};
 }
 
+/* A frontend that has a disk already must not go on with another one, which would be empty. */
+static bool find_disk(struct vbd *v, const struct target *target, const char **why_out)
+{
+    const struct disk_owner owner = owner_of(v);
+
+    if (v->resuming && !disks_has(v->world->disks, target, &owner)) {
+        *why_out = "the disk was lost: the manager's memory was damaged";
+        return false;
+    }
+    return disks_open(v->world->disks, target, &owner, &v->disk, why_out);
+}
+
 /* False: @why_out says why. @later_out: because xenstore does not say what it is. */
 static bool open_disk(struct vbd *v, bool *later_out, char why_out[SCHEMA_REASON_LEN])
 {
-    const struct disk_owner owner = owner_of(v);
     struct target target;
     const char *why = "";
     size_t len = 0, mode_len = 0;
@@ -107,8 +118,7 @@ static bool open_disk(struct vbd *v, bool *later_out, char why_out[SCHEMA_REASON
     if (!params || !mode)
         why = "node params or mode is missing";
     else
-        ok = target_parse(params, len, &target, &why) &&
-             disks_open(v->world->disks, &target, &owner, &v->disk, &why);
+        ok = target_parse(params, len, &target, &why) && find_disk(v, &target, &why);
     if (ok)
         v->read_only = mode_len == 0 || mode[0] != 'w';
     else

@@ -71,6 +71,26 @@ at bob "xentmem pool join $kept --persistent"; theirs=$out; is "bob joins to rea
 at bob "xentmem get $theirs 1 0 | head -n 1"; is "bob gets" [ "$out" = "kept for bob" ]
 at bob "echo mine | xentmem put $theirs 1 0"; is "bob may not put" [ $rc -eq 4 ]
 
+step "disks from the manager, for guests that know nothing of it"
+disk() { echo "format=raw,vdev=$1,access=rw,backend=xentmem,target=$2"; }
+at dom0 "xl block-attach alice '$(disk xvds swap/64M)'"; is "alice has a disk to swap to" [ $rc -eq 0 ]
+check "it appears" wait_for 30 guest_run alice 'test -b /dev/xvds'
+at alice "mkswap /dev/xvds && swapon -d /dev/xvds && cat /proc/swaps"
+show
+is "she swaps to the manager's memory" [ $rc -eq 0 ]
+at dom0 "seq 1000000 >/tmp/numbers && xentmem base import numbers /tmp/numbers"
+is "the operator imports an image" [ $rc -eq 0 ]
+for name in alice bob; do
+    at dom0 "xl block-attach $name '$(disk xvdt clone/numbers)'"; is "$name has a clone of it" [ $rc -eq 0 ]
+    check "it appears" wait_for 30 guest_run $name 'test -b /dev/xvdt'
+done
+at bob "echo written by bob | dd of=/dev/xvdt conv=fsync && head -n 1 /dev/xvdt"
+is "bob writes to his" [ $rc -eq 0 ]
+at alice "head -n 1 /dev/xvdt"; is "alice's is as it was" [ "$out" = 1 ]
+at dom0 "xentmem freeze bob:xvdt numbers-of-bob && xentmem list disks"
+show
+is "what bob has is a base of its own now" [ $rc -eq 0 ]
+
 step "a guest is destroyed in the middle of its work"
 free_before=$(xen_free)
 guest_spawn carol "xentmem bench" >/dev/null
