@@ -419,7 +419,7 @@ static void bad_targets_are_refused_with_a_reason(void)
     static const struct {
         const char *target, *reason;
     } bad[] = {
-        {"swap/17", "target: the size is not a multiple of 4K"},
+        {"swap/17K", "target: the size is not a multiple of 4K"},
         {"swap/0", "target: the size is from 4K to less than 16T"},
         {"/dev/sda", "target: neither swap/SIZE, clone/BASE, clone/BASE/NAME nor cache/DEVICE"},
         {"clone/none", ""},

@@ -72,7 +72,7 @@ check "it keeps what is written" guest_run guest 'head -c 40000 /dev/urandom >/r
     dd if=/run/file of=/dev/xvdu bs=4000 conv=fsync && echo 3 >/proc/sys/vm/drop_caches && cmp -n 40000 /run/file /dev/xvdu'
 check "detach" xl block-detach guest xvdu
 check "its nodes are gone" wait_for 20 no_folder $xvdu
-check "a bad target is refused" [ "$(xl block-attach guest "$(disk xvdu swap/17)" >/dev/null 2>&1; echo $?)" != 0 ]
+check "a bad target is refused" [ "$(xl block-attach guest "$(disk xvdu swap/17K)" >/dev/null 2>&1; echo $?)" != 0 ]
 check "the reason is in node error" [ "$(back $xvdu error)" = "target: the size is not a multiple of 4K" ]
 check "what is left of it can be detached" xl block-detach guest xvdu
 check "its nodes are gone" wait_for 20 no_folder $xvdu
