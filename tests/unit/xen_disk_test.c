@@ -680,7 +680,7 @@ static void lose_disk(struct manager *m)
     const struct disk_ref ref = {.owner = {.domid = GUEST, .vdev = (uint32_t)atoi(VDEV)}};
     struct disks_config config = {.store = m->store, .nr_workers = 2};
     struct disks_found found;
-    struct disks *disks;
+    struct disks *disks = NULL;
     const char *why;
 
     config.engine = engine_create(m->store, &engine_config);
