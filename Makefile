@@ -64,7 +64,8 @@ TRANSPORT_LOCAL_SRC := daemon/transport/local/channel.c daemon/transport/local/c
 TRANSPORT_XEN_SRC   := daemon/transport/xen/attachment.c daemon/transport/xen/node.c \
                        daemon/transport/xen/peer.c daemon/transport/xen/platform.c \
                        daemon/transport/xen/policies.c daemon/transport/xen/xen.c
-CONTROL_SRC  := daemon/control/control.c daemon/control/counters.c daemon/control/policy.c \
+CONTROL_SRC  := daemon/control/control.c daemon/control/counters.c \
+                daemon/control/disk_commands.c daemon/control/policy.c \
                 daemon/control/reply.c
 START_SRC    := daemon/options.c daemon/segments.c daemon/xen_policy.c
 DAEMON_MAIN  := daemon/main.c
@@ -102,7 +103,7 @@ UNIT_TESTS += control_policy_test control_handle_test control_grant_test control
 UNIT_TESTS += policy_test
 UNIT_TESTS += blk_target_test blkif_test blk_turn_test blk_kill_test schema_vbd_test
 UNIT_TESTS += history_test engine_history_test engine_fair_test engine_fault_test session_fault_test engine_kill_test
-UNIT_TESTS += disk_test disk_recover_test
+UNIT_TESTS += disk_test disk_recover_test disk_kill_test
 # tests/model/NAME.c, tests/conformance/NAME.c: longer native programs of the same kind
 LONG_TESTS := conformance/conformance_engine conformance/conformance_broken \
               conformance/conformance_local

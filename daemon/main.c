@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/blk/disks.h"
 #include "daemon/control/control.h"
 #include "daemon/engine/engine.h"
 #include "daemon/options.h"
@@ -29,6 +30,9 @@
 /* How often memory of empty chunks goes back to the system, and how much of it at once. */
 static const struct timeval TIDY_TIME = {.tv_sec = 1};
 #define TIDY_CHUNKS 16u
+/* Dead pages reclaimed then, if the workers sleep, and at once: workers may wait for a slice. */
+#define TIDY_SLICES 64u
+#define TIDY_SLICE  256u
 
 struct daemon {
     struct options options;
@@ -37,6 +41,7 @@ struct daemon {
     struct store *store;
     struct engine *engine;
     uint64_t damage_told; /* damaged pages that have been logged */
+    struct disks *disks;
     struct policy_book *policy;
     struct control *control;
     struct session_table *sessions;
@@ -77,6 +82,10 @@ static void on_tidy(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
+    /* removed disks leave pages when nobody sends a request */
+    for (unsigned n = 0;
+         n < TIDY_SLICES && engine_reclaim(d->engine, d->options.workers, TIDY_SLICE); n++)
+        continue;
     /* some slack stays, or memory would go back and forth */
     if (usage.frames_taken - usage.frames_used > usage.frames_used / 8 + STORE_CHUNK_PAGES)
         store_shrink(d->store, TIDY_CHUNKS);
@@ -130,9 +139,15 @@ static void raise_descriptor_limit(void)
     }
 }
 
+/* The workers, and the control thread. */
+static unsigned nr_engine_workers(const struct daemon *d)
+{
+    return d->options.workers + 1;
+}
+
 static bool build_engine(struct daemon *d)
 {
-    struct engine_config config = {.nr_workers = d->options.workers};
+    struct engine_config config = {.nr_workers = nr_engine_workers(d)};
 
     if (getrandom(&config.hash_seed, sizeof(config.hash_seed), 0) != sizeof(config.hash_seed))
         return fail(d, "engine", "no random numbers");
@@ -145,13 +160,32 @@ static bool build_engine(struct daemon *d)
     return true;
 }
 
+static bool build_disks(struct daemon *d)
+{
+    const struct disks_config config = {
+        .engine = d->engine, .store = d->store, .nr_workers = nr_engine_workers(d)};
+    struct disks_found found;
+    const char *why;
+
+    if (!disks_create(&config, &d->disks, &found, &why))
+        return fail(d, "disks", why);
+    if (found.disks + found.bases + found.undone + found.lost)
+        log_event(&d->log, found.lost ? LOG_LEVEL_ERROR : LOG_LEVEL_NOTICE, "disks",
+                  "disks=%u bases=%u undone=%u lost=%u", found.disks, found.bases, found.undone,
+                  found.lost);
+    return true;
+}
+
 static bool build_control(struct daemon *d)
 {
     struct control_config config;
 
     d->policy = policy_create(d->engine, &d->options.local);
-    config = (struct control_config){
-        .engine = d->engine, .store = d->store, .policy = d->policy, .log = &d->log};
+    config = (struct control_config){.engine = d->engine,
+                                     .store = d->store,
+                                     .policy = d->policy,
+                                     .disks = d->disks,
+                                     .log = &d->log};
     if (d->policy)
         d->control = control_create(&config);
     return d->control ? true : fail(d, "control", "out of memory");
@@ -235,8 +269,8 @@ static bool build(struct daemon *d)
     signal(SIGPIPE, SIG_IGN); /* peers close their ends at will */
     return segments_open(&d->log, &d->notify, d->options.memory_pages, d->options.fresh,
                          &d->store) &&
-           build_engine(d) && build_control(d) && build_sessions(d) && build_loop(d) &&
-           build_local(d) && build_xen(d);
+           build_engine(d) && build_disks(d) && build_control(d) && build_sessions(d) &&
+           build_loop(d) && build_local(d) && build_xen(d);
 }
 
 /* ---- taking down ---- */
@@ -263,6 +297,7 @@ static void take_down(struct daemon *d)
         control_destroy(d->control);
     if (d->policy)
         policy_destroy(d->policy);
+    disks_destroy(d->disks);
     if (d->engine)
         engine_destroy(d->engine);
     if (d->store)

@@ -91,6 +91,70 @@ static bool check_log(const union tmemctl_message *m)
            m->log.level <= TMEMCTL_LOG_DEBUG;
 }
 
+static bool is_alphanumeric(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+int tmemctl_name_is_valid(const char *name)
+{
+    size_t length = 0;
+
+    if (!is_alphanumeric(name[0]))
+        return false;
+    while (length < TMEMCTL_DISK_NAME_LEN &&
+           (is_alphanumeric(name[length]) || name[length] == '.' || name[length] == '_' ||
+            name[length] == '-'))
+        length++;
+    return length < TMEMCTL_DISK_NAME_LEN && is_zero(name + length, TMEMCTL_DISK_NAME_LEN - length);
+}
+
+static bool disk_ref_is_valid(const struct tmemctl_disk_ref *d)
+{
+    if (d->name[0])
+        return tmemctl_name_is_valid(d->name) && d->domid == 0 && d->vdev == 0;
+    return is_zero(d->name, sizeof(d->name));
+}
+
+static bool check_base(const union tmemctl_message *m)
+{
+    return tmemctl_name_is_valid(m->base.name);
+}
+
+static bool check_base_import(const union tmemctl_message *m)
+{
+    const struct tmemctl_base_import *i = &m->base_import;
+
+    return tmemctl_name_is_valid(i->name) && i->token && i->nr_pages && !i->reserved;
+}
+
+static bool check_base_pages(const union tmemctl_message *m)
+{
+    return m->base_pages.token && m->base_pages.count <= TMEMCTL_MAX_PAGES;
+}
+
+static bool check_base_end(const union tmemctl_message *m)
+{
+    return m->base_end.token != 0;
+}
+
+static bool check_disk_add(const union tmemctl_message *m)
+{
+    return tmemctl_name_is_valid(m->disk_add.name) && tmemctl_name_is_valid(m->disk_add.base);
+}
+
+static bool check_disk_freeze(const union tmemctl_message *m)
+{
+    const struct tmemctl_disk_freeze *f = &m->disk_freeze;
+
+    return disk_ref_is_valid(&f->disk) && tmemctl_name_is_valid(f->name) && f->token;
+}
+
+static bool check_disk(const union tmemctl_message *m)
+{
+    return disk_ref_is_valid(&m->disk.disk);
+}
+
 /* Everything that is checked before a handler runs, by command. */
 struct command_rule {
     const char *name;
@@ -100,12 +164,13 @@ struct command_rule {
     bool (*check)(const union tmemctl_message *);
 };
 
-#define RECORD_none    0u
-#define RECORD_guest   (uint32_t)sizeof(struct tmemctl_guest)
-#define RECORD_pool    (uint32_t)sizeof(struct tmemctl_pool)
-#define RECORD_member  (uint32_t)sizeof(struct tmemctl_member)
-#define RECORD_counter (uint32_t)sizeof(struct tmemctl_counter)
-#define RECORD_verdict (uint32_t)sizeof(struct tmemctl_verdict)
+#define RECORD_none      0u
+#define RECORD_guest     (uint32_t)sizeof(struct tmemctl_guest)
+#define RECORD_pool      (uint32_t)sizeof(struct tmemctl_pool)
+#define RECORD_member    (uint32_t)sizeof(struct tmemctl_member)
+#define RECORD_counter   (uint32_t)sizeof(struct tmemctl_counter)
+#define RECORD_verdict   (uint32_t)sizeof(struct tmemctl_verdict)
+#define RECORD_disk_info (uint32_t)sizeof(struct tmemctl_disk_info)
 
 static const struct command_rule rules[] = {
 #define X(value, command, message, nr_bytes, record, is_list, change)                              \
@@ -124,6 +189,12 @@ static const struct command_rule *rule_of(uint32_t command)
     return command < NR_RULES && rules[command].check ? &rules[command] : NULL;
 }
 
+/* Bytes behind the message proper. */
+static uint64_t tail_bytes(const union tmemctl_message *m)
+{
+    return m->head.command == TMEMCTL_BASE_PAGES ? (uint64_t)m->base_pages.count * 4096 : 0;
+}
+
 enum tmemif_status tmemctl_decode(const void *untrusted, uint32_t length,
                                   union tmemctl_message *message_out)
 {
@@ -137,9 +208,11 @@ enum tmemif_status tmemctl_decode(const void *untrusted, uint32_t length,
     rule = rule_of(m.head.command);
     if (!rule)
         return TMEMIF_BAD_OP;
-    if (length != rule->bytes || m.head.length != length)
+    if (length < rule->bytes || m.head.length != length)
         return TMEMIF_BAD_REQUEST;
-    memcpy(&m, untrusted, length);
+    memcpy(&m, untrusted, rule->bytes);
+    if (length != rule->bytes + tail_bytes(&m))
+        return TMEMIF_BAD_REQUEST;
     if ((m.head.cursor && !rule->list) || !rule->check(&m))
         return TMEMIF_BAD_REQUEST;
 

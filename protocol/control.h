@@ -6,7 +6,7 @@
  * CONTROL request (tmemif.h). The reply is a struct tmemctl_reply with @count
  * records behind it. The outcome is the status of the CONTROL response.
  *
- *   message  | head | body                              | 8-byte aligned
+ *   message  | head | body          | BASE_PAGES: pages | 8-byte aligned
  *   reply    | reply | record 0 | record 1 | ...        | 8-byte aligned
  *
  * Lists come in parts: a reply holds what fits, and its cursor, which is
@@ -22,7 +22,7 @@
 #include "tmemif.h"
 
 /* Bounds of one message and of one reply, in bytes. */
-#define TMEMCTL_MAX_MESSAGE 128u
+#define TMEMCTL_MAX_MESSAGE 65536u
 #define TMEMCTL_MAX_REPLY   65536u
 
 struct tmemctl_head {
@@ -129,6 +129,61 @@ struct tmemctl_log {
     uint32_t reserved;
 };
 
+/* A name of a base or a kept disk: a letter or digit, then letters, digits, '.', '_', '-'. */
+#define TMEMCTL_DISK_NAME_LEN 64u /* with the NUL; NULs to the end */
+
+/* A disk by its name, the rest zero; or with no name by the guest that has it. */
+struct tmemctl_disk_ref {
+    char name[TMEMCTL_DISK_NAME_LEN];
+    uint32_t domid;
+    uint32_t vdev; /* number of the guest's virtual device (xen/io/blkif.h) */
+};
+
+struct tmemctl_base {
+    struct tmemctl_head head;
+    char name[TMEMCTL_DISK_NAME_LEN];
+};
+
+struct tmemctl_base_import {
+    struct tmemctl_head head;
+    char name[TMEMCTL_DISK_NAME_LEN];
+    uint64_t token; /* chosen at random by the sender; not 0 */
+    uint32_t nr_pages;
+    uint32_t reserved;
+};
+
+/* Followed by @count pages of 4096 bytes, which head.length counts. */
+struct tmemctl_base_pages {
+    struct tmemctl_head head;
+    uint64_t token; /* of the import */
+    uint32_t first;
+    uint32_t count; /* 0..TMEMCTL_MAX_PAGES */
+};
+#define TMEMCTL_MAX_PAGES 15u
+
+struct tmemctl_base_end {
+    struct tmemctl_head head;
+    uint64_t token; /* of the import */
+};
+
+struct tmemctl_disk_add {
+    struct tmemctl_head head;
+    char name[TMEMCTL_DISK_NAME_LEN];
+    char base[TMEMCTL_DISK_NAME_LEN];
+};
+
+struct tmemctl_disk_freeze {
+    struct tmemctl_head head;
+    struct tmemctl_disk_ref disk;
+    char name[TMEMCTL_DISK_NAME_LEN]; /* of the base to be */
+    uint64_t token;                   /* chosen at random by the sender; not 0 */
+};
+
+struct tmemctl_disk {
+    struct tmemctl_head head;
+    struct tmemctl_disk_ref disk;
+};
+
 /* ---- records ---- */
 
 struct tmemctl_guest {
@@ -156,6 +211,29 @@ struct tmemctl_member {
     struct tmemctl_who guest;
     uint32_t right;  /* enum tmemctl_right */
     uint32_t joined; /* 1: has the pool open */
+};
+
+enum tmemctl_disk_kind {
+    TMEMCTL_DISK_SWAP = 1,
+    TMEMCTL_DISK_CLONE = 2,
+    TMEMCTL_DISK_BASE = 3,
+};
+
+#define TMEMCTL_DISK_OPEN      0x1u /* a guest has it */
+#define TMEMCTL_DISK_IMPORTING 0x2u /* a base to be */
+#define TMEMCTL_DISK_SUSPECT   0x4u /* pages were lost: absent ones cannot be read */
+#define TMEMCTL_DISK_LOST      0x8u /* it cannot be opened */
+
+struct tmemctl_disk_info {
+    char name[TMEMCTL_DISK_NAME_LEN]; /* empty: it ends with its guest */
+    char base[TMEMCTL_DISK_NAME_LEN]; /* that it lies on, or empty */
+    uint32_t kind;                    /* enum tmemctl_disk_kind */
+    uint32_t flags;                   /* TMEMCTL_DISK_OPEN... */
+    uint32_t domid, vdev;             /* of a disk that is open or has no name */
+    uint64_t nr_pages;                /* its size */
+    uint64_t own_pages;               /* that it holds itself */
+    uint32_t nr_above;                /* of a base: disks and bases on it */
+    uint32_t reserved;
 };
 
 #define TMEMCTL_NAME_LEN 32u
@@ -188,6 +266,7 @@ struct tmemctl_verdict {
     X(3,  LIST_MEMBERS, shared,     32, member,  1, 0)/* 1: who may join a shared pool        */ \
     X(4,  STATS,        plain,      16, counter, 1, 0)/* 1: counters of the whole manager     */ \
     X(5,  CHECK,        plain,      16, verdict, 0, 0)/* 1: compare counters with a full scan */ \
+    X(6,  LIST_DISKS,   plain,      16, disk_info, 1, 0)/* 1: disks and bases                 */ \
     X(16, SET_GUEST,    set_guest,  80, none,    0, 1)/* 1: policy of a guest                 */ \
     X(17, SET_SHARED,   set_shared, 64, none,    0, 1)/* 1: policy of a shared pool           */ \
     X(18, ALLOW,        allow,      72, none,    0, 1)/* 1: let a guest join a shared pool    */ \
@@ -195,7 +274,15 @@ struct tmemctl_verdict {
     X(20, FREEZE,       target,     64, none,    0, 1)/* 1: refuse puts (rule C17)            */ \
     X(21, THAW,         target,     64, none,    0, 1)/* 1: end of FREEZE                     */ \
     X(22, REMOVE,       shared,     32, none,    0, 1)/* 1: destroy a shared pool             */ \
-    X(23, LOG,          log,        24, none,    0, 1)/* 1: level of the manager's log        */
+    X(23, LOG,          log,        24, none,    0, 1)/* 1: level of the manager's log        */ \
+    X(24, BASE_IMPORT,  base_import, 96, none,   0, 1)/* 1: begin a base                      */ \
+    X(25, BASE_PAGES,   base_pages, 32, none,    0, 0)/* 1: pages of it, behind the message   */ \
+    X(26, BASE_END,     base_end,   24, none,    0, 1)/* 1: it is whole                       */ \
+    X(27, BASE_REMOVE,  base,       80, none,    0, 1)/* 1: destroy a base                    */ \
+    X(28, DISK_ADD,     disk_add,  144, none,    0, 1)/* 1: a kept clone of a base            */ \
+    X(29, DISK_FREEZE,  disk_freeze, 160, none,  0, 1)/* 1: a base of what a disk is now      */ \
+    X(30, DISK_ROLLBACK, disk,      88, none,    0, 1)/* 1: a disk to what lies below it      */ \
+    X(31, DISK_REMOVE,  disk,       88, none,    0, 1)/* 1: destroy a disk                    */
 /* clang-format on */
 
 enum tmemctl_command {
@@ -214,12 +301,20 @@ union tmemctl_message {
     struct tmemctl_allow allow;
     struct tmemctl_target target;
     struct tmemctl_log log;
+    struct tmemctl_base base;
+    struct tmemctl_base_import base_import;
+    struct tmemctl_base_pages base_pages;
+    struct tmemctl_base_end base_end;
+    struct tmemctl_disk_add disk_add;
+    struct tmemctl_disk_freeze disk_freeze;
+    struct tmemctl_disk disk;
 };
 
 /*
  * Check a private copy of a message of @length bytes, whole. OK: *message_out
- * is it, and every field lies in its documented range. Otherwise *message_out
- * is unchanged:
+ * is it, without the pages that BASE_PAGES has behind sizeof(struct
+ * tmemctl_base_pages), and every field lies in its documented range. Otherwise
+ * *message_out is unchanged:
  *   BAD_OP       the command is unknown
  *   BAD_REQUEST  any other violation of CONTROL.md
  * Pure, no alignment needed.
@@ -232,6 +327,9 @@ enum tmemif_status tmemctl_decode(const void *untrusted, uint32_t length,
  * other end's check: records may then be read from (reply + 1).
  */
 enum tmemif_status tmemctl_reply_check(const void *reply, uint32_t length, uint32_t command);
+
+/* Is @name, TMEMCTL_DISK_NAME_LEN bytes, such a name with NULs to the end? */
+int tmemctl_name_is_valid(const char *name);
 
 /* "SET_GUEST" for 16; "unknown" for what is no command. Never NULL. */
 const char *tmemctl_command_name(uint32_t command);
@@ -254,6 +352,8 @@ TMEMIF_ASSERT(sizeof(struct tmemctl_pool) == 208);
 TMEMIF_ASSERT(sizeof(struct tmemctl_member) == 40);
 TMEMIF_ASSERT(sizeof(struct tmemctl_counter) == 112);
 TMEMIF_ASSERT(sizeof(struct tmemctl_verdict) == 128);
+TMEMIF_ASSERT(sizeof(struct tmemctl_disk_info) == 168);
+TMEMIF_ASSERT(sizeof(struct tmemctl_base_pages) + TMEMCTL_MAX_PAGES * 4096 <= TMEMCTL_MAX_MESSAGE);
 #endif
 
 #endif /* TMEMCTL_H */

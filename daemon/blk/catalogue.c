@@ -43,14 +43,20 @@ static bool find_layer(struct engine *e, account_nr *layer_out)
     return false;
 }
 
-enum tmemif_status catalogue_open(struct catalogue *c, struct engine *e, unsigned worker,
-                                  bool *found_out)
+void catalogue_open(struct catalogue *c, struct engine *e, unsigned worker)
 {
     *c = (struct catalogue){.engine = e, .worker = worker};
-    *found_out = find_layer(e, &c->layer);
-    if (!*found_out)
-        return layer_make(e, CATALOGUE_LAYER, &c->layer);
-    return layer_adopt(e, c->layer) ? TMEMIF_OK : TMEMIF_BAD_KIND;
+    if (find_layer(e, &c->layer)) {
+        if (layer_adopt(e, c->layer))
+            return;
+        layer_end(e, c->layer);
+    }
+    c->layer = LAYOUT_NONE;
+}
+
+enum tmemif_status catalogue_make(struct catalogue *c)
+{
+    return c->layer != LAYOUT_NONE ? TMEMIF_OK : layer_make(c->engine, CATALOGUE_LAYER, &c->layer);
 }
 
 void entry_set_name(struct entry *entry, const char *name)
@@ -73,8 +79,10 @@ static bool is_sound(const struct entry_page *p, uint32_t number)
 enum tmemif_status catalogue_read(struct catalogue *c, uint32_t number, struct entry *entry_out)
 {
     struct entry_page page;
-    enum tmemif_status rc = layer_read(c->engine, c->worker, c->layer, number, &page);
+    enum tmemif_status rc = TMEMIF_MISS;
 
+    if (c->layer != LAYOUT_NONE)
+        rc = layer_read(c->engine, c->worker, c->layer, number, &page);
     if (rc == TMEMIF_MISS)
         return TMEMIF_NOT_FOUND;
     if (rc != TMEMIF_OK)

@@ -45,16 +45,18 @@ void entry_set_name(struct entry *entry, const char *name);
 
 struct catalogue {
     struct engine *engine;
-    unsigned worker; /* the control thread's number */
-    account_nr layer;
+    unsigned worker;  /* the control thread's number */
+    account_nr layer; /* LAYOUT_NONE until catalogue_make() */
 };
 
+/* The catalogue that the store holds. If there is none, or it was lost, there are no entries. */
+void catalogue_open(struct catalogue *c, struct engine *e, unsigned worker);
+
 /*
- * The catalogue that the store holds, or a new one. *@found_out: it was there.
- * TOO_MANY, NO_MEMORY; BAD_KIND: its pool was lost.
+ * To be called before any other layer is made, and not before it is needed: while there
+ * is a layer new persistent pages leave frames to spare. TOO_MANY, NO_MEMORY.
  */
-enum tmemif_status catalogue_open(struct catalogue *c, struct engine *e, unsigned worker,
-                                  bool *found_out);
+enum tmemif_status catalogue_make(struct catalogue *c);
 
 /* NOT_FOUND: there is none. BAD_DATA: it is damaged, or of a newer kind. */
 enum tmemif_status catalogue_read(struct catalogue *c, uint32_t number, struct entry *entry_out);

@@ -14,7 +14,7 @@ static const char *why_not(enum tmemif_status rc)
     case TMEMIF_NO_MEMORY:
         return "the manager has no memory left";
     default:
-        return "the catalogue of disks is damaged";
+        return "the manager cannot make a disk";
     }
 }
 
@@ -22,8 +22,6 @@ bool disks_create(const struct disks_config *config, struct disks **disks_out,
                   struct disks_found *found_out, const char **why_out)
 {
     struct disks *t = calloc(1, sizeof(*t));
-    enum tmemif_status rc;
-    bool found;
 
     if (!t || !gate_init(&t->gate, config->nr_workers)) {
         free(t);
@@ -33,12 +31,8 @@ bool disks_create(const struct disks_config *config, struct disks **disks_out,
     t->engine = config->engine;
     t->worker = config->nr_workers - 1;
     t->next_layer = 1;
-    rc = catalogue_open(&t->catalogue, t->engine, t->worker, &found);
-    if (rc != TMEMIF_OK) {
-        disks_destroy(t);
-        *why_out = why_not(rc);
-        return false;
-    }
+    *found_out = (struct disks_found){0};
+    catalogue_open(&t->catalogue, t->engine, t->worker);
     items_recover(t, config->store, found_out);
     *disks_out = t;
     return true;

@@ -101,8 +101,10 @@ enum tmemif_status item_change(struct disks *t, struct item *item, const struct 
 
 enum tmemif_status item_new_layer(struct disks *t, uint32_t *number_out, account_nr *layer_out)
 {
-    enum tmemif_status rc = layer_make(t->engine, t->next_layer, layer_out);
+    enum tmemif_status rc = catalogue_make(&t->catalogue);
 
+    if (rc == TMEMIF_OK)
+        rc = layer_make(t->engine, t->next_layer, layer_out);
     if (rc == TMEMIF_OK)
         *number_out = t->next_layer++;
     return rc;

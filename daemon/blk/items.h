@@ -62,7 +62,7 @@ enum tmemif_status item_new_layer(struct disks *t, uint32_t *number_out, account
 /* A place for one more item, or NULL. */
 struct item *item_find_free(struct disks *t);
 
-/* Read the catalogue and settle what was left half done. */
+/* Read the catalogue, settle what was left half done, and add to what was found. */
 void items_recover(struct disks *t, struct store *store, struct disks_found *found_out);
 
 #endif /* XTM_BLK_ITEMS_H */

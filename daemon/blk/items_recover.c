@@ -82,7 +82,11 @@ static void find_layers(struct disks *t, struct disks_found *found)
             item->layer = layer;
         } else {
             layer_end(t->engine, layer);
-            found->undone++;
+            /* the catalogue is made first: it was there */
+            if (t->catalogue.layer == LAYOUT_NONE)
+                found->lost++;
+            else
+                found->undone++;
         }
     }
 }
@@ -116,7 +120,6 @@ static void count(struct disks *t, struct disks_found *found)
 
 void items_recover(struct disks *t, struct store *store, struct disks_found *found_out)
 {
-    *found_out = (struct disks_found){0};
     read_entries(t, found_out);
     undo_halves(t, found_out);
     find_layers(t, found_out);

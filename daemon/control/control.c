@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/blk/base.h"
 #include "daemon/control/counters.h"
+#include "daemon/control/disk_commands.h"
 #include "daemon/control/reply.h"
 #include "daemon/util/bug.h"
 #include "protocol/codec.h"
@@ -328,7 +330,19 @@ static void log_change(struct control *c, const struct account_key *caller, uint
               caller->kind == ACCOUNT_XEN ? "dom" : "uid", caller->id, tmem_status_name(rc));
 }
 
-enum tmemif_status control_handle(struct control *c, const struct account_key *caller,
+static enum tmemif_status run(struct control *c, const struct control_caller *caller,
+                              const union tmemctl_message *m, const void *message, struct reply *r)
+{
+    const void *pages = (const uint8_t *)message + sizeof(m->base_pages);
+
+    if (!disk_command_is(m->head.command))
+        return handlers[m->head.command].run(c, m, r);
+    if (!c->daemon.disks)
+        return TMEMIF_NOT_SUPPORTED;
+    return disk_command_run(c->daemon.disks, m, pages, caller->session, r);
+}
+
+enum tmemif_status control_handle(struct control *c, const struct control_caller *caller,
                                   const void *message, uint32_t length, void *reply,
                                   uint32_t reply_cap, uint32_t *length_out)
 {
@@ -343,9 +357,9 @@ enum tmemif_status control_handle(struct control *c, const struct account_key *c
     if (!reply_init(&r, reply, reply_cap, m.head.command))
         return TMEMIF_BAD_DATA;
 
-    rc = handlers[m.head.command].run(c, &m, &r);
+    rc = run(c, caller, &m, message, &r);
     if (is_change(m.head.command))
-        log_change(c, caller, m.head.command, rc);
+        log_change(c, caller->key, m.head.command, rc);
     if (rc == TMEMIF_OK)
         *length_out = r.head->length;
     return rc;
@@ -372,9 +386,9 @@ void control_bind(struct control *c, const struct control_sessions *sessions)
     c->sessions = *sessions;
 }
 
-static enum tmemif_status handle(void *arg, const struct account_key *caller, const void *message,
-                                 uint32_t length, void *reply, uint32_t reply_cap,
-                                 uint32_t *length_out)
+static enum tmemif_status handle(void *arg, const struct control_caller *caller,
+                                 const void *message, uint32_t length, void *reply,
+                                 uint32_t reply_cap, uint32_t *length_out)
 {
     return control_handle(arg, caller, message, length, reply, reply_cap, length_out);
 }
@@ -386,7 +400,16 @@ static void account_opened(void *arg, account_nr account, const struct account_k
     policy_account_opened(c->daemon.policy, account, key);
 }
 
+static void session_ended(void *arg, const void *session)
+{
+    struct control *c = arg;
+
+    if (c->daemon.disks)
+        base_import_drop(c->daemon.disks, session);
+}
+
 const struct control_ops control_functions = {
     .handle = handle,
     .account_opened = account_opened,
+    .session_ended = session_ended,
 };

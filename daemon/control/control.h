@@ -11,6 +11,7 @@
 #ifndef XTM_CONTROL_CONTROL_H
 #define XTM_CONTROL_CONTROL_H
 
+#include "daemon/blk/disks.h"
 #include "daemon/control/policy.h"
 #include "daemon/engine/engine.h"
 #include "daemon/session/control_ops.h"
@@ -23,6 +24,7 @@ struct control_config {
     struct engine *engine;
     struct store *store;
     struct policy_book *policy;
+    struct disks *disks; /* NULL: there are none, and no message about them is supported */
     struct log *log;
 };
 
@@ -49,7 +51,7 @@ void control_bind(struct control *c, const struct control_sessions *sessions);
  * privileged. OK: *length_out bytes at @reply are the reply. Otherwise
  * *length_out is 0, and nothing has changed. Both buffers are aligned to 8 bytes.
  */
-enum tmemif_status control_handle(struct control *c, const struct account_key *caller,
+enum tmemif_status control_handle(struct control *c, const struct control_caller *caller,
                                   const void *message, uint32_t length, void *reply,
                                   uint32_t reply_cap, uint32_t *length_out);
 

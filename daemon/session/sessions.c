@@ -211,6 +211,7 @@ static void end_session(struct session_table *t, struct session *s, enum session
     stop_rings(s);
     if (end == SESSION_LOST)
         fence(t, s, why);
+    t->config.control->session_ended(t->config.control_arg, s);
     /* nothing is under way any more: whoever attaches next begins anew */
     for (unsigned i = 0; end != SESSION_KEPT && i < s->nr_rings; i++)
         record_close(s->rings[i].record);
@@ -332,13 +333,14 @@ int sessions_wait_fd(const struct session_table *t)
 
 static void answer_call(struct session_table *t, struct session *s, struct session_ring *r)
 {
+    const struct control_caller caller = {.key = &s->link->peer, .session = s};
     struct control_call *call = r->call;
 
     if (!call || atomic_load_explicit(&call->state, memory_order_acquire) != CALL_ASKED)
         return;
-    call->status = t->config.control->handle(t->config.control_arg, &s->link->peer, call->message,
-                                             call->message_len, call->reply, call->reply_cap,
-                                             &call->reply_len);
+    call->status =
+        t->config.control->handle(t->config.control_arg, &caller, call->message, call->message_len,
+                                  call->reply, call->reply_cap, &call->reply_len);
     BUG_UNLESS(call->reply_len <= call->reply_cap);
     /* the worker sees the reply /before/ it sees that it is there */
     atomic_store_explicit(&call->state, CALL_ANSWERED, memory_order_release);

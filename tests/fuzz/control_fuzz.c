@@ -37,6 +37,24 @@ static void policy_is_in_range(const struct tmemctl_policy *p)
     require((p->fields & TMEMCTL_SET_QUOTA) || !p->quota_pages);
 }
 
+static void name_is_in_range(const char *name)
+{
+    size_t length = strnlen(name, TMEMCTL_DISK_NAME_LEN);
+
+    require(length > 0 && length < TMEMCTL_DISK_NAME_LEN);
+    require(name[0] != '.' && !memchr(name, '/', length) && !memchr(name, ':', length));
+    for (size_t i = length; i < TMEMCTL_DISK_NAME_LEN; i++)
+        require(name[i] == 0);
+}
+
+static void disk_is_in_range(const struct tmemctl_disk_ref *disk)
+{
+    if (!disk->name[0])
+        return;
+    name_is_in_range(disk->name);
+    require(disk->domid == 0 && disk->vdev == 0);
+}
+
 static void message_is_in_range(const union tmemctl_message *m, size_t size)
 {
     require(m->head.length == size && size <= TMEMCTL_MAX_MESSAGE);
@@ -45,6 +63,7 @@ static void message_is_in_range(const union tmemctl_message *m, size_t size)
     case TMEMCTL_LIST_GUESTS:
     case TMEMCTL_LIST_POOLS:
     case TMEMCTL_STATS:
+    case TMEMCTL_LIST_DISKS:
         return; /* any cursor */
     case TMEMCTL_LIST_MEMBERS:
         require(!uuid_is_zero(m->shared.uuid));
@@ -78,6 +97,28 @@ static void message_is_in_range(const union tmemctl_message *m, size_t size)
     case TMEMCTL_LOG:
         require(m->log.level >= 3 && m->log.level <= 7);
         break;
+    case TMEMCTL_BASE_IMPORT:
+        name_is_in_range(m->base_import.name);
+        require(m->base_import.token && m->base_import.nr_pages);
+        break;
+    case TMEMCTL_BASE_PAGES:
+        require(size == sizeof(m->base_pages) + (size_t)m->base_pages.count * TMEMIF_PAGE_SIZE);
+        break;
+    case TMEMCTL_BASE_REMOVE:
+        name_is_in_range(m->base.name);
+        break;
+    case TMEMCTL_DISK_ADD:
+        name_is_in_range(m->disk_add.name);
+        name_is_in_range(m->disk_add.base);
+        break;
+    case TMEMCTL_DISK_FREEZE:
+        disk_is_in_range(&m->disk_freeze.disk);
+        name_is_in_range(m->disk_freeze.name);
+        break;
+    case TMEMCTL_DISK_ROLLBACK:
+    case TMEMCTL_DISK_REMOVE:
+        disk_is_in_range(&m->disk.disk);
+        break;
     }
 }
 
@@ -91,7 +132,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (tmemctl_decode(data, (uint32_t)size, &m) == TMEMIF_OK)
         message_is_in_range(&m, size);
 
-    for (uint32_t command = 0; command <= TMEMCTL_LOG + 1; command++) {
+    for (uint32_t command = 0; command <= TMEMCTL_DISK_REMOVE + 1; command++) {
         if (tmemctl_reply_check(data, (uint32_t)size, command) != TMEMIF_OK)
             continue;
         memcpy(&r, data, sizeof(r));

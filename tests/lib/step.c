@@ -87,3 +87,28 @@ struct store *step_copy_store(const struct store *s)
         fds[i] = copy_fd(store_fd(s, (enum store_segment)i));
     return store_open(fds, &copy, &damage, &why) ? copy : NULL;
 }
+
+#define NR_FIRST 8u
+
+uint64_t step_fingerprint(struct store *s)
+{
+    const struct layout_super *super = store_super(s);
+    uint64_t x = 0;
+
+#define ADD(value) (x = x * 0x9e3779b97f4a7c15ull + (uint64_t)(value))
+    for (page_nr i = 0; i < super->nr_descs; i++)
+        ADD(store_desc(s, i)->live);
+    for (unsigned i = 0; i < NR_FIRST; i++) {
+        ADD(store_pools(s)[i].live);
+        ADD(store_pools(s)[i].floor);
+        ADD(store_pools(s)[i].epoch);
+        ADD(store_tombstones(s)[i].live);
+    }
+    for (unsigned i = 0; i < NR_FIRST; i++) {
+        ADD(store_accounts(s)[i].live);
+        for (unsigned id = 0; id < 4; id++)
+            ADD(store_accounts(s)[i].pools[id]);
+    }
+#undef ADD
+    return x;
+}

@@ -35,4 +35,10 @@ bool step_through(void (*act)(void *arg), bool (*look)(void *arg), void *arg);
 /* A store over copies of the segments, taken up as a next daemon does; NULL: it was refused. */
 struct store *step_copy_store(const struct store *s);
 
+/*
+ * Changes with everything that a kill leaves and that a next daemon looks at, of the first few
+ * accounts, pools and tombstones.
+ */
+uint64_t step_fingerprint(struct store *s);
+
 #endif /* TESTS_STEP_H */

@@ -10,7 +10,8 @@
 #include "tests/lib/runner.h"
 #include "tests/unit/engine_world.h"
 
-static const struct account_key caller = {.kind = ACCOUNT_XEN, .id = 0};
+static const struct account_key dom0 = {.kind = ACCOUNT_XEN, .id = 0};
+static const struct control_caller caller = {.key = &dom0};
 static const uint8_t uuid[TMEMIF_UUID_LEN] = {0xaa, 1};
 
 static struct world w;

@@ -49,6 +49,41 @@ static union tmemctl_message sample(uint32_t command)
         m.log.level = TMEMCTL_LOG_INFO;
         m.head.length = sizeof(m.log);
         break;
+    case TMEMCTL_BASE_IMPORT:
+        strcpy(m.base_import.name, "root-1.2_x");
+        m.base_import.token = 1ull << 63;
+        m.base_import.nr_pages = UINT32_MAX;
+        m.head.length = sizeof(m.base_import);
+        break;
+    case TMEMCTL_BASE_PAGES:
+        m.base_pages.token = 1;
+        m.head.length = sizeof(m.base_pages);
+        break;
+    case TMEMCTL_BASE_END:
+        m.base_end.token = 1;
+        m.head.length = sizeof(m.base_end);
+        break;
+    case TMEMCTL_BASE_REMOVE:
+        strcpy(m.base.name, "0");
+        m.head.length = sizeof(m.base);
+        break;
+    case TMEMCTL_DISK_ADD:
+        strcpy(m.disk_add.name, "home");
+        strcpy(m.disk_add.base, "root");
+        m.head.length = sizeof(m.disk_add);
+        break;
+    case TMEMCTL_DISK_FREEZE:
+        m.disk_freeze.disk.domid = 7;
+        m.disk_freeze.disk.vdev = 51712;
+        strcpy(m.disk_freeze.name, "then");
+        m.disk_freeze.token = 1;
+        m.head.length = sizeof(m.disk_freeze);
+        break;
+    case TMEMCTL_DISK_ROLLBACK:
+    case TMEMCTL_DISK_REMOVE:
+        strcpy(m.disk.disk.name, "home");
+        m.head.length = sizeof(m.disk);
+        break;
     default:
         m.head.length = sizeof(m.plain);
     }
@@ -148,7 +183,7 @@ static void a_length_that_the_head_does_not_repeat_is_refused(void)
 
 static void an_unknown_command_is_refused(void)
 {
-    static const uint32_t unknown[] = {0, 6, 15, 24, 255, UINT32_MAX};
+    static const uint32_t unknown[] = {0, 7, 15, 32, 255, UINT32_MAX};
 
     for (unsigned i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
         union tmemctl_message m = sample(unknown[i]);
@@ -217,6 +252,58 @@ static void every_field_out_of_range_is_refused(void)
     REFUSED(TMEMCTL_LOG, m.log.reserved = 1);
 }
 
+static void every_field_of_disks_out_of_range_is_refused(void)
+{
+    REFUSED(TMEMCTL_BASE_IMPORT, m.base_import.token = 0);
+    REFUSED(TMEMCTL_BASE_IMPORT, m.base_import.nr_pages = 0);
+    REFUSED(TMEMCTL_BASE_IMPORT, m.base_import.reserved = 1);
+    REFUSED(TMEMCTL_BASE_PAGES, m.base_pages.token = 0);
+    REFUSED(TMEMCTL_BASE_PAGES, m.base_pages.count = 1); /* and none is there */
+    REFUSED(TMEMCTL_BASE_END, m.base_end.token = 0);
+    REFUSED(TMEMCTL_DISK_ADD, m.disk_add.base[0] = 0);
+    REFUSED(TMEMCTL_DISK_FREEZE, m.disk_freeze.token = 0);
+    REFUSED(TMEMCTL_DISK_FREEZE, m.disk_freeze.name[0] = 0);
+    REFUSED(TMEMCTL_DISK_FREEZE, m.disk_freeze.disk.name[1] = 'a'); /* behind the end */
+    REFUSED(TMEMCTL_DISK_ROLLBACK, m.disk.disk.domid = 1);          /* by name and by guest */
+    REFUSED(TMEMCTL_DISK_ROLLBACK, m.disk.disk.vdev = 1);
+
+    REFUSED(TMEMCTL_BASE_REMOVE, m.base.name[0] = 0);
+    REFUSED(TMEMCTL_BASE_REMOVE, m.base.name[0] = '.');
+    REFUSED(TMEMCTL_BASE_REMOVE, m.base.name[0] = '-');
+    REFUSED(TMEMCTL_BASE_REMOVE, m.base.name[1] = '/');
+    REFUSED(TMEMCTL_BASE_REMOVE, m.base.name[1] = ':');
+    REFUSED(TMEMCTL_BASE_REMOVE, m.base.name[1] = ' ');
+    REFUSED(TMEMCTL_BASE_REMOVE, m.base.name[1] = (char)0xe9);
+    REFUSED(TMEMCTL_BASE_REMOVE, m.base.name[63] = 'a'); /* behind the end */
+    REFUSED(TMEMCTL_BASE_REMOVE, memset(m.base.name, 'a', 64));
+}
+
+static void pages_lie_behind_the_message_that_counts_them(void)
+{
+    struct {
+        struct tmemctl_base_pages head;
+        uint8_t pages[TMEMCTL_MAX_PAGES + 1][TMEMIF_PAGE_SIZE];
+    } *m = calloc(1, sizeof(*m));
+    union tmemctl_message out;
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(m);
+    for (uint32_t count = 0; count <= TMEMCTL_MAX_PAGES + 1; count++) {
+        uint32_t length = (uint32_t)sizeof(m->head) + count * TMEMIF_PAGE_SIZE;
+
+        m->head = sample(TMEMCTL_BASE_PAGES).base_pages;
+        m->head.count = count;
+        m->head.head.length = length;
+        CU_ASSERT_EQUAL(tmemctl_decode(m, length, &out),
+                        count <= TMEMCTL_MAX_PAGES ? TMEMIF_OK : TMEMIF_BAD_REQUEST);
+        CU_ASSERT_EQUAL(tmemctl_decode(m, length - 1, &out), TMEMIF_BAD_REQUEST);
+        m->head.count = count + 1;
+        CU_ASSERT_EQUAL(tmemctl_decode(m, length, &out), TMEMIF_BAD_REQUEST);
+        m->head.count = count + (1u << 20); /* the same number of bytes in 32 bits */
+        CU_ASSERT_EQUAL(tmemctl_decode(m, length, &out), TMEMIF_BAD_REQUEST);
+    }
+    free(m);
+}
+
 static void a_refused_message_changes_nothing(void)
 {
     union tmemctl_message m = sample(TMEMCTL_LOG), out, before;
@@ -280,6 +367,8 @@ static void a_reply_must_have_room_for_what_it_counts(void)
     T(an_unknown_command_is_refused)                                                               \
     T(only_a_list_carries_a_cursor)                                                                \
     T(every_field_out_of_range_is_refused)                                                         \
+    T(every_field_of_disks_out_of_range_is_refused)                                                \
+    T(pages_lie_behind_the_message_that_counts_them)                                               \
     T(a_refused_message_changes_nothing)                                                           \
     T(freeze_names_a_guest_or_a_pool)                                                              \
     T(a_reply_must_have_room_for_what_it_counts)

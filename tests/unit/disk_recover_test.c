@@ -164,6 +164,15 @@ static void page_lost_with_its_descriptor_does_not_show_what_lies_below(void)
     disk_world_end(&dw);
 }
 
+static void damage_layer(struct disk_world *dw, uint32_t number)
+{
+    struct account_rec *r = store_accounts(dw->w.store);
+
+    while (r->live == LIVE_DEAD || r->kind != ACCOUNT_DISK || r->id != number)
+        r++;
+    r->device ^= 1;
+}
+
 static void disk_whose_layer_is_lost_is_not_opened_nor_taken_for_another(void)
 {
     struct disk_world dw = disk_world_make(4096, 64);
@@ -175,9 +184,8 @@ static void disk_whose_layer_is_lost_is_not_opened_nor_taken_for_another(void)
     CU_ASSERT_EQUAL(write_tag(a, 4, 4), DISK_OK);
     a = open_disk(&dw, swap_of(20), 8);
     CU_ASSERT_EQUAL(write_tag(a, 4, 4), DISK_OK);
-    /* accounts: the catalogue, root, home, the swap disk */
-    store_accounts(dw.w.store)[1].device ^= 1;
-    store_accounts(dw.w.store)[3].device ^= 1;
+    damage_layer(&dw, 1); /* of root */
+    damage_layer(&dw, 3); /* of the swap disk */
     for (unsigned n = 0; n < 2; n++) {
         disk_world_restart(&dw);
         CU_ASSERT_EQUAL(dw.found.lost, 3);
@@ -195,11 +203,50 @@ static void disk_whose_layer_is_lost_is_not_opened_nor_taken_for_another(void)
     disk_world_end(&dw);
 }
 
+static void lost_catalogue_is_begun_anew_and_the_memory_comes_back(void)
+{
+    struct disk_world dw = disk_world_make(4096, 64);
+    struct disk *d;
+
+    make_base(&dw, "root", 20, 1000);
+    damage_layer(&dw, 0);
+    disk_world_restart(&dw);
+    CU_ASSERT_EQUAL(dw.found.lost, 1);
+    CU_ASSERT_EQUAL(nr_listed(&dw), 0);
+    reclaim_all(&dw.w);
+    CU_ASSERT_EQUAL(frames_used(&dw.w), 0);
+    d = open_disk(&dw, swap_of(20), 7);
+    WORLD_MUST(d != NULL);
+    CU_ASSERT_EQUAL(write_tag(d, 1, 1), DISK_OK);
+    CU_ASSERT(has_word(d, 0, 0));
+    disk_world_end(&dw);
+}
+
+static void without_disks_nothing_is_kept_from_anybody(void)
+{
+    struct disk_world dw = disk_world_make(64, 0);
+    account_nr a = guest(&dw.w, 1, 1000, 0), found;
+    uint32_t p = pool(&dw.w, a, TMEMIF_POOL_PERSISTENT), cursor = 0;
+    struct account_key key;
+
+    for (uint32_t n = 0; n < 64; n++)
+        CU_ASSERT_EQUAL(put(&dw.w, a, p, n, 0, n), TMEMIF_OK);
+    CU_ASSERT(engine_account_next(dw.w.e, &cursor, &found, &key));
+    CU_ASSERT(!engine_account_next(dw.w.e, &cursor, &found, &key));
+    CU_ASSERT_PTR_NULL(open_disk(&dw, swap_of(20), 7)); /* no page for its entry */
+    CU_ASSERT_EQUAL(nr_listed(&dw), 0);
+    disk_world_restart(&dw);
+    CU_ASSERT_EQUAL(dw.found.disks + dw.found.lost, 0);
+    disk_world_end(&dw);
+}
+
 #define TESTS(T)                                                                                   \
     T(swap_disk_is_found_again_with_what_it_held)                                                  \
     T(bases_clones_and_what_lies_on_what_are_found_again)                                          \
     T(import_that_a_restart_cut_off_leaves_nothing)                                                \
     T(damaged_page_is_an_error_until_it_is_written_anew)                                           \
     T(page_lost_with_its_descriptor_does_not_show_what_lies_below)                                 \
-    T(disk_whose_layer_is_lost_is_not_opened_nor_taken_for_another)
+    T(disk_whose_layer_is_lost_is_not_opened_nor_taken_for_another)                                \
+    T(lost_catalogue_is_begun_anew_and_the_memory_comes_back)                                      \
+    T(without_disks_nothing_is_kept_from_anybody)
 RUN_TESTS(TESTS)

@@ -85,34 +85,10 @@ static const char *look_at_copy(struct trial *t)
     return wrong;
 }
 
-/* Changes with everything that a kill leaves and that matters here. */
-static uint64_t fingerprint(struct store *s)
-{
-    const struct layout_super *super = store_super(s);
-    uint64_t x = 0;
-
-#define ADD(value) (x = x * 0x9e3779b97f4a7c15ull + (uint64_t)(value))
-    for (page_nr i = 0; i < super->nr_descs; i++)
-        ADD(store_desc(s, i)->live);
-    for (unsigned i = 0; i < 8; i++) {
-        ADD(store_pools(s)[i].live);
-        ADD(store_pools(s)[i].floor);
-        ADD(store_pools(s)[i].epoch);
-        ADD(store_tombstones(s)[i].live);
-    }
-    for (unsigned i = 0; i < 4; i++) {
-        ADD(store_accounts(s)[i].live);
-        for (unsigned id = 0; id < 4; id++)
-            ADD(store_accounts(s)[i].pools[id]);
-    }
-#undef ADD
-    return x;
-}
-
 static bool look(void *arg)
 {
     struct trial *t = arg;
-    uint64_t now = fingerprint(t->w.store);
+    uint64_t now = step_fingerprint(t->w.store);
     const char *wrong;
 
     if (now == t->last)

@@ -146,7 +146,7 @@ static void ignore_close(struct link *link)
 static const struct link_ops link_ops = {
     .notify = ignore_ring, .consume = ignore_ring, .fail = ignore_fail, .close = ignore_close};
 
-static enum tmemif_status refuse_message(void *arg, const struct account_key *caller,
+static enum tmemif_status refuse_message(void *arg, const struct control_caller *caller,
                                          const void *message, uint32_t length, void *reply,
                                          uint32_t reply_cap, uint32_t *length_out)
 {
@@ -163,7 +163,13 @@ static void grant_quota(void *arg, account_nr account, const struct account_key 
     engine_account_set_policy(arg, account, &policy);
 }
 
-static const struct control_ops control = {.handle = refuse_message, .account_opened = grant_quota};
+static void ignore_session(void *arg, const void *session)
+{
+    (void)arg, (void)session;
+}
+
+static const struct control_ops control = {
+    .handle = refuse_message, .account_opened = grant_quota, .session_ended = ignore_session};
 
 struct world {
     struct store *store;
