@@ -107,7 +107,7 @@ UNIT_TESTS += disk_test disk_recover_test disk_kill_test
 # tests/model/NAME.c, tests/conformance/NAME.c: longer native programs of the same kind
 LONG_TESTS := conformance/conformance_engine conformance/conformance_broken \
               conformance/conformance_local
-LONG_TESTS += model/engine_model kill/daemon_kill
+LONG_TESTS += model/engine_model model/disk_model kill/daemon_kill
 # tests/fuzz/NAME.c with tests/fuzz/corpus/NAME/
 FUZZERS := request_fuzz control_fuzz segment_fuzz nodes_fuzz
 
