@@ -50,10 +50,10 @@ ENGINE_SRC   := daemon/engine/table.c daemon/engine/slab.c daemon/engine/object_
                 daemon/engine/account.c daemon/engine/shared.c daemon/engine/put.c \
                 daemon/engine/get.c daemon/engine/ahead.c daemon/engine/flush.c daemon/engine/recover.c \
                 daemon/engine/stats.c daemon/engine/check.c daemon/engine/engine.c
-BLK_SRC      := daemon/blk/answer.c daemon/blk/base.c daemon/blk/blkif.c daemon/blk/catalogue.c \
-                daemon/blk/device.c daemon/blk/disk.c daemon/blk/disks.c daemon/blk/gate.c \
-                daemon/blk/items.c daemon/blk/items_recover.c daemon/blk/layer.c daemon/blk/target.c \
-                daemon/blk/turn.c
+BLK_SRC      := daemon/blk/answer.c daemon/blk/base.c daemon/blk/batch.c daemon/blk/blkif.c daemon/blk/catalogue.c \
+                daemon/blk/device.c daemon/blk/disks.c daemon/blk/gate.c \
+                daemon/blk/items.c daemon/blk/items_recover.c daemon/blk/layer.c daemon/blk/scratch.c \
+                daemon/blk/stack.c daemon/blk/target.c daemon/blk/turn.c
 SCHEMA_SRC   := xenstore-schema/form.c xenstore-schema/front.c xenstore-schema/nodes.c xenstore-schema/states.c \
                 xenstore-schema/value.c xenstore-schema/vbd_front.c xenstore-schema/vbd_states.c
 SESSION_SRC  := daemon/session/data.c daemon/session/dispatch.c daemon/session/heartbeat.c \
@@ -103,7 +103,7 @@ UNIT_TESTS += control_policy_test control_handle_test control_grant_test control
 UNIT_TESTS += policy_test
 UNIT_TESTS += blk_target_test blkif_test blk_turn_test blk_kill_test schema_vbd_test
 UNIT_TESTS += history_test engine_history_test engine_fair_test engine_fault_test session_fault_test engine_kill_test
-UNIT_TESTS += disk_test disk_recover_test disk_kill_test
+UNIT_TESTS += disk_test disk_recover_test disk_kill_test worker_test
 # tests/model/NAME.c, tests/conformance/NAME.c: longer native programs of the same kind
 LONG_TESTS := conformance/conformance_engine conformance/conformance_broken \
               conformance/conformance_local

@@ -137,9 +137,9 @@ static bool find_or_add(struct disks *t, const struct target *target,
     return true;
 }
 
-static struct disk *make_disk(struct disks *t, const struct item *item, const char **why_out)
+static struct stack_disk *make_disk(struct disks *t, const struct item *item, const char **why_out)
 {
-    struct disk *d;
+    struct stack_disk *d;
     struct stack stack;
 
     if (!item_stack(t, item, &stack)) {
@@ -151,9 +151,10 @@ static struct disk *make_disk(struct disks *t, const struct item *item, const ch
         *why_out = "out of memory";
         return NULL;
     }
+    d->disk =
+        (struct disk){.ops = &stack_disk_ops, .nr_pages = item->entry.nr_pages, .discards = true};
     d->engine = t->engine;
     d->gate = &t->gate;
-    d->nr_pages = item->entry.nr_pages;
     d->stacks[0] = stack;
     return d;
 }
@@ -173,21 +174,21 @@ bool disks_open(struct disks *t, const struct target *target, const struct disk_
     if (!item->open)
         return false;
     item->user = *owner;
-    *disk_out = item->open;
+    *disk_out = &item->open->disk;
     return true;
 }
 
 void disks_close(struct disks *t, struct disk *disk, enum disk_end end)
 {
     for (struct item *i = item_next(t, NULL); i; i = item_next(t, i)) {
-        if (i->open != disk)
+        if (!i->open || &i->open->disk != disk)
             continue;
+        free(i->open);
         i->open = NULL;
         if (end == DISK_GUEST_GONE && i->entry.name[0] == '\0')
             item_remove(t, i);
-        break;
+        return;
     }
-    free(disk);
 }
 
 void disks_forget(struct disks *t, uint32_t domid)

@@ -15,7 +15,7 @@
 struct item {
     struct entry entry;      /* kind ENTRY_NONE: the place is free */
     account_nr layer;        /* of its own layer; LAYOUT_NONE: it was lost */
-    struct disk *open;       /* or NULL */
+    struct stack_disk *open; /* or NULL */
     struct disk_owner user;  /* who has it open */
     const void *import_from; /* ENTRY_FILLING: whose import it is */
 };
