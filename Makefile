@@ -50,10 +50,12 @@ ENGINE_SRC   := daemon/engine/table.c daemon/engine/slab.c daemon/engine/object_
                 daemon/engine/account.c daemon/engine/shared.c daemon/engine/put.c \
                 daemon/engine/get.c daemon/engine/ahead.c daemon/engine/flush.c daemon/engine/recover.c \
                 daemon/engine/stats.c daemon/engine/check.c daemon/engine/engine.c
-BLK_SRC      := daemon/blk/answer.c daemon/blk/base.c daemon/blk/batch.c daemon/blk/blkif.c daemon/blk/catalogue.c \
+BLK_SRC      := daemon/blk/answer.c daemon/blk/base.c daemon/blk/batch.c daemon/blk/blkif.c daemon/blk/cache.c daemon/blk/caches.c \
+                daemon/blk/catalogue.c \
                 daemon/blk/device.c daemon/blk/disks.c daemon/blk/gate.c \
-                daemon/blk/items.c daemon/blk/items_recover.c daemon/blk/layer.c daemon/blk/scratch.c \
+                daemon/blk/items.c daemon/blk/items_recover.c daemon/blk/layer.c daemon/blk/pool_page.c daemon/blk/scratch.c \
                 daemon/blk/stack.c daemon/blk/target.c daemon/blk/turn.c
+BLOCKDEV_SRC := daemon/blockdev/aio.c daemon/blockdev/blockdev.c daemon/blockdev/crew.c
 SCHEMA_SRC   := xenstore-schema/form.c xenstore-schema/front.c xenstore-schema/nodes.c xenstore-schema/states.c \
                 xenstore-schema/value.c xenstore-schema/vbd_front.c xenstore-schema/vbd_states.c
 SESSION_SRC  := daemon/session/data.c daemon/session/dispatch.c daemon/session/heartbeat.c \
@@ -136,7 +138,7 @@ XEN_LIBS    := -lxengnttab -lxenevtchn -lxenstore
 DAEMON_LIBS := $(XEN_LIBS) -levent_core
 TOOL_LIBS   := $(XEN_LIBS) -ljson-c
 
-LAYERS_SRC := $(PROTOCOL_SRC) $(UTIL_SRC) $(STORE_SRC) $(ENGINE_SRC) $(SCHEMA_SRC) $(BLK_SRC) $(SESSION_SRC) \
+LAYERS_SRC := $(PROTOCOL_SRC) $(UTIL_SRC) $(STORE_SRC) $(ENGINE_SRC) $(SCHEMA_SRC) $(BLK_SRC) $(BLOCKDEV_SRC) $(SESSION_SRC) \
               $(TRANSPORT_LOCAL_SRC) $(TRANSPORT_XEN_SRC) $(CONTROL_SRC) $(START_SRC)
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))

@@ -21,6 +21,8 @@
 #include "daemon/util/lock.h"
 
 #define DISK_PAGE_SIZE 4096u
+/* Pages of one batch. */
+#define BATCH_MAX_PAGES 160u
 
 enum disk_status {
     DISK_OK = 0,

@@ -32,6 +32,11 @@ struct disk {
     bool keeps;    /* disk_run() may keep a batch, whose memory must not be a worker's then */
 };
 
+/* Who has a disk: a guest's domain and the device number that it sees. */
+struct disk_owner {
+    uint32_t domid, vdev;
+};
+
 static inline uint32_t disk_nr_pages(const struct disk *d)
 {
     return d->nr_pages;

@@ -34,6 +34,9 @@ bool disks_create(const struct disks_config *config, struct disks **disks_out,
     *found_out = (struct disks_found){0};
     catalogue_open(&t->catalogue, t->engine, t->worker);
     items_recover(t, config->store, found_out);
+    t->has_caches = config->caches != NULL;
+    if (config->caches)
+        caches_init(&t->caches, config->caches);
     *disks_out = t;
     return true;
 }
@@ -44,6 +47,8 @@ void disks_destroy(struct disks *t)
         return;
     for (struct item *i = item_next(t, NULL); i; i = item_next(t, i))
         free(i->open);
+    if (t->has_caches)
+        caches_fini(&t->caches);
     gate_fini(&t->gate);
     free(t);
 }
@@ -164,9 +169,9 @@ bool disks_open(struct disks *t, const struct target *target, const struct disk_
 {
     struct item *item;
 
-    if (target->kind != TARGET_SWAP && target->kind != TARGET_CLONE) {
-        *why_out = "this is no disk of pages";
-        return false;
+    if (target->kind == TARGET_CACHE) {
+        *why_out = "this manager serves no devices";
+        return t->has_caches && caches_open(&t->caches, target->device, owner, disk_out, why_out);
     }
     if (!find_or_add(t, target, owner, &item, why_out))
         return false;
@@ -180,6 +185,8 @@ bool disks_open(struct disks *t, const struct target *target, const struct disk_
 
 void disks_close(struct disks *t, struct disk *disk, enum disk_end end)
 {
+    if (t->has_caches && caches_close(&t->caches, disk))
+        return;
     for (struct item *i = item_next(t, NULL); i; i = item_next(t, i)) {
         if (!i->open || &i->open->disk != disk)
             continue;
@@ -198,6 +205,24 @@ void disks_forget(struct disks *t, uint32_t domid)
             !i->open)
             item_remove(t, i);
     }
+}
+
+void disks_tidy(struct disks *t)
+{
+    if (t->has_caches)
+        caches_tidy(&t->caches);
+}
+
+void disks_pause(struct disks *t)
+{
+    if (t->has_caches)
+        caches_pause(&t->caches);
+}
+
+void disks_resume(struct disks *t)
+{
+    if (t->has_caches)
+        caches_resume(&t->caches);
 }
 
 /* ---- for the operator ---- */
@@ -253,15 +278,39 @@ static void look_in(struct disks *t, struct item *i, struct disk_info *info_out)
         info_out->owner = i->user;
 }
 
+/* Caches are numbered after all entries that there can be. */
+#define CURSOR_CACHES (CATALOGUE_ENTRIES + 1)
+
+static bool next_cache(struct disks *t, uint32_t *cursor, struct disk_info *info_out)
+{
+    struct caches_info info;
+
+    if (*cursor < CURSOR_CACHES)
+        *cursor = CURSOR_CACHES;
+    if (!t->has_caches || !caches_info(&t->caches, *cursor - CURSOR_CACHES, &info))
+        return false;
+    (*cursor)++;
+    *info_out = (struct disk_info){
+        .owner = info.owner,
+        .is_cache = true,
+        .is_open = true,
+        .nr_pages = info.nr_pages,
+        .own_pages = info.pool_pages,
+        .hits = info.hits,
+        .misses = info.misses,
+    };
+    memcpy(info_out->base, info.name, sizeof(info_out->base));
+    return true;
+}
+
 bool disks_next(struct disks *t, uint32_t *cursor, struct disk_info *info_out)
 {
-    struct item *item;
+    struct item *item = NULL;
 
-    if (*cursor > CATALOGUE_ENTRIES)
-        return false;
-    item = item_next(t, *cursor ? &t->items[*cursor - 1] : NULL);
+    if (*cursor <= CATALOGUE_ENTRIES)
+        item = item_next(t, *cursor ? &t->items[*cursor - 1] : NULL);
     if (!item)
-        return false;
+        return next_cache(t, cursor, info_out);
     *cursor = (uint32_t)(item - t->items) + 1;
     look_in(t, item, info_out);
     return true;

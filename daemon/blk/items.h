@@ -26,6 +26,8 @@ struct disks {
     struct gate gate;
     struct catalogue catalogue;
     uint32_t next_layer;
+    bool has_caches;
+    struct caches caches;
     struct item items[CATALOGUE_ENTRIES];
 };
 

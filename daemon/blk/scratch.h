@@ -17,7 +17,7 @@
 
 /* One turn's worth of small requests; one of the largest, which may begin amid a page, fits. */
 #define SCRATCH_JOBS  32u
-#define SCRATCH_PAGES 160u
+#define SCRATCH_PAGES BATCH_MAX_PAGES
 _Static_assert(SCRATCH_PAGES >= BLKIF_MAX_SEGMENTS + 1, "a request has to fit");
 
 /* A request under way. */
