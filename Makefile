@@ -81,12 +81,13 @@ LIB_SRC  := frontend/lib/answer.c frontend/lib/async.c frontend/lib/attach_local
 TOOL_SRC := frontend/tool/main.c frontend/tool/guest.c frontend/tool/guest_pool.c \
             frontend/tool/guest_page.c frontend/tool/guest_bench.c \
             frontend/tool/output.c frontend/tool/progress.c frontend/tool/text.c \
-            frontend/tool/latency.c
+            frontend/tool/latency.c frontend/tool/vdev.c
 # the operator's half of the command
 OPERATOR_SRC := frontend/tool/operator.c frontend/tool/operator_agent.c \
                 frontend/tool/operator_attach.c frontend/tool/operator_attaching.c \
                 frontend/tool/operator_book.c frontend/tool/operator_book_file.c \
-                frontend/tool/operator_book_json.c frontend/tool/operator_freeze.c \
+                frontend/tool/operator_base.c frontend/tool/operator_disk.c frontend/tool/operator_disk_list.c \
+                frontend/tool/operator_book_json.c frontend/tool/operator_freeze.c frontend/tool/operator_names.c \
                 frontend/tool/operator_grant.c frontend/tool/operator_list.c \
                 frontend/tool/operator_options.c frontend/tool/operator_policy.c \
                 frontend/tool/operator_stats.c frontend/tool/operator_subject.c \
@@ -105,7 +106,7 @@ UNIT_TESTS += control_policy_test control_handle_test control_grant_test control
 UNIT_TESTS += policy_test
 UNIT_TESTS += blk_target_test blkif_test blk_turn_test blk_kill_test schema_vbd_test
 UNIT_TESTS += history_test engine_history_test engine_fair_test engine_fault_test session_fault_test engine_kill_test
-UNIT_TESTS += disk_test disk_recover_test disk_kill_test worker_test
+UNIT_TESTS += disk_test disk_recover_test disk_kill_test vdev_test worker_test
 # tests/model/NAME.c, tests/conformance/NAME.c: longer native programs of the same kind
 LONG_TESTS := conformance/conformance_engine conformance/conformance_broken \
               conformance/conformance_local
@@ -304,6 +305,7 @@ $(BUILD)/tests/unit/control_grant_test: $(call obj,frontend/tool/operator_grant.
 $(BUILD)/tests/unit/control_book_test: $(call obj,frontend/tool/operator_book.c frontend/tool/operator_book_file.c frontend/tool/operator_book_json.c \
     frontend/tool/operator_grant.c frontend/tool/text.c)
 $(BUILD)/tests/unit/control_book_test: DAEMON_LIBS += -ljson-c
+$(BUILD)/tests/unit/vdev_test: $(call obj,frontend/tool/vdev.c frontend/tool/text.c)
 $(BUILD)/tests/unit/frontend_text_test: $(call obj,frontend/tool/text.c)
 $(BUILD)/tests/unit/xen_transport_test: $(call obj,tests/lib/fake_platform.c)
 $(BUILD)/tests/unit/blk_turn_test $(BUILD)/tests/unit/blk_kill_test: $(call obj,tests/lib/blk_world.c)

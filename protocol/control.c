@@ -125,7 +125,7 @@ static bool check_base_import(const union tmemctl_message *m)
 {
     const struct tmemctl_base_import *i = &m->base_import;
 
-    return tmemctl_name_is_valid(i->name) && i->token && i->nr_pages && !i->reserved;
+    return tmemctl_name_is_valid(i->name) && i->token;
 }
 
 static bool check_base_pages(const union tmemctl_message *m)
@@ -135,7 +135,7 @@ static bool check_base_pages(const union tmemctl_message *m)
 
 static bool check_base_end(const union tmemctl_message *m)
 {
-    return m->base_end.token != 0;
+    return m->base_end.token && m->base_end.nr_pages && !m->base_end.reserved;
 }
 
 static bool check_disk_add(const union tmemctl_message *m)

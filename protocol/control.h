@@ -148,8 +148,6 @@ struct tmemctl_base_import {
     struct tmemctl_head head;
     char name[TMEMCTL_DISK_NAME_LEN];
     uint64_t token; /* chosen at random by the sender; not 0 */
-    uint32_t nr_pages;
-    uint32_t reserved;
 };
 
 /* Followed by @count pages of 4096 bytes, which head.length counts. */
@@ -163,7 +161,9 @@ struct tmemctl_base_pages {
 
 struct tmemctl_base_end {
     struct tmemctl_head head;
-    uint64_t token; /* of the import */
+    uint64_t token;    /* of the import */
+    uint32_t nr_pages; /* of the base: above every page that was sent, not 0 */
+    uint32_t reserved;
 };
 
 struct tmemctl_disk_add {
@@ -217,6 +217,7 @@ enum tmemctl_disk_kind {
     TMEMCTL_DISK_SWAP = 1,
     TMEMCTL_DISK_CLONE = 2,
     TMEMCTL_DISK_BASE = 3,
+    TMEMCTL_DISK_CACHE = 4, /* base names the device; own_pages are the device's, for all guests */
 };
 
 #define TMEMCTL_DISK_OPEN      0x1u /* a guest has it */
@@ -234,6 +235,7 @@ struct tmemctl_disk_info {
     uint64_t own_pages;               /* that it holds itself */
     uint32_t nr_above;                /* of a base: disks and bases on it */
     uint32_t reserved;
+    uint64_t hits, misses; /* of a cache: pages that its guest has read */
 };
 
 #define TMEMCTL_NAME_LEN 32u
@@ -275,9 +277,9 @@ struct tmemctl_verdict {
     X(21, THAW,         target,     64, none,    0, 1)/* 1: end of FREEZE                     */ \
     X(22, REMOVE,       shared,     32, none,    0, 1)/* 1: destroy a shared pool             */ \
     X(23, LOG,          log,        24, none,    0, 1)/* 1: level of the manager's log        */ \
-    X(24, BASE_IMPORT,  base_import, 96, none,   0, 1)/* 1: begin a base                      */ \
+    X(24, BASE_IMPORT,  base_import, 88, none,   0, 1)/* 1: begin a base                      */ \
     X(25, BASE_PAGES,   base_pages, 32, none,    0, 0)/* 1: pages of it, behind the message   */ \
-    X(26, BASE_END,     base_end,   24, none,    0, 1)/* 1: it is whole                       */ \
+    X(26, BASE_END,     base_end,   32, none,    0, 1)/* 1: it is whole                       */ \
     X(27, BASE_REMOVE,  base,       80, none,    0, 1)/* 1: destroy a base                    */ \
     X(28, DISK_ADD,     disk_add,  144, none,    0, 1)/* 1: a kept clone of a base            */ \
     X(29, DISK_FREEZE,  disk_freeze, 160, none,  0, 1)/* 1: a base of what a disk is now      */ \
@@ -352,7 +354,7 @@ TMEMIF_ASSERT(sizeof(struct tmemctl_pool) == 208);
 TMEMIF_ASSERT(sizeof(struct tmemctl_member) == 40);
 TMEMIF_ASSERT(sizeof(struct tmemctl_counter) == 112);
 TMEMIF_ASSERT(sizeof(struct tmemctl_verdict) == 128);
-TMEMIF_ASSERT(sizeof(struct tmemctl_disk_info) == 168);
+TMEMIF_ASSERT(sizeof(struct tmemctl_disk_info) == 184);
 TMEMIF_ASSERT(sizeof(struct tmemctl_base_pages) + TMEMCTL_MAX_PAGES * 4096 <= TMEMCTL_MAX_MESSAGE);
 #endif
 

@@ -140,28 +140,29 @@ static struct item *find_import(struct disks *t, enum entry_kind kind, uint64_t 
     return NULL;
 }
 
-enum tmemif_status base_import_begin(struct disks *t, const char *name, uint32_t nr_pages,
-                                     uint64_t token, const void *from)
+enum tmemif_status base_import_begin(struct disks *t, const char *name, uint64_t token,
+                                     const void *from)
 {
-    struct entry entry = {.kind = ENTRY_FILLING, .nr_pages = nr_pages, .token = token};
+    /* its size is known in the end */
+    struct entry entry = {.kind = ENTRY_FILLING, .nr_pages = UINT32_MAX, .token = token};
     struct item *base = item_find_named(t, true, name);
     enum tmemif_status rc;
 
     if (base)
         return TMEMIF_BUSY;
-    if (nr_pages == 0)
-        return TMEMIF_BAD_REQUEST;
     entry_set_name(&entry, name);
     rc = item_add(t, &entry, &base);
-    if (rc == TMEMIF_OK)
+    if (rc == TMEMIF_OK) {
         base->import_from = from;
+        base->import_end = 0;
+    }
     return rc;
 }
 
 enum tmemif_status base_import_write(struct disks *t, uint64_t token, uint32_t first,
                                      uint32_t nr_pages, const void *pages)
 {
-    const struct item *base = find_import(t, ENTRY_FILLING, token);
+    struct item *base = find_import(t, ENTRY_FILLING, token);
     enum tmemif_status rc = TMEMIF_OK;
 
     if (!base)
@@ -171,18 +172,23 @@ enum tmemif_status base_import_write(struct disks *t, uint64_t token, uint32_t f
     for (uint32_t n = 0; rc == TMEMIF_OK && n < nr_pages; n++)
         rc = layer_write(t->engine, t->worker, base->layer, first + n,
                          (const uint8_t *)pages + (size_t)n * DISK_PAGE_SIZE);
+    if (first + nr_pages > base->import_end)
+        base->import_end = first + nr_pages;
     return rc;
 }
 
-enum tmemif_status base_import_end(struct disks *t, uint64_t token)
+enum tmemif_status base_import_end(struct disks *t, uint64_t token, uint32_t nr_pages)
 {
     struct item *base = find_import(t, ENTRY_FILLING, token);
     struct entry entry;
 
     if (!base) /* the same message twice, perhaps */
         return find_import(t, ENTRY_BASE, token) ? TMEMIF_OK : TMEMIF_NOT_FOUND;
+    if (nr_pages < base->import_end || nr_pages == 0)
+        return TMEMIF_BAD_REQUEST;
     entry = base->entry;
     entry.kind = ENTRY_BASE;
+    entry.nr_pages = nr_pages;
     return item_change(t, base, &entry);
 }
 

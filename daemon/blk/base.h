@@ -25,9 +25,11 @@
  * The disk @ref as it is now is the base @name. Every acknowledged write is in it; of those under
  * way each is or is not. A repeated message has the same @token, not 0, and
  * finds the work done.
- *   NOT_FOUND  no such disk            BUSY      there is another base of this name
- *   BAD_KIND   pages of it were lost   TOO_MANY  it has too many layers, or there are too many
- * disks NO_MEMORY
+ *   NOT_FOUND  no such disk
+ *   BUSY       there is another base of this name
+ *   BAD_KIND   pages of the disk, or what lies below it, were lost
+ *   TOO_MANY   it has as many layers as can be, or there are as many disks
+ *   NO_MEMORY
  */
 enum tmemif_status base_freeze(struct disks *t, const struct disk_ref *ref, const char *name,
                                uint64_t token);
@@ -45,14 +47,16 @@ enum tmemif_status base_remove(struct disks *t, const char *name);
  * An import: begin, pages in any order, end. It is @from's, which is only compared; when that one
  * vanishes, base_import_drop() removes what it has not ended. Pages not written are zeros.
  *   begin   BUSY: the name is taken; TOO_MANY, NO_MEMORY
- * *   write   NOT_FOUND: no such import; BAD_REQUEST: beyond its end; NO_MEMORY: some may be in
- *   end     NOT_FOUND, NO_MEMORY. From now on there is a base of that name.
+ *   write   NOT_FOUND: no such import; BAD_REQUEST: beyond the largest disk; NO_MEMORY: some of
+ *           the pages are in
+ *   end     NOT_FOUND, NO_MEMORY; BAD_REQUEST: there are pages beyond @nr_pages. From now on there
+ *           is a base of that name and size.
  */
-enum tmemif_status base_import_begin(struct disks *t, const char *name, uint32_t nr_pages,
-                                     uint64_t token, const void *from);
+enum tmemif_status base_import_begin(struct disks *t, const char *name, uint64_t token,
+                                     const void *from);
 enum tmemif_status base_import_write(struct disks *t, uint64_t token, uint32_t first,
                                      uint32_t nr_pages, const void *pages);
-enum tmemif_status base_import_end(struct disks *t, uint64_t token);
+enum tmemif_status base_import_end(struct disks *t, uint64_t token, uint32_t nr_pages);
 void base_import_drop(struct disks *t, const void *from);
 
 #endif /* XTM_BLK_BASE_H */

@@ -267,7 +267,7 @@ static void look_in(struct disks *t, struct item *i, struct disk_info *info_out)
         .is_open = i->open != NULL,
         .is_suspect = i->entry.suspect,
         .is_lost = !item_stack(t, i, &stack),
-        .nr_pages = i->entry.nr_pages,
+        .nr_pages = i->entry.kind == ENTRY_FILLING ? i->import_end : i->entry.nr_pages,
         .own_pages = i->layer != LAYOUT_NONE ? layer_nr_own(t->engine, i->layer) : 0,
         .nr_above = item_is_base(i) ? item_nr_above(t, i) : 0,
     };

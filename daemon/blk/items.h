@@ -18,6 +18,7 @@ struct item {
     struct stack_disk *open; /* or NULL */
     struct disk_owner user;  /* who has it open */
     const void *import_from; /* ENTRY_FILLING: whose import it is */
+    uint32_t import_end;     /* the same: above every page that was written */
 };
 
 struct disks {

@@ -69,13 +69,12 @@ enum tmemif_status disk_command_run(struct disks *disks, const union tmemctl_mes
     case TMEMCTL_LIST_DISKS:
         return list(disks, m->head.cursor, r);
     case TMEMCTL_BASE_IMPORT:
-        return base_import_begin(disks, m->base_import.name, m->base_import.nr_pages,
-                                 m->base_import.token, session);
+        return base_import_begin(disks, m->base_import.name, m->base_import.token, session);
     case TMEMCTL_BASE_PAGES:
         return base_import_write(disks, m->base_pages.token, m->base_pages.first,
                                  m->base_pages.count, pages);
     case TMEMCTL_BASE_END:
-        return base_import_end(disks, m->base_end.token);
+        return base_import_end(disks, m->base_end.token, m->base_end.nr_pages);
     case TMEMCTL_BASE_REMOVE:
         return base_remove(disks, m->base.name);
     case TMEMCTL_DISK_ADD:

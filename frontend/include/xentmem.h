@@ -322,7 +322,7 @@ int xentmem_fd(struct xentmem *t);
 /*
  * Send a control message over a privileged attachment (dom0, or root on the
  * daemon's socket). *@reply_len is the room in @reply, and then what was
- * written. At most 4096 bytes there and 65536 back. NOT_ALLOWED if not privileged. Blocks.
+ * written. At most 65536 bytes there and back. NOT_ALLOWED if not privileged. Blocks.
  */
 int xentmem_control(struct xentmem *t, const void *message, size_t message_len, void *reply,
                     size_t *reply_len);

@@ -15,7 +15,8 @@
 /* As long as xentmem attach waits; a manager that restarts under load takes some of it. */
 #define DEFAULT_TIMEOUT_MS 30000
 /* An operator's attachment: one ring, one message and its reply at a time. */
-#define CONTROL_DATA_PAGES (8 + TMEMCTL_MAX_REPLY / TMEMIF_PAGE_SIZE)
+#define CONTROL_DATA_PAGES                                                                         \
+    (TMEMCTL_MAX_MESSAGE / TMEMIF_PAGE_SIZE + TMEMCTL_MAX_REPLY / TMEMIF_PAGE_SIZE)
 
 static bool options_are_valid(const struct xentmem_options *o)
 {

@@ -127,8 +127,9 @@ int xentmem_pool_info(struct xentmem *t, uint32_t pool, struct xentmem_pool_info
     return end(t, call, error);
 }
 
-/* Message in the first page, reply behind it. */
-#define CONTROL_PAGES (1 + TMEMCTL_MAX_REPLY / TMEMIF_PAGE_SIZE)
+/* The reply behind the message, which a manager that is restarted reads again. */
+#define MESSAGE_PAGES (TMEMCTL_MAX_MESSAGE / TMEMIF_PAGE_SIZE)
+#define CONTROL_PAGES (MESSAGE_PAGES + TMEMCTL_MAX_REPLY / TMEMIF_PAGE_SIZE)
 
 int xentmem_control(struct xentmem *t, const void *message, size_t message_len, void *reply,
                     size_t *reply_len)
@@ -138,7 +139,7 @@ int xentmem_control(struct xentmem *t, const void *message, size_t message_len, 
     uint64_t offset;
     int error;
 
-    if (message_len == 0 || message_len > TMEMIF_PAGE_SIZE)
+    if (message_len == 0 || message_len > TMEMCTL_MAX_MESSAGE)
         return handle_return(EINVAL);
     call = begin(t, true, CONTROL_PAGES, &error);
     if (!call)
@@ -147,12 +148,12 @@ int xentmem_control(struct xentmem *t, const void *message, size_t message_len, 
     memcpy(room_page(&t->room, call->first_page), message, message_len);
     call->request.op = TMEMIF_OP_CONTROL;
     call->request.u.control.message = request_data(offset, (uint32_t)message_len);
-    call->request.u.control.reply = request_data(offset + TMEMIF_PAGE_SIZE, (uint32_t)cap);
+    call->request.u.control.reply = request_data(offset + TMEMCTL_MAX_MESSAGE, (uint32_t)cap);
 
     error = ring_carry_out(t, &t->rings[0], call);
     if (!error) {
         *reply_len = call->response.count;
-        memcpy(reply, room_page(&t->room, call->first_page + 1), call->response.count);
+        memcpy(reply, room_page(&t->room, call->first_page + MESSAGE_PAGES), call->response.count);
     }
     return end(t, call, error);
 }

@@ -5,6 +5,8 @@
 
 #define HELP_SUBJECT                                                                               \
     "A guest is a name or domid, or uid:N[/DEVICE] for a user of the daemon on this machine.\n"
+#define HELP_DISK                                                                                  \
+    "A disk is GUEST:VDEV, as in g1:xvda or 7:51712, or the name under which it is kept.\n"
 #define HELP_SIZES "A SIZE is a number with K, M, G or T, or p for pages of 4K; or unlimited.\n"
 #define HELP_MANAGER                                                                               \
     "  --manager NAME   another manager than the domain xentmem, or else the daemon in dom0\n"
@@ -32,7 +34,7 @@ const struct command operator_commands[] = {
     },
     {
         .name = "list",
-        .args = "[guests | pools | members UUID]",
+        .args = "[guests | pools | disks | members UUID]",
         .summary = "who is attached, what they hold",
         .help = HELP_MANAGER,
         .run = operator_list,
@@ -62,10 +64,12 @@ const struct command operator_commands[] = {
     },
     {
         .name = "freeze",
-        .args = "GUEST|UUID",
-        .summary = "refuse the puts of a guest, or those to a shared pool",
+        .args = "GUEST|UUID | DISK NAME",
+        .summary = "refuse puts of a guest or to a shared pool; make a base of a disk",
         .help = "Gets and flushes are served. Holds until thaw, or until the manager "
-                "restarts.\n" HELP_SUBJECT
+                "restarts.\n" HELP_SUBJECT "With a name: what the disk is now becomes the base "
+                "NAME, layered on what it lay on;\n"
+                "the disk goes on over it, while its guest uses it.\n" HELP_DISK
                 "  -d, --device N   only attachment N of the guest\n" HELP_MANAGER,
         .run = operator_freeze,
     },
@@ -82,6 +86,33 @@ const struct command operator_commands[] = {
         .summary = "destroy a shared pool for all its members, and forget its policy",
         .help = HELP_MANAGER,
         .run = operator_remove,
+    },
+    {
+        .name = "base",
+        .args = "[list] | import NAME FILE|- | rm NAME",
+        .summary = "images for copy-on-write disks (target=clone/NAME)",
+        .help = "  list             which there are, how large, what lies on them\n"
+                "  import NAME FILE a base of a raw image, or of standard input; zeros take no\n"
+                "                   memory, and an import that is cut off leaves nothing\n"
+                "  rm NAME          refused while disks or bases lie on it\n" HELP_MANAGER,
+        .run = operator_base,
+    },
+    {
+        .name = "disk",
+        .args = "[list] | add NAME BASE | rm DISK",
+        .summary = "disks that the manager serves to guests",
+        .help = "  list             what each is, what it holds, which guest has it\n"
+                "  add NAME BASE    what target=clone/BASE/NAME makes when it is attached\n"
+                "  rm DISK          destroy one that no guest has\n" HELP_DISK HELP_MANAGER,
+        .run = operator_disk,
+    },
+    {
+        .name = "rollback",
+        .args = "DISK",
+        .summary = "a disk to what its base is; what its guest has written is gone",
+        .help =
+            "The guest must not have it mounted. A swap disk is emptied.\n" HELP_DISK HELP_MANAGER,
+        .run = operator_rollback,
     },
     {
         .name = "stats",

@@ -21,6 +21,13 @@ int operator_remove(struct tool *tool, int argc, char **argv);
 int operator_stats(struct tool *tool, int argc, char **argv);
 int operator_log(struct tool *tool, int argc, char **argv);
 int operator_agent(struct tool *tool, int argc, char **argv);
+int operator_base(struct tool *tool, int argc, char **argv);
+int operator_disk(struct tool *tool, int argc, char **argv);
+int operator_rollback(struct tool *tool, int argc, char **argv);
+
+/* xentmem freeze DISK NAME. */
+int operator_freeze_disk(struct tool *tool, const char *manager, const char *disk,
+                         const char *name);
 
 /* The entry of the table that has this name; for tool_usage(). */
 const struct command *operator_command(const char *name);

@@ -37,6 +37,8 @@ static int change(struct tool *tool, int argc, char **argv, enum tmemctl_command
 
     if (!operator_read_options(argv[0], OPERATOR_MANAGER | OPERATOR_DEVICE, argc, argv, &o))
         return TOOL_USAGE;
+    if (command == TMEMCTL_FREEZE && argc - optind == 2 && !o.has_device)
+        return operator_freeze_disk(tool, o.manager, argv[optind], argv[optind + 1]);
     if (argc - optind != 1)
         return tool_usage(operator_command(argv[0]), "needs one guest or shared pool");
     code = find(tool, argv[optind], &subject);

@@ -1,45 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* xentmem list: guests, pools, members of a shared pool. */
+/* xentmem list: guests, pools, members of a shared pool; disks are in operator_disk_list.c. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "frontend/tool/operator_command.h"
+#include "frontend/tool/operator_disk.h"
+#include "frontend/tool/operator_names.h"
 #include "frontend/tool/output.h"
-
-/* Who has which domid, for people; NULL without Xen. */
-struct names {
-    struct domain *domains;
-    unsigned nr;
-};
-
-static struct names names_read(const struct tool *tool)
-{
-    struct names names = {0};
-    char why[XEN_WHY_LEN];
-    struct xs_handle *xs = talk_by_xenstore(tool) ? xen_open(why) : NULL;
-
-    if (xs) {
-        names.domains = domains_read(xs, &names.nr);
-        xs_close(xs);
-    }
-    return names;
-}
-
-#define WHO_LEN (XEN_NAME_LEN + 16)
-
-/* "g1", or "dom7" if it has no name (any more); "uid:1000". */
-static const char *name_of(const struct names *names, const struct tmemctl_who *who,
-                           char text[WHO_LEN])
-{
-    snprintf(text, WHO_LEN, who->kind == TMEMCTL_LOCAL ? "uid:%u" : "dom%u", who->id);
-    for (unsigned i = 0; who->kind == TMEMCTL_XEN && i < names->nr; i++) {
-        if (names->domains[i].domid == who->id && names->domains[i].name[0])
-            snprintf(text, WHO_LEN, "%s", names->domains[i].name);
-    }
-    return text;
-}
 
 /* A guest that the manager told of. */
 struct seen {
@@ -346,7 +315,7 @@ static int print_listing(struct tool *tool, const char *manager, const struct li
             code = output_finish(list.o);
     }
     free(list.seen);
-    free(list.names.domains);
+    names_free(&list.names);
     return code;
 }
 
@@ -360,12 +329,15 @@ int operator_list(struct tool *tool, int argc, char **argv)
     if (!operator_read_options(argv[0], OPERATOR_MANAGER, argc, argv, &o))
         return TOOL_USAGE;
     what = optind < argc ? argv[optind] : "guests";
+    if (strcmp(what, "disks") == 0 && argc - optind == 1)
+        return disk_print_disks(tool, o.manager);
     for (unsigned i = 0; i < NR(listings); i++) {
         if (strcmp(listings[i].name, what) == 0)
             listing = &listings[i];
     }
     if (!listing)
-        return tool_usage(operator_command(argv[0]), "%s: guests, pools or members UUID", what);
+        return tool_usage(operator_command(argv[0]), "%s: guests, pools, disks or members UUID",
+                          what);
     m = talk_message(listing->command);
     if (listing->command == TMEMCTL_LIST_MEMBERS) {
         if (argc - optind != 2 || !text_to_uuid(argv[optind + 1], m.shared.uuid))

@@ -193,3 +193,11 @@ int talk_once(struct tool *tool, const char *manager, const union tmemctl_messag
     xentmem_close(t);
     return code;
 }
+
+int talk_ask(struct xentmem *t, const void *message, uint32_t length)
+{
+    struct tmemctl_reply reply;
+    size_t room = sizeof(reply);
+
+    return xentmem_control(t, message, length, &reply, &room);
+}

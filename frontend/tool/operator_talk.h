@@ -36,4 +36,10 @@ int talk(struct tool *tool, struct xentmem *t, const union tmemctl_message *mess
 int talk_once(struct tool *tool, const char *manager, const union tmemctl_message *message,
               void (*each)(void *arg, const void *record), void *arg, const char *what);
 
+/*
+ * One message of @length bytes that has no records in its reply. Returns what the library
+ * returned: a status, or -1 with errno.
+ */
+int talk_ask(struct xentmem *t, const void *message, uint32_t length);
+
 #endif /* XENTMEM_TOOL_OPERATOR_TALK_H */

@@ -343,7 +343,7 @@ static void do_import(struct model *m)
     char name[8];
 
     base_name(n, name);
-    rc = base_import_begin(m->dw.disks, name, NR_PAGES, m->now + 1, b);
+    rc = base_import_begin(m->dw.disks, name, m->now + 1, b);
     if (b->exists ? rc == TMEMIF_BUSY : rc == TMEMIF_NO_MEMORY && is_full(m))
         return;
     if (rc != TMEMIF_OK)
@@ -370,7 +370,7 @@ static void do_end_import(struct model *m)
     if (!b->filling)
         return;
     if (ends)
-        rc = base_import_end(m->dw.disks, b->token);
+        rc = base_import_end(m->dw.disks, b->token, NR_PAGES);
     else
         base_import_drop(m->dw.disks, b);
     if (rc != TMEMIF_OK)

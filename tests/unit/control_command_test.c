@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The operator's commands, as programs, against the real daemon on its socket. */
+#include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
+#include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,12 +21,17 @@
 static struct daemon_run daemon_run;
 static char output[65536];
 
-static void begin(void)
+static void start(void)
 {
     static const char *const args[] = {"--memory", "32M", "--local-quota", "0", NULL};
 
-    CU_ASSERT_TRUE_FATAL(daemon_run_init(&daemon_run));
     CU_ASSERT_TRUE_FATAL(daemon_run_start(&daemon_run, args));
+}
+
+static void begin(void)
+{
+    CU_ASSERT_TRUE_FATAL(daemon_run_init(&daemon_run));
+    start();
 }
 
 static void end(void)
@@ -183,7 +191,7 @@ static void commands_that_make_no_sense_are_refused_with_a_reason(void)
         int code;
         const char *says;
     } bad[] = {
-        {"list nonsense", 1, "guests, pools or members UUID"},
+        {"list nonsense", 1, "guests, pools, disks or members UUID"},
         {"list members", 1, "a UUID"},
         {"list members 12", 1, "a UUID"},
         {"list guests pools", 1, "too many"},
@@ -229,10 +237,195 @@ static void commands_that_make_no_sense_are_refused_with_a_reason(void)
     end();
 }
 
+/* ---- disks ---- */
+
+#define SAYS_NO_BASE                                                                               \
+    do {                                                                                           \
+        CU_ASSERT_EQUAL(xentmem("--json base list"), 0);                                           \
+        SAYS("[");                                                                                 \
+        SAYS_NOT("{");                                                                             \
+    } while (0)
+
+/* 3 pages, the middle one of zeros, and a hole of 1 MiB behind them; and the command for it. */
+static void write_image(char path_out[128], char line_out[256])
+{
+    char page[4096];
+    int fd;
+
+    snprintf(path_out, 128, "%s/image", daemon_run.directory);
+    snprintf(line_out, 256, "--json base import root %s", path_out);
+    for (size_t i = 0; i < sizeof(page); i++)
+        page[i] = (char)i;
+    fd = open(path_out, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    CU_ASSERT_FATAL(fd >= 0);
+    CU_ASSERT_EQUAL(pwrite(fd, page, sizeof(page), 0), sizeof(page));
+    CU_ASSERT_EQUAL(pwrite(fd, page, sizeof(page), 2 * (off_t)sizeof(page)), sizeof(page));
+    CU_ASSERT_EQUAL(ftruncate(fd, 1 << 20), 0);
+    close(fd);
+}
+
+static void base_is_imported_without_its_zeros_and_listed(void)
+{
+    char image[128], line[256];
+
+    begin();
+    write_image(image, line);
+    CU_ASSERT_EQUAL(xentmem(line), 0);
+    SAYS("\"pages\": 256");
+    SAYS("\"own_pages\": 2");
+    CU_ASSERT_EQUAL(xentmem(line), 4);
+    SAYS("root: there is a base of this name already");
+    CU_ASSERT_EQUAL(xentmem("--json base list"), 0);
+    SAYS("\"base\": \"root\"");
+    SAYS("\"pages\": 256");
+    SAYS("\"own_pages\": 2");
+    SAYS("\"state\": \"whole\"");
+    /* layers are not guests, nor pools of guests */
+    CU_ASSERT_EQUAL(xentmem("--json list guests"), 0);
+    SAYS_NOT("{");
+    CU_ASSERT_EQUAL(xentmem("--json list pools"), 0);
+    SAYS_NOT("{");
+    /* found again, and gone when it is removed */
+    daemon_run_kill(&daemon_run);
+    start();
+    CU_ASSERT_EQUAL(xentmem("--json base list"), 0);
+    SAYS("\"own_pages\": 2");
+    CU_ASSERT_EQUAL(xentmem("base rm root"), 0);
+    CU_ASSERT_EQUAL(xentmem("base rm root"), 4);
+    SAYS_NO_BASE;
+    unlink(image);
+    end();
+}
+
+static void base_comes_from_standard_input_whatever_its_length(void)
+{
+    begin();
+    CU_ASSERT_EQUAL(xentmem("--json base import a - < /proc/version"), 0);
+    SAYS("\"pages\": 1");
+    CU_ASSERT_EQUAL(xentmem("base import none - < /dev/null"), 4);
+    SAYS("there is nothing in it");
+    CU_ASSERT_EQUAL(xentmem("base import b /no/such/file"), 2);
+    CU_ASSERT_EQUAL(xentmem("base import b /tmp"), 2);
+    CU_ASSERT_EQUAL(xentmem("base import .b - < /proc/version"), 1);
+    CU_ASSERT_EQUAL(xentmem("base import a/b - < /proc/version"), 1);
+    CU_ASSERT_EQUAL(xentmem("base import b - < /proc/self/exe"), 0);
+    CU_ASSERT_EQUAL(xentmem("base list"), 0);
+    SAYS("a ");
+    SAYS("b ");
+    SAYS_NOT("none");
+    /* more than there is memory for, and nothing of it stays */
+    CU_ASSERT_EQUAL(xentmem("base import big - < /dev/urandom"), 4);
+    SAYS("big: the manager has no memory left for it");
+    CU_ASSERT_EQUAL(xentmem("base list"), 0);
+    SAYS_NOT("big");
+    end();
+}
+
+/* An import that has sent something and waits for more, as a process. Its input's other end. */
+static pid_t begin_import(int *fd_out)
+{
+    static uint8_t pages[100 * 4096];
+    char program[PATH_MAX], where[PATH_MAX];
+    int fds[2];
+    pid_t pid;
+
+    snprintf(program, sizeof(program), "%s/bin/xentmem", build());
+    snprintf(where, sizeof(where), "local:%s", daemon_run.socket);
+    for (size_t i = 0; i < sizeof(pages); i++)
+        pages[i] = (uint8_t)(i * 7 + i / 4096);
+    CU_ASSERT_EQUAL_FATAL(pipe2(fds, O_CLOEXEC), 0);
+    pid = fork();
+    CU_ASSERT_FATAL(pid >= 0);
+    if (pid == 0) {
+        dup2(fds[0], STDIN_FILENO);
+        execl(program, "xentmem", "-q", "-a", where, "base", "import", "cut", "-", NULL);
+        _exit(127);
+    }
+    close(fds[0]);
+    CU_ASSERT_EQUAL(write(fds[1], pages, sizeof(pages)), sizeof(pages));
+    *fd_out = fds[1];
+    return pid;
+}
+
+static bool base_list_comes_to_say(const char *text)
+{
+    long end_ms = daemon_run_now_ms() + 20000;
+
+    while (daemon_run_now_ms() < end_ms) {
+        if (xentmem("--json base list") == 0 && strstr(output, text))
+            return true;
+    }
+    return false;
+}
+
+static void import_that_is_cut_off_leaves_nothing(void)
+{
+    int fd, status;
+    pid_t pid;
+
+    begin();
+    for (unsigned round = 0; round < 2; round++) {
+        pid = begin_import(&fd);
+        CU_ASSERT(base_list_comes_to_say("\"state\": \"importing\""));
+        CU_ASSERT_EQUAL(xentmem("base rm cut"), 4);
+        CU_ASSERT_EQUAL(xentmem("disk add home cut"), 4);
+        if (round == 0) {
+            kill(pid, SIGKILL);
+        } else {
+            daemon_run_kill(&daemon_run);
+            start();
+        }
+        close(fd);
+        CU_ASSERT_EQUAL(waitpid(pid, &status, 0), pid);
+        CU_ASSERT(round == 0 ? WIFSIGNALED(status) : WEXITSTATUS(status) == 5);
+        CU_ASSERT(base_list_comes_to_say("[\n]"));
+    }
+    CU_ASSERT_EQUAL(xentmem("stats"), 0);
+    end();
+}
+
+static void disk_is_added_frozen_rolled_back_and_removed(void)
+{
+    begin();
+    CU_ASSERT_EQUAL(xentmem("disk add home root"), 4);
+    SAYS("there is no such base");
+    CU_ASSERT_EQUAL(xentmem("base import root - < /proc/version"), 0);
+    CU_ASSERT_EQUAL(xentmem("disk add home root"), 0);
+    CU_ASSERT_EQUAL(xentmem("--json list disks"), 0);
+    SAYS("\"disk\": \"home\"");
+    SAYS("\"kind\": \"clone\"");
+    SAYS("\"state\": \"away\"");
+    SAYS("\"guest\": null");
+    CU_ASSERT_EQUAL(xentmem("freeze home then"), 0);
+    CU_ASSERT_EQUAL(xentmem("freeze home then"), 4);
+    SAYS("there is a base of this name already");
+    CU_ASSERT_EQUAL(xentmem("freeze 7:xvda then2"), 4);
+    SAYS("there is no such disk");
+    CU_ASSERT_EQUAL(xentmem("freeze 7:xyz then2"), 1);
+    CU_ASSERT_EQUAL(xentmem("rollback home"), 0);
+    CU_ASSERT_EQUAL(xentmem("rollback homes"), 4);
+    CU_ASSERT_EQUAL(xentmem("base rm root"), 4);
+    SAYS("root: the base is in use");
+    SAYS("on it: base then");
+    CU_ASSERT_EQUAL(xentmem("base rm then"), 4);
+    SAYS("on it: home");
+    CU_ASSERT_EQUAL(xentmem("disk rm home"), 0);
+    CU_ASSERT_EQUAL(xentmem("disk rm home"), 4);
+    CU_ASSERT_EQUAL(xentmem("base rm then"), 0);
+    CU_ASSERT_EQUAL(xentmem("base rm root"), 0);
+    CU_ASSERT_EQUAL(xentmem("base"), 0);
+    CU_ASSERT_EQUAL(xentmem("disk"), 0);
+    CU_ASSERT_EQUAL(xentmem("base export root"), 1);
+    CU_ASSERT_EQUAL(xentmem("disk rm"), 1);
+    CU_ASSERT_EQUAL(xentmem("rollback"), 1);
+    end();
+}
+
 static void every_command_has_a_help_of_its_own(void)
 {
-    static const char *const commands[] = {"attach", "detach", "list",   "set",   "allow", "deny",
-                                           "freeze", "thaw",   "remove", "stats", "log",   "agent"};
+    static const char *const commands[] = {"attach", "detach", "list", "set",    "allow",
+                                           "deny",   "freeze", "thaw", "remove", "stats",
+                                           "log",    "agent",  "base", "disk",   "rollback"};
     char line[64];
 
     begin();
@@ -264,6 +457,10 @@ static void without_a_daemon_every_command_says_so_at_once(void)
     T(remove_destroys_a_shared_pool_for_its_members)                                               \
     T(stats_count_what_was_done)                                                                   \
     T(commands_that_make_no_sense_are_refused_with_a_reason)                                       \
+    T(base_is_imported_without_its_zeros_and_listed)                                               \
+    T(base_comes_from_standard_input_whatever_its_length)                                          \
+    T(import_that_is_cut_off_leaves_nothing)                                                       \
+    T(disk_is_added_frozen_rolled_back_and_removed)                                                \
     T(every_command_has_a_help_of_its_own)                                                         \
     T(without_a_daemon_every_command_says_so_at_once)
 RUN_TESTS(TESTS)

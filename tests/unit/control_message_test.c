@@ -52,7 +52,6 @@ static union tmemctl_message sample(uint32_t command)
     case TMEMCTL_BASE_IMPORT:
         strcpy(m.base_import.name, "root-1.2_x");
         m.base_import.token = 1ull << 63;
-        m.base_import.nr_pages = UINT32_MAX;
         m.head.length = sizeof(m.base_import);
         break;
     case TMEMCTL_BASE_PAGES:
@@ -61,6 +60,7 @@ static union tmemctl_message sample(uint32_t command)
         break;
     case TMEMCTL_BASE_END:
         m.base_end.token = 1;
+        m.base_end.nr_pages = UINT32_MAX;
         m.head.length = sizeof(m.base_end);
         break;
     case TMEMCTL_BASE_REMOVE:
@@ -255,11 +255,11 @@ static void every_field_out_of_range_is_refused(void)
 static void every_field_of_disks_out_of_range_is_refused(void)
 {
     REFUSED(TMEMCTL_BASE_IMPORT, m.base_import.token = 0);
-    REFUSED(TMEMCTL_BASE_IMPORT, m.base_import.nr_pages = 0);
-    REFUSED(TMEMCTL_BASE_IMPORT, m.base_import.reserved = 1);
     REFUSED(TMEMCTL_BASE_PAGES, m.base_pages.token = 0);
     REFUSED(TMEMCTL_BASE_PAGES, m.base_pages.count = 1); /* and none is there */
     REFUSED(TMEMCTL_BASE_END, m.base_end.token = 0);
+    REFUSED(TMEMCTL_BASE_END, m.base_end.nr_pages = 0);
+    REFUSED(TMEMCTL_BASE_END, m.base_end.reserved = 1);
     REFUSED(TMEMCTL_DISK_ADD, m.disk_add.base[0] = 0);
     REFUSED(TMEMCTL_DISK_FREEZE, m.disk_freeze.token = 0);
     REFUSED(TMEMCTL_DISK_FREEZE, m.disk_freeze.name[0] = 0);

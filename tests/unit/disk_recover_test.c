@@ -69,18 +69,18 @@ static void import_that_a_restart_cut_off_leaves_nothing(void)
     uint64_t buffer[DISK_PAGE_SIZE / sizeof(uint64_t)] = {1};
     uint64_t before = frames_used(&dw.w);
 
-    CU_ASSERT_EQUAL(base_import_begin(dw.disks, "a", 100, 1, &dw), TMEMIF_OK);
+    CU_ASSERT_EQUAL(base_import_begin(dw.disks, "a", 1, &dw), TMEMIF_OK);
     for (uint32_t n = 0; n < 50; n++)
         CU_ASSERT_EQUAL(base_import_write(dw.disks, 1, n, 1, buffer), TMEMIF_OK);
     disk_world_restart(&dw);
     reclaim_all(&dw.w);
-    CU_ASSERT_EQUAL(base_import_end(dw.disks, 1), TMEMIF_NOT_FOUND);
+    CU_ASSERT_EQUAL(base_import_end(dw.disks, 1, 100), TMEMIF_NOT_FOUND);
     CU_ASSERT_EQUAL(nr_listed(&dw), 0);
     CU_ASSERT_EQUAL(frames_used(&dw.w), before);
-    CU_ASSERT_EQUAL(base_import_begin(dw.disks, "a", 100, 1, &dw), TMEMIF_OK);
-    CU_ASSERT_EQUAL(base_import_end(dw.disks, 1), TMEMIF_OK);
+    CU_ASSERT_EQUAL(base_import_begin(dw.disks, "a", 1, &dw), TMEMIF_OK);
+    CU_ASSERT_EQUAL(base_import_end(dw.disks, 1, 100), TMEMIF_OK);
     disk_world_restart(&dw);
-    CU_ASSERT_EQUAL(base_import_end(dw.disks, 1), TMEMIF_OK); /* had been done */
+    CU_ASSERT_EQUAL(base_import_end(dw.disks, 1, 100), TMEMIF_OK); /* had been done */
     disk_world_end(&dw);
 }
 

@@ -286,19 +286,19 @@ static void import_that_is_not_ended_is_no_base_and_goes_with_its_client(void)
     uint64_t before = frames_used(&dw.w);
     int one, other;
 
-    CU_ASSERT_EQUAL(base_import_begin(dw.disks, "a", 100, 1, &one), TMEMIF_OK);
-    CU_ASSERT_EQUAL(base_import_begin(dw.disks, "a", 100, 2, &other), TMEMIF_BUSY);
-    CU_ASSERT_EQUAL(base_import_begin(dw.disks, "b", 100, 2, &other), TMEMIF_OK);
+    CU_ASSERT_EQUAL(base_import_begin(dw.disks, "a", 1, &one), TMEMIF_OK);
+    CU_ASSERT_EQUAL(base_import_begin(dw.disks, "a", 2, &other), TMEMIF_BUSY);
+    CU_ASSERT_EQUAL(base_import_begin(dw.disks, "b", 2, &other), TMEMIF_OK);
     CU_ASSERT_EQUAL(base_import_write(dw.disks, 1, 98, 2, buffer), TMEMIF_OK);
-    CU_ASSERT_EQUAL(base_import_write(dw.disks, 1, 99, 2, buffer), TMEMIF_BAD_REQUEST);
     CU_ASSERT_EQUAL(base_import_write(dw.disks, 1, UINT32_MAX, 2, buffer), TMEMIF_BAD_REQUEST);
+    CU_ASSERT_EQUAL(base_import_end(dw.disks, 1, 99), TMEMIF_BAD_REQUEST); /* page 99 is there */
     CU_ASSERT_EQUAL(base_import_write(dw.disks, 3, 0, 2, buffer), TMEMIF_NOT_FOUND);
     CU_ASSERT_PTR_NULL(open_disk(&dw, clone_of("a", ""), 7));
     CU_ASSERT_EQUAL(base_remove(dw.disks, "a"), TMEMIF_BUSY);
     base_import_drop(dw.disks, &one);
-    CU_ASSERT_EQUAL(base_import_end(dw.disks, 1), TMEMIF_NOT_FOUND);
-    CU_ASSERT_EQUAL(base_import_end(dw.disks, 2), TMEMIF_OK);
-    CU_ASSERT_EQUAL(base_import_end(dw.disks, 2), TMEMIF_OK); /* the same message again */
+    CU_ASSERT_EQUAL(base_import_end(dw.disks, 1, 100), TMEMIF_NOT_FOUND);
+    CU_ASSERT_EQUAL(base_import_end(dw.disks, 2, 100), TMEMIF_OK);
+    CU_ASSERT_EQUAL(base_import_end(dw.disks, 2, 100), TMEMIF_OK); /* the same message again */
     CU_ASSERT_EQUAL(base_import_write(dw.disks, 2, 0, 1, buffer), TMEMIF_NOT_FOUND);
     base_import_drop(dw.disks, &other);
     CU_ASSERT_EQUAL(base_remove(dw.disks, "b"), TMEMIF_OK);

@@ -235,12 +235,12 @@ static inline void make_base(struct disk_world *dw, const char *name, uint32_t n
 {
     uint64_t buffer[DISK_PAGE_SIZE / sizeof(uint64_t)];
 
-    WORLD_MUST(base_import_begin(dw->disks, name, nr_pages, tag + 1, dw) == TMEMIF_OK);
+    WORLD_MUST(base_import_begin(dw->disks, name, tag + 1, dw) == TMEMIF_OK);
     for (uint32_t n = 0; n < nr_pages; n += 2) {
         page_fill(buffer, tag + n);
         WORLD_MUST(base_import_write(dw->disks, tag + 1, n, 1, buffer) == TMEMIF_OK);
     }
-    WORLD_MUST(base_import_end(dw->disks, tag + 1) == TMEMIF_OK);
+    WORLD_MUST(base_import_end(dw->disks, tag + 1, nr_pages) == TMEMIF_OK);
 }
 
 #endif /* TESTS_DISK_WORLD_H */

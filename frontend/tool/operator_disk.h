@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * operator_disk.h - how the operator names disks and bases, and what the manager says of them.
+ *
+ *   g1:xvda, 7:51712   the disk that a guest, by name or domid, sees under that name or number
+ *   home               the disk kept under this name
+ */
+#ifndef XENTMEM_TOOL_OPERATOR_DISK_H
+#define XENTMEM_TOOL_OPERATOR_DISK_H
+
+#include "frontend/tool/command.h"
+#include "protocol/control.h"
+
+/* TOOL_DONE, or what to exit with. */
+int disk_find(struct tool *tool, const char *text, struct tmemctl_disk_ref *disk_out);
+/* A name for a base or a kept disk into a message, which is zero there. */
+int disk_take_name(const char *text, char name_out[TMEMCTL_DISK_NAME_LEN]);
+
+/* A number that no other message has. False: the system has none; said on stderr. */
+bool disk_token(uint64_t *token_out);
+
+/*
+ * What a call of the library returned for a message about @name, as an exit code; says
+ * on stderr what it means, naming @what.
+ */
+int disk_result(struct tool *tool, enum tmemctl_command command, const char *what, const char *name,
+                int status);
+
+/* Ask one message without records, attached for it alone. */
+int disk_ask(struct tool *tool, const char *manager, const union tmemctl_message *m,
+             const char *what, const char *name);
+
+/* Print the table of the disks, or of the bases. */
+int disk_print_disks(struct tool *tool, const char *manager);
+int disk_print_bases(struct tool *tool, const char *manager);
+/* Say on stderr who lies on the base @name. */
+void disk_tell_users(struct tool *tool, struct xentmem *t, const char *name);
+
+#endif /* XENTMEM_TOOL_OPERATOR_DISK_H */
