@@ -63,9 +63,12 @@ SESSION_SRC  := daemon/session/data.c daemon/session/dispatch.c daemon/session/h
                 daemon/session/session.c daemon/session/sessions.c daemon/session/worker.c
 TRANSPORT_LOCAL_SRC := daemon/transport/local/channel.c daemon/transport/local/client.c \
                        daemon/transport/local/hello.c daemon/transport/local/local.c
-TRANSPORT_XEN_SRC   := daemon/transport/xen/attachment.c daemon/transport/xen/node.c \
+TRANSPORT_XEN_SRC   := daemon/transport/xen/attachment.c daemon/transport/xen/backend.c \
+                       daemon/transport/xen/mapping.c daemon/transport/xen/node.c \
                        daemon/transport/xen/peer.c daemon/transport/xen/platform.c \
-                       daemon/transport/xen/policies.c daemon/transport/xen/xen.c
+                       daemon/transport/xen/policies.c daemon/transport/xen/roster.c \
+                       daemon/transport/xen/vbd.c daemon/transport/xen/vbd_link.c \
+                       daemon/transport/xen/xen.c
 CONTROL_SRC  := daemon/control/control.c daemon/control/counters.c \
                 daemon/control/disk_commands.c daemon/control/policy.c \
                 daemon/control/reply.c

@@ -288,19 +288,19 @@ static bool take_place(const char *rest, uint32_t manager, struct schema_place *
     return true;
 }
 
-bool schema_backend_of(const char *path, uint32_t manager, struct schema_place *place_out)
+bool schema_folder_of(const char *path, uint32_t manager, enum schema_where where,
+                      struct schema_place *place_out)
 {
-    return take_place(below(path, manager, backends), manager, place_out);
-}
-
-bool schema_vbd_of(const char *path, uint32_t manager, struct schema_place *place_out)
-{
-    return take_place(below(path, manager, vbds), manager, place_out);
-}
-
-bool schema_guest_of(const char *path, uint32_t manager, struct schema_place *place_out)
-{
-    return take_place(below(path, manager, guests), manager, place_out);
+    switch (where) {
+    case SCHEMA_IN_BACKEND:
+        return take_place(below(path, manager, backends), manager, place_out);
+    case SCHEMA_IN_VBD_BACKEND:
+        return take_place(below(path, manager, vbds), manager, place_out);
+    case SCHEMA_IN_GUEST:
+        return take_place(below(path, manager, guests), manager, place_out);
+    default:
+        return false;
+    }
 }
 
 bool schema_shared_of(const char *path, uint32_t manager, uint8_t uuid_out[TMEMIF_UUID_LEN])

@@ -83,13 +83,12 @@ void schema_shared_pools(char path_out[SCHEMA_PATH_LEN], uint32_t manager);
 void schema_key(char key_out[SCHEMA_PATH_LEN], enum schema_node node, uint32_t number);
 
 /*
- * Which attachment's backend folder does @path lie in, or name? False: none;
- * *place_out is unchanged.
+ * Whose folder of @where does @path lie in, or name? For the folders of the manager that
+ * are one for each guest and device. False: none; *place_out is unchanged.
  */
-bool schema_backend_of(const char *path, uint32_t manager, struct schema_place *place_out);
-/* The same for a disk's backend folder, for the folder of its policy, and for a shared pool's. */
-bool schema_vbd_of(const char *path, uint32_t manager, struct schema_place *place_out);
-bool schema_guest_of(const char *path, uint32_t manager, struct schema_place *place_out);
+bool schema_folder_of(const char *path, uint32_t manager, enum schema_where where,
+                      struct schema_place *place_out);
+/* The same for a shared pool's. */
 bool schema_shared_of(const char *path, uint32_t manager, uint8_t uuid_out[TMEMIF_UUID_LEN]);
 
 #endif /* XTM_SCHEMA_NODES_H */

@@ -131,11 +131,11 @@ static void check_path(const char *value, size_t len)
         len = sizeof(path) - 1;
     memcpy(path, value, len);
     path[len] = '\0';
-    if (schema_backend_of(path, 5, &place)) {
+    if (schema_folder_of(path, 5, SCHEMA_IN_BACKEND, &place)) {
         schema_folder(again, &place, SCHEMA_IN_BACKEND);
         REQUIRE(strncmp(path, again, strlen(again)) == 0);
     }
-    if (schema_guest_of(path, 5, &place)) {
+    if (schema_folder_of(path, 5, SCHEMA_IN_GUEST, &place)) {
         schema_folder(again, &place, SCHEMA_IN_GUEST);
         REQUIRE(strncmp(path, again, strlen(again)) == 0);
     }

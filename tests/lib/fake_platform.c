@@ -275,6 +275,11 @@ static int fake_event_fd(struct platform *p)
     return fake_of(p)->event_fd;
 }
 
+static bool fake_is_gone(struct platform *p, uint32_t domid)
+{
+    return fake_of(p)->dead_domid == domid;
+}
+
 /* ---- grants ---- */
 
 struct platform_grants {
@@ -423,6 +428,7 @@ static const struct platform_ops fake_ops = {
     .unwatch = fake_unwatch,
     .next_event = fake_next_event,
     .event_fd = fake_event_fd,
+    .is_gone = fake_is_gone,
     .grants_open = fake_grants_open,
     .grants_map = fake_grants_map,
     .grants_unmap = fake_grants_unmap,

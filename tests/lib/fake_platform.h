@@ -58,6 +58,8 @@ struct fake_platform {
     unsigned nr_mapped, nr_bound, nr_grants;
     unsigned nr_maps; /* so far */
 
+    uint32_t dead_domid; /* 0: nobody has died */
+
     /* what goes wrong */
     unsigned map_ms;               /* how long it takes to map */
     unsigned max_mapped;           /* maptrack frames, in pages */

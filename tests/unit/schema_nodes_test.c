@@ -113,11 +113,11 @@ static void paths_of_watch_events_say_whose_they_are(void)
     struct schema_place found = {0};
     uint8_t which[16];
 
-    CU_ASSERT(schema_backend_of("/local/domain/5/backend/tmem/7/2/state", 5, &found));
+    CU_ASSERT(schema_folder_of("/local/domain/5/backend/tmem/7/2/state", 5, SCHEMA_IN_BACKEND, &found));
     CU_ASSERT(found.manager == 5 && found.guest == 7 && found.device == 2);
-    CU_ASSERT(schema_backend_of("/local/domain/5/backend/tmem/8/4294967295", 5, &found));
+    CU_ASSERT(schema_folder_of("/local/domain/5/backend/tmem/8/4294967295", 5, SCHEMA_IN_BACKEND, &found));
     CU_ASSERT(found.guest == 8 && found.device == UINT32_MAX);
-    CU_ASSERT(schema_guest_of("/local/domain/5/xentmem/guest/9/1/weight", 5, &found));
+    CU_ASSERT(schema_folder_of("/local/domain/5/xentmem/guest/9/1/weight", 5, SCHEMA_IN_GUEST, &found));
     CU_ASSERT(found.guest == 9 && found.device == 1);
     CU_ASSERT(schema_shared_of("/local/domain/5/xentmem/shared/" UUID_TEXT "/allow/3", 5, which));
     CU_ASSERT(memcmp(which, uuid, 16) == 0);
@@ -146,8 +146,8 @@ static void other_paths_are_nobodys(void)
     uint8_t which[16];
 
     for (unsigned i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-        CU_ASSERT_FALSE(schema_backend_of(others[i], 5, &found));
-        CU_ASSERT_FALSE(schema_guest_of(others[i], 5, &found));
+        CU_ASSERT_FALSE(schema_folder_of(others[i], 5, SCHEMA_IN_BACKEND, &found));
+        CU_ASSERT_FALSE(schema_folder_of(others[i], 5, SCHEMA_IN_GUEST, &found));
         CU_ASSERT_FALSE(schema_shared_of(others[i], 5, which));
     }
     CU_ASSERT(found.manager == 1 && found.guest == 2 && found.device == 3);

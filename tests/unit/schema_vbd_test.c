@@ -39,10 +39,10 @@ static void paths_are_those_of_the_block_protocol(void)
     CU_ASSERT_STRING_EQUAL(path, "/local/domain/5/backend/vbd/7/51728");
     schema_vbds(path, 5);
     CU_ASSERT_STRING_EQUAL(path, "/local/domain/5/backend/vbd");
-    CU_ASSERT_TRUE(schema_vbd_of("/local/domain/5/backend/vbd/7/51728/state", 5, &found));
+    CU_ASSERT_TRUE(schema_folder_of("/local/domain/5/backend/vbd/7/51728/state", 5, SCHEMA_IN_VBD_BACKEND, &found));
     CU_ASSERT_TRUE(found.manager == 5 && found.guest == 7 && found.device == 51728);
-    CU_ASSERT_FALSE(schema_vbd_of("/local/domain/5/backend/tmem/7/0/state", 5, &found));
-    CU_ASSERT_FALSE(schema_vbd_of("/local/domain/5/backend/vbd/7", 5, &found));
+    CU_ASSERT_FALSE(schema_folder_of("/local/domain/5/backend/tmem/7/0/state", 5, SCHEMA_IN_VBD_BACKEND, &found));
+    CU_ASSERT_FALSE(schema_folder_of("/local/domain/5/backend/vbd/7", 5, SCHEMA_IN_VBD_BACKEND, &found));
 }
 
 /* ---- reading a frontend ---- */

@@ -9,44 +9,18 @@
 #include "daemon/transport/xen/node.h"
 #include "daemon/util/bug.h"
 
-/* Each attach maps up to 64 MiB while others wait: some soon, then one a second. */
-#define ATTACH_BURST     8u
-#define ATTACH_PERIOD_MS 1000u
-/* When to look again at what has to wait. */
-#define LOOK_WAIT_MS 200u
 /* Steps that one look may take: from new to serving and out again is three. */
 #define STEPS_PER_LOOK 4u
 
-/* ---- our nodes ---- */
-
-/* xenstored refuses a domU more nodes or bytes than its quota. */
-static void check_written(struct attachment *a, bool ok)
-{
-    if (!ok)
-        log_limited(a->world->log, &a->log_limit, LOG_LEVEL_ERROR, "xenstore",
-                    "dom=%u device=%u why=\"a node cannot be written: %s\" "
-                    "hint=\"xenstore-control quota\"",
-                    a->place.guest, a->place.device, strerror(errno));
-}
-
-static void publish_number(struct attachment *a, enum schema_node node, uint64_t number)
-{
-    check_written(a, node_write_number(a->world->platform, &a->place, node, number));
-}
-
-static void publish_state(struct attachment *a, enum schema_xenbus state)
-{
-    a->published = state;
-    a->state_owed = !node_write_number(a->world->platform, &a->place, SCHEMA_BACKEND_STATE, state);
-    check_written(a, !a->state_owed);
-}
-
-static void publish_error(struct attachment *a, const char *why)
-{
-    check_written(a, node_write(a->world->platform, &a->place, SCHEMA_BACKEND_ERROR, why));
-    log_limited(a->world->log, &a->log_limit, LOG_LEVEL_NOTICE, "refused",
-                "dom=%u device=%u why=\"%s\"", a->place.guest, a->place.device, why);
-}
+static const struct backend_kind kind = {
+    .name = "device",
+    .folder = SCHEMA_IN_BACKEND,
+    .state = SCHEMA_BACKEND_STATE,
+    .online = SCHEMA_BACKEND_ONLINE,
+    .error = SCHEMA_BACKEND_ERROR,
+    .front_state = SCHEMA_FRONTEND_STATE,
+    .front_backend = SCHEMA_FRONTEND_BACKEND,
+};
 
 static void publish_offer(struct attachment *a)
 {
@@ -54,13 +28,13 @@ static void publish_offer(struct attachment *a)
     char version[SCHEMA_NUMBER_LEN];
 
     schema_format_number(version, TMEMIF_VERSION_1);
-    check_written(a, node_write(a->world->platform, &a->place, SCHEMA_BACKEND_VERSIONS, version));
-    publish_number(a, SCHEMA_BACKEND_MAX_RINGS, offer->max_rings);
-    publish_number(a, SCHEMA_BACKEND_MAX_ORDER, offer->max_order);
-    publish_number(a, SCHEMA_BACKEND_MAX_DATA, offer->max_data_pages);
-    publish_number(a, SCHEMA_BACKEND_GRANT_COPY, 1);
-    publish_number(a, SCHEMA_BACKEND_FENCE_MIN, offer->fence_ms_min);
-    publish_number(a, SCHEMA_BACKEND_EPOCH, a->world->epoch);
+    backend_publish(&a->backend, SCHEMA_BACKEND_VERSIONS, version);
+    backend_publish_number(&a->backend, SCHEMA_BACKEND_MAX_RINGS, offer->max_rings);
+    backend_publish_number(&a->backend, SCHEMA_BACKEND_MAX_ORDER, offer->max_order);
+    backend_publish_number(&a->backend, SCHEMA_BACKEND_MAX_DATA, offer->max_data_pages);
+    backend_publish_number(&a->backend, SCHEMA_BACKEND_GRANT_COPY, 1);
+    backend_publish_number(&a->backend, SCHEMA_BACKEND_FENCE_MIN, offer->fence_ms_min);
+    backend_publish_number(&a->backend, SCHEMA_BACKEND_EPOCH, a->world->epoch);
 }
 
 /* ---- the session ---- */
@@ -116,7 +90,7 @@ static const char *read_front_node(void *arg, enum schema_node node, uint32_t nu
     struct attachment *a = source->attachment;
 
     free(source->last);
-    source->last = node_read(a->world->platform, &a->place, node, number, len_out);
+    source->last = node_read(a->world->platform, &a->backend.place, node, number, len_out);
     return source->last;
 }
 
@@ -142,7 +116,7 @@ static bool serve(struct attachment *a, struct xen_peer *peer, char why_out[SCHE
     peer->left_fd = a->world->left_fd;
     peer->link.ops = &link_ops;
     peer->link.peer = a->key;
-    peer->link.privileged = a->place.guest == 0;
+    peer->link.privileged = a->backend.place.guest == 0;
     if (sessions_attach(a->world->sessions, &peer->link, &why) == TMEMIF_OK) {
         a->peer = peer;
         return true;
@@ -155,7 +129,7 @@ static bool serve(struct attachment *a, struct xen_peer *peer, char why_out[SCHE
 /* Is it served, and as whose? False: xenstore does not say, and nothing has changed. */
 static bool admit(struct attachment *a)
 {
-    switch (policies_admit(a->world->policies, &a->place, &a->key, a->refusal)) {
+    switch (policies_admit(a->world->policies, &a->backend.place, &a->key, a->refusal)) {
     case ADMITTED:
         a->world->sweep = a->world->sweep || !a->admitted;
         a->admitted = true;
@@ -179,11 +153,11 @@ static void attach(struct attachment *a)
     a->world->was_long = true;
     snprintf(why, sizeof(why), "%s", a->admitted ? "the manager is out of memory" : a->refusal);
     if (front && a->admitted && read_front(a, front, why) &&
-        xen_peer_open(a->world->platform, a->place.guest, front, &peer, why) &&
+        xen_peer_open(a->world->platform, a->backend.place.guest, front, &peer, why) &&
         serve(a, peer, why)) {
-        node_remove(a->world->platform, &a->place, SCHEMA_BACKEND_ERROR);
-        publish_number(a, SCHEMA_BACKEND_EPOCH, a->world->epoch);
-        publish_state(a, XENBUS_CONNECTED);
+        backend_remove(&a->backend, SCHEMA_BACKEND_ERROR);
+        backend_publish_number(&a->backend, SCHEMA_BACKEND_EPOCH, a->world->epoch);
+        backend_publish_state(&a->backend, XENBUS_CONNECTED);
     }
     free(front);
     if (!a->peer)
@@ -211,16 +185,16 @@ static void offer(struct attachment *a, const char *why)
 {
     end_session(a, why);
     if (!a->admitted)
-        publish_error(a, a->refusal);
+        backend_publish_error(&a->backend, a->refusal);
     publish_offer(a);
-    publish_state(a, XENBUS_INIT_WAIT);
+    backend_publish_state(&a->backend, XENBUS_INIT_WAIT);
 }
 
 static void close_down(struct attachment *a, const char *why)
 {
     end_session(a, why);
-    publish_state(a, XENBUS_CLOSING);
-    publish_state(a, XENBUS_CLOSED);
+    backend_publish_state(&a->backend, XENBUS_CLOSING);
+    backend_publish_state(&a->backend, XENBUS_CLOSED);
 }
 
 static void apply(struct attachment *a, enum schema_back_event event, const char *why)
@@ -230,10 +204,10 @@ static void apply(struct attachment *a, enum schema_back_event event, const char
     if (step.next == SCHEMA_BACK_REFUSED)
         return; /* such as the end of a process that is not attached */
     if (step.next != a->state)
-        log_limited(a->world->log, &a->log_limit, LOG_LEVEL_DEBUG, "state",
-                    "dom=%u device=%u from=%s to=%s event=\"%s\"", a->place.guest, a->place.device,
-                    schema_back_state_name(a->state), schema_back_state_name(step.next),
-                    schema_back_event_name(event));
+        log_limited(a->world->log, &a->backend.log_limit, LOG_LEVEL_DEBUG, "state",
+                    "dom=%u device=%u from=%s to=%s event=\"%s\"", a->backend.place.guest,
+                    a->backend.place.device, schema_back_state_name(a->state),
+                    schema_back_state_name(step.next), schema_back_event_name(event));
     a->state = step.next;
 
     switch (step.action) {
@@ -249,13 +223,13 @@ static void apply(struct attachment *a, enum schema_back_event event, const char
         close_down(a, why);
         break;
     case SCHEMA_BACK_DISOWN:
-        publish_error(a, why);
+        backend_publish_error(&a->backend, why);
         close_down(a, "the manager has closed the session");
         break;
     case SCHEMA_BACK_END:
         end(a, why);
         if (event == SCHEMA_NODES_OFFLINE)
-            publish_state(a, XENBUS_CLOSED);
+            backend_publish_state(&a->backend, XENBUS_CLOSED);
         break;
     }
 }
@@ -279,107 +253,52 @@ static bool admit_anew(struct attachment *a)
     return true;
 }
 
-/*
- * The state 5 says nothing: that may be our own, left by a daemon that was killed before it wrote
- * 6. False: xenstore does not say.
- */
-static bool read_offline(struct attachment *a, bool *offline_out)
-{
-    uint64_t online = 1;
-    char path[SCHEMA_PATH_LEN];
-    enum node_result result;
-
-    schema_path(path, &a->place, SCHEMA_BACKEND_ONLINE, 0);
-    result = node_read_number(a->world->platform, path, SCHEMA_BACKEND_ONLINE, &online);
-    *offline_out = online == 0;
-    return result != NODE_UNKNOWN;
-}
-
 /* What has happened? False: xenstore does not say. */
 static bool observe_front(struct attachment *a, enum schema_back_event *event_out,
                           const char **why_out)
 {
-    struct platform *platform = a->world->platform;
     uint32_t state;
-    size_t len;
-    char *link;
+    bool gone;
 
-    if (node_read_state(platform, &a->place, SCHEMA_FRONTEND_STATE, &state)) {
-        *event_out = schema_back_event_of(state);
-        *why_out = *event_out == SCHEMA_FRONT_ODD ? "node state of the frontend has no meaning here"
-                                                  : "the frontend's state has changed";
-        if (*event_out == SCHEMA_FRONT_READY && a->peer && xen_peer_is_gone(a->peer)) {
-            *event_out = SCHEMA_PEER_LEFT;
-            *why_out = "its process is gone";
-        }
-        return true;
-    }
-    if (!node_is_hidden(errno))
+    if (!backend_read_front(&a->backend, &state, &gone))
         return false;
-    /* the state alone may be missing for a moment; without its link to us the whole folder is */
-    link = node_read(platform, &a->place, SCHEMA_FRONTEND_BACKEND, 0, &len);
-    *event_out = SCHEMA_FRONT_PREPARES;
-    *why_out = "the frontend's state has vanished";
-    if (!link && !node_is_hidden(errno))
-        return false;
-    if (!link) {
-        *event_out = SCHEMA_NODES_GONE;
+    *event_out = gone ? SCHEMA_NODES_GONE : schema_back_event_of(state);
+    if (gone)
         *why_out = "the guest is gone";
+    else if (*event_out == SCHEMA_FRONT_ODD)
+        *why_out = "node state of the frontend has no meaning here";
+    else if (state == XENBUS_UNKNOWN)
+        *why_out = "the frontend's state has vanished";
+    else
+        *why_out = "the frontend's state has changed";
+    if (*event_out == SCHEMA_FRONT_READY && a->peer && xen_peer_is_gone(a->peer)) {
+        *event_out = SCHEMA_PEER_LEFT;
+        *why_out = "its process is gone";
     }
-    free(link);
     return true;
 }
 
 static bool observe(struct attachment *a, enum schema_back_event *event_out, const char **why_out)
 {
-    uint32_t own_state;
-    bool offline;
-
-    if (!node_read_state(a->world->platform, &a->place, SCHEMA_BACKEND_STATE, &own_state)) {
+    switch (backend_look(&a->backend, a->state == SCHEMA_BACK_ENDED)) {
+    case BACKEND_GONE:
         *event_out = SCHEMA_NODES_GONE;
         *why_out = "its nodes are gone";
-        return errno == ENOENT;
-    }
-    if (own_state == XENBUS_INITIALISING && a->published != XENBUS_INITIALISING) {
+        return true;
+    case BACKEND_RENEWED:
         *event_out = SCHEMA_NODES_RENEWED;
         *why_out = "the toolstack has written its nodes anew";
         return true;
-    }
-    if (!read_offline(a, &offline))
-        return false;
-    if (own_state != a->published && (!offline || a->state == SCHEMA_BACK_ENDED))
-        publish_state(a, a->published); /* a frontend may be waiting for it */
-    if (offline) {
+    case BACKEND_OFFLINE:
         *event_out = SCHEMA_NODES_OFFLINE;
         *why_out = "detached by the operator";
         return true;
+    case BACKEND_ONLINE:
+        return observe_front(a, event_out, why_out);
+    case BACKEND_UNKNOWN:
+        break;
     }
-    return observe_front(a, event_out, why_out);
-}
-
-/* A virtual schedule, as log_limit_take() has one. */
-static bool may_attach(struct attachment *a, uint64_t now_ms)
-{
-    uint64_t next = a->attaches_ms > now_ms ? a->attaches_ms : now_ms;
-
-    if (next - now_ms > (uint64_t)(ATTACH_BURST - 1) * ATTACH_PERIOD_MS)
-        return false;
-    a->attaches_ms = next + ATTACH_PERIOD_MS;
-    return true;
-}
-
-/* A guest that is gone leaves our folder of it behind; the operator's nodes are not ours to tidy.
- */
-static void remove_nodes(struct attachment *a)
-{
-    char folder[SCHEMA_PATH_LEN];
-    uint32_t own_state;
-
-    a->published = XENBUS_UNKNOWN;
-    if (!node_read_state(a->world->platform, &a->place, SCHEMA_BACKEND_STATE, &own_state))
-        return;
-    schema_folder(folder, &a->place, SCHEMA_IN_BACKEND);
-    a->world->platform->ops->remove(a->world->platform, folder);
+    return false;
 }
 
 enum progress {
@@ -400,25 +319,13 @@ static enum progress take_step(struct attachment *a, uint64_t now_ms)
     if (schema_back_step(a->state, event).action == SCHEMA_BACK_ATTACH) {
         if (!a->world->may_map)
             return STEP_NEXT_TURN;
-        if (!may_attach(a, now_ms))
+        if (!backend_may_attach(&a->backend, now_ms))
             return STEP_LATER;
     }
     apply(a, event, why);
     if (event == SCHEMA_NODES_GONE)
-        remove_nodes(a);
+        backend_remove_folder(&a->backend); /* the operator's nodes are not ours to tidy */
     return STEP_TAKEN;
-}
-
-static void watch_front(struct attachment *a)
-{
-    if (a->is_watched)
-        return;
-    a->is_watched = a->world->platform->ops->watch(a->world->platform, a->front_state_path);
-    if (!a->is_watched)
-        log_limited(a->world->log, &a->log_limit, LOG_LEVEL_ERROR, "xenstore",
-                    "dom=%u device=%u why=\"the frontend cannot be watched: %s\" "
-                    "hint=\"xenstore-control quota\"",
-                    a->place.guest, a->place.device, strerror(errno));
 }
 
 /*
@@ -434,25 +341,27 @@ static bool look_at_policy(struct attachment *a)
     if (!a->admitted)
         ok = admit(a);
     else if (a->policy_touched)
-        ok = policies_refresh(a->world->policies, &a->place, &a->key);
+        ok = policies_refresh(a->world->policies, &a->backend.place, &a->key);
     a->policy_touched = !ok;
     return ok;
 }
 
-static void look_again(struct attachment *a, uint64_t now_ms)
+static bool is_over(const struct backend *b)
 {
-    a->touched = true;
-    a->not_before_ms = now_ms + LOOK_WAIT_MS;
+    const struct attachment *a = (const struct attachment *)b;
+
+    return a->state == SCHEMA_BACK_ENDED && b->published == XENBUS_UNKNOWN;
 }
 
-void attachment_look(struct attachment *a, uint64_t now_ms)
+static void look(struct backend *b, uint64_t now_ms)
 {
+    struct attachment *a = (struct attachment *)b;
     enum schema_back_state before;
 
-    a->touched = a->wants_map = false;
-    watch_front(a);
+    b->touched = b->wants_map = false;
+    backend_watch(b);
     if (!look_at_policy(a)) {
-        look_again(a, now_ms);
+        backend_look_again(b, now_ms);
         if (!a->admitted)
             return; /* nothing of it is mapped, and who it is we do not know */
     }
@@ -463,53 +372,47 @@ void attachment_look(struct attachment *a, uint64_t now_ms)
         case STEP_TAKEN:
             break;
         case STEP_LATER:
-            look_again(a, now_ms);
+            backend_look_again(b, now_ms);
             return;
         case STEP_NEXT_TURN:
-            a->touched = a->wants_map = true;
+            b->touched = b->wants_map = true;
             return;
         }
         if (a->state == before || a->state == SCHEMA_BACK_ENDED)
             break;
     }
-    a->is_new = false;
-    if (a->state_owed && !attachment_is_over(a))
-        look_again(a, now_ms);
+    b->is_new = false;
+    if (b->state_owed && !is_over(b))
+        backend_look_again(b, now_ms);
 }
 
-bool attachment_is_over(const struct attachment *a)
-{
-    return a->state == SCHEMA_BACK_ENDED && a->published == XENBUS_UNKNOWN;
-}
-
-struct attachment *attachment_create(struct attachment_world *world,
-                                     const struct schema_place *place)
+static struct backend *create(void *world, const struct schema_place *place)
 {
     struct attachment *a = calloc(1, sizeof(*a));
 
     if (!a)
         return NULL;
     a->world = world;
-    a->place = *place;
-    a->touched = a->is_new = true;
-    schema_path(a->front_state_path, place, SCHEMA_FRONTEND_STATE, 0);
-    a->published = XENBUS_UNKNOWN;
-    if (!node_read_state(world->platform, place, SCHEMA_BACKEND_STATE, &a->published) &&
-        errno != ENOENT) {
+    if (!backend_init(&a->backend, &kind, a->world->platform, a->world->log, place)) {
         free(a);
         return NULL;
     }
-    a->state = schema_back_begin(a->published);
+    a->state = schema_back_begin(a->backend.published);
     if (a->state == SCHEMA_BACK_CLOSED)
-        a->published = XENBUS_CLOSED; /* an earlier daemon may not have come to write it */
-    return a;
+        a->backend.published = XENBUS_CLOSED; /* an earlier daemon may not have come to write it */
+    return &a->backend;
 }
 
-void attachment_destroy(struct attachment *a)
+/* Its session ends as SESSION_KEPT, its nodes stay as they are. */
+static void destroy(struct backend *b)
 {
+    struct attachment *a = (struct attachment *)b;
+
     if (a->peer)
         sessions_detach(a->world->sessions, &a->peer->link, SESSION_KEPT, "stopping");
-    if (a->is_watched)
-        a->world->platform->ops->unwatch(a->world->platform, a->front_state_path);
+    backend_fini(b);
     free(a);
 }
+
+const struct roster_ops attachment_roster_ops = {
+    .create = create, .look = look, .is_over = is_over, .destroy = destroy};

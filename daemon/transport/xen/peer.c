@@ -7,61 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/transport/xen/mapping.h"
 #include "protocol/ring.h"
-
-/* ---- why something could not be mapped ---- */
-
-#define PROBES_PER_CALL 64u
-
-static const char silo[] = "or XSM SILO forbids grants between two guests (run the daemon in dom0)";
-
-/*
- * The driver says no more than EINVAL when a page cannot be mapped. A copy of one octet from
- * each page tells which one is to blame, and why.
- */
-static bool find_bad_page(struct xen_peer *p, const uint32_t *refs, uint32_t nr, uint32_t *page_out,
-                          int16_t *status_out)
-{
-    struct grant_copy probes[PROBES_PER_CALL];
-    uint8_t octets[PROBES_PER_CALL];
-
-    for (uint32_t at = 0; at < nr; at += PROBES_PER_CALL) {
-        uint32_t now = nr - at < PROBES_PER_CALL ? nr - at : PROBES_PER_CALL;
-
-        for (uint32_t i = 0; i < now; i++)
-            probes[i] = (struct grant_copy){.ref = refs[at + i], .length = 1, .local = &octets[i]};
-        if (!p->platform->ops->grants_copy(p->grants, probes, now))
-            return false;
-        for (uint32_t i = 0; i < now; i++) {
-            if (probes[i].status == 0)
-                continue;
-            *page_out = at + i;
-            *status_out = probes[i].status;
-            return true;
-        }
-    }
-    return false;
-}
-
-static void explain_map(struct xen_peer *p, const char *what, const uint32_t *refs, uint32_t nr,
-                        char why_out[SCHEMA_REASON_LEN])
-{
-    uint32_t page;
-    int16_t status;
-
-    if (!find_bad_page(p, refs, nr, &page, &status))
-        snprintf(why_out, SCHEMA_REASON_LEN,
-                 "%s: %u pages cannot be mapped: they are not granted writable, or the manager has "
-                 "no maptrack frames left (max_maptrack_frames in its configuration)",
-                 what, nr);
-    else if (status == GRANT_COPY_DENIED)
-        snprintf(why_out, SCHEMA_REASON_LEN,
-                 "%s: page %u: permission denied: not granted to the manager's domain, %s", what,
-                 page, silo);
-    else
-        snprintf(why_out, SCHEMA_REASON_LEN,
-                 "%s: page %u: not a valid grant reference to the manager's domain", what, page);
-}
 
 /* ---- mapping ---- */
 
@@ -74,12 +21,10 @@ static bool map_ring(struct xen_peer *p, unsigned ring, const struct schema_fron
     void *pages;
 
     memcpy(refs, front->ring_refs[ring], sizeof(refs));
-    pages = p->platform->ops->grants_map(p->grants, refs, nr);
-    if (!pages) {
-        snprintf(what, sizeof(what), "ring-ref%u", ring);
-        explain_map(p, what, refs, nr, why_out);
+    snprintf(what, sizeof(what), "ring-ref%u", ring);
+    pages = mapping_map(p->platform, p->grants, what, refs, nr, why_out);
+    if (!pages)
         return false;
-    }
     p->link.rings[ring] = (struct link_ring){.pages = pages, .order = front->order, .wait_fd = -1};
     p->link.nr_rings = ring + 1;
     return true;
@@ -90,6 +35,7 @@ static bool copy_directory(struct xen_peer *p, const struct schema_front *front,
                            char why_out[SCHEMA_REASON_LEN])
 {
     struct grant_copy copies[SCHEMA_MAX_DIRECTORY];
+    char what[32];
 
     for (uint32_t i = 0; i < front->nr_directory; i++)
         copies[i] = (struct grant_copy){.ref = front->directory_refs[i],
@@ -102,13 +48,8 @@ static bool copy_directory(struct xen_peer *p, const struct schema_front *front,
     for (uint32_t i = 0; i < front->nr_directory; i++) {
         if (copies[i].status == 0)
             continue;
-        if (copies[i].status == GRANT_COPY_DENIED)
-            snprintf(why_out, SCHEMA_REASON_LEN,
-                     "data-ref%u: permission denied: not granted to the manager's domain, %s", i,
-                     silo);
-        else
-            snprintf(why_out, SCHEMA_REASON_LEN,
-                     "data-ref%u: not a valid grant reference to the manager's domain", i);
+        snprintf(what, sizeof(what), "data-ref%u", i);
+        mapping_explain_ref(what, copies[i].status, why_out);
         return false;
     }
     return true;
@@ -126,10 +67,9 @@ static bool map_data(struct xen_peer *p, const struct schema_front *front,
     }
     ok = copy_directory(p, front, refs, why_out);
     if (ok) {
-        p->link.data = p->platform->ops->grants_map(p->grants, refs, front->nr_data_pages);
+        p->link.data =
+            mapping_map(p->platform, p->grants, "data area", refs, front->nr_data_pages, why_out);
         ok = p->link.data != NULL;
-        if (!ok)
-            explain_map(p, "data area", refs, front->nr_data_pages, why_out);
     }
     if (ok) {
         p->nr_data_pages = front->nr_data_pages;
@@ -139,42 +79,14 @@ static bool map_data(struct xen_peer *p, const struct schema_front *front,
     return ok;
 }
 
-static bool bind_channel(struct xen_peer *p, uint32_t domid, unsigned ring, uint32_t port,
-                         char why_out[SCHEMA_REASON_LEN])
-{
-    p->channels[ring] = p->platform->ops->channel_open(p->platform, domid, port);
-    if (p->channels[ring]) {
-        p->link.rings[ring].wait_fd = p->platform->ops->channel_fd(p->channels[ring]);
-        return true;
-    }
-    if (errno == EPERM || errno == EACCES)
-        snprintf(why_out, SCHEMA_REASON_LEN,
-                 "event-channel-%u: permission denied: not made for the manager's domain, %s", ring,
-                 silo);
-    else if (errno == ENOSPC)
-        snprintf(why_out, SCHEMA_REASON_LEN,
-                 "event-channel-%u: the manager has no event channels left (max_event_channels in "
-                 "its configuration)",
-                 ring);
-    else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
-        snprintf(why_out, SCHEMA_REASON_LEN, "the manager is out of memory or descriptors");
-    else
-        snprintf(why_out, SCHEMA_REASON_LEN,
-                 "event-channel-%u: not an unbound channel that is made for the manager's domain",
-                 ring);
-    return false;
-}
-
 static bool open_all(struct xen_peer *p, uint32_t domid, const struct schema_front *front,
                      char why_out[SCHEMA_REASON_LEN])
 {
     const struct tmemif_ring *shared;
 
-    p->grants = p->platform->ops->grants_open(p->platform, domid);
-    if (!p->grants) {
-        snprintf(why_out, SCHEMA_REASON_LEN, "the manager is out of memory or descriptors");
+    p->grants = mapping_open(p->platform, domid, why_out);
+    if (!p->grants)
         return false;
-    }
     for (unsigned i = 0; i < front->nr_rings; i++) {
         if (!map_ring(p, i, front, why_out))
             return false;
@@ -182,8 +94,13 @@ static bool open_all(struct xen_peer *p, uint32_t domid, const struct schema_fro
     if (!map_data(p, front, why_out))
         return false;
     for (unsigned i = 0; i < front->nr_rings; i++) {
-        if (!bind_channel(p, domid, i, front->channels[i], why_out))
+        char what[32];
+
+        snprintf(what, sizeof(what), "event-channel-%u", i);
+        p->channels[i] = mapping_bind(p->platform, domid, what, front->channels[i], why_out);
+        if (!p->channels[i])
             return false;
+        p->link.rings[i].wait_fd = p->platform->ops->channel_fd(p->channels[i]);
     }
     shared = p->link.rings[0].pages;
     p->link.resume = ring_read_once(&shared->back_epoch) != 0;

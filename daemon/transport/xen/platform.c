@@ -135,6 +135,12 @@ static int real_event_fd(struct platform *p)
     return xs_fileno(xs_of(p));
 }
 
+/* xenstored knows every domain that lives. It says as little of a failure as of a dead one. */
+static bool real_is_gone(struct platform *p, uint32_t domid)
+{
+    return !xs_is_domain_introduced(xs_of(p), domid) && xs_is_domain_introduced(xs_of(p), p->domid);
+}
+
 /* ---- grants ---- */
 
 /*
@@ -276,6 +282,7 @@ static const struct platform_ops real_ops = {
     .unwatch = real_unwatch,
     .next_event = real_next_event,
     .event_fd = real_event_fd,
+    .is_gone = real_is_gone,
     .grants_open = real_grants_open,
     .grants_map = real_grants_map,
     .grants_unmap = real_grants_unmap,

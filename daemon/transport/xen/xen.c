@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "daemon/transport/xen/node.h"
+#include "daemon/transport/xen/roster.h"
+#include "daemon/transport/xen/vbd.h"
 #include "daemon/util/clock.h"
 #include "protocol/local.h"
 
@@ -35,6 +37,7 @@ _Static_assert(OFFER_FENCE_MIN_MS == TMEMIF_LOCAL_MIN_FENCE_MS, "one thread look
 #define EVENTS_PER_TURN      1024u
 #define ATTACHMENTS_PER_TURN 16u
 #define POOLS_PER_TURN       8u
+#define VBDS_PER_TURN        8u /* a few pages are mapped for each */
 
 static const struct timeval AT_ONCE = {0};
 /* When attachments wait that were made too often, or for what xenstore did not say. */
@@ -45,120 +48,18 @@ static const char release[] = "@releaseDomain";
 
 struct xen_transport {
     struct attachment_world world;
-    char backends[SCHEMA_PATH_LEN], policies[SCHEMA_PATH_LEN]; /* watched */
-    struct attachment *attachments;
-    bool listing;           /* folders may have come or gone that no event names */
-    uint64_t not_before_ms; /* xenstore did not say: no listing and no sweep before that time */
+    struct vbd_world vbd_world;
+    char policies[SCHEMA_PATH_LEN]; /* watched */
+    struct roster attachments;
+    struct roster vbds;     /* disks; empty in dom0 */
+    uint64_t not_before_ms; /* xenstore did not say: no sweep before that time */
     bool announced;         /* the manager has said that it is ready */
     bool rest;              /* the turn before was a long one */
     bool at_once;           /* work_event is due at once */
     bool deaf;              /* xenstore is gone */
-    struct log_limit log_limit;
     struct event *store_event, *left_event;
     struct event *work_event; /* a timer: there is more to do */
 };
-
-/* ---- which attachments there are ---- */
-
-static struct attachment *find_attachment(struct xen_transport *t, const struct schema_place *place)
-{
-    for (struct attachment *a = t->attachments; a; a = a->next) {
-        if (a->place.guest == place->guest && a->place.device == place->device)
-            return a;
-    }
-    return NULL;
-}
-
-/* Something below the folder of @place has changed. False: no memory, or xenstore does not say. */
-static bool touch(struct xen_transport *t, const struct schema_place *place)
-{
-    struct attachment *a = find_attachment(t, place);
-
-    if (a) {
-        a->touched = true;
-        return true;
-    }
-    a = attachment_create(&t->world, place);
-    if (!a) {
-        log_limited(t->world.log, &t->log_limit, LOG_LEVEL_ERROR, "xen",
-                    "dom=%u device=%u why=\"cannot be taken up now: %s\"", place->guest,
-                    place->device, strerror(errno));
-        return false;
-    }
-    a->next = t->attachments;
-    t->attachments = a;
-    return true;
-}
-
-static void touch_all(struct xen_transport *t)
-{
-    for (struct attachment *a = t->attachments; a; a = a->next)
-        a->touched = true;
-}
-
-/*
- * Names of the children of @path that are numbers go to @visit. False: xenstore does not say
- * which there are, or a visit was in vain.
- */
-static bool for_each_number(struct xen_transport *t, const char *path,
-                            bool (*visit)(struct xen_transport *t, uint32_t number,
-                                          const struct schema_place *place),
-                            const struct schema_place *place)
-{
-    unsigned nr = 0;
-    char **names = t->world.platform->ops->list(t->world.platform, path, &nr);
-    bool ok = true;
-
-    if (!names)
-        return errno == ENOENT;
-    for (unsigned i = 0; i < nr; i++) {
-        uint64_t number;
-
-        if (schema_scan_number(names[i], strlen(names[i]), &number) && number <= UINT32_MAX)
-            ok = visit(t, (uint32_t)number, place) && ok;
-    }
-    free(names);
-    return ok;
-}
-
-static bool visit_device(struct xen_transport *t, uint32_t device, const struct schema_place *guest)
-{
-    struct schema_place place = *guest;
-
-    place.device = device;
-    return touch(t, &place);
-}
-
-static bool visit_guest(struct xen_transport *t, uint32_t domid, const struct schema_place *nobody)
-{
-    struct schema_place place = {.manager = t->world.platform->domid, .guest = domid};
-    char path[SCHEMA_PATH_LEN];
-
-    (void)nobody;
-    schema_folder(path, &place, SCHEMA_IN_BACKEND);
-    *strrchr(path, '/') = '\0'; /* the folder above has one for each device */
-    return for_each_number(t, path, visit_device, &place);
-}
-
-/* What could not be listed is listed again later. */
-static void list_attachments(struct xen_transport *t, uint64_t now_ms)
-{
-    touch_all(t);
-    t->listing = !for_each_number(t, t->backends, visit_guest, NULL);
-    if (t->listing)
-        t->not_before_ms = now_ms + LATER_MS;
-}
-
-static void drop(struct xen_transport *t, struct attachment *gone)
-{
-    for (struct attachment **at = &t->attachments; *at; at = &(*at)->next) {
-        if (*at == gone) {
-            *at = gone->next;
-            attachment_destroy(gone);
-            return;
-        }
-    }
-}
 
 /* ---- events ---- */
 
@@ -169,42 +70,45 @@ static bool is_below(const char *path, const char *folder)
     return strncmp(path, folder, len) == 0 && (path[len] == '\0' || path[len] == '/');
 }
 
+static struct attachment *attachment_of(struct backend *b)
+{
+    return (struct attachment *)b;
+}
+
+static void touch_policy(struct backend *b)
+{
+    b->touched = true;
+    attachment_of(b)->policy_touched = true;
+}
+
 static void on_policy_path(struct xen_transport *t, const char *path)
 {
     struct schema_place place;
     uint8_t uuid[TMEMIF_UUID_LEN];
-    struct attachment *a;
 
     if (schema_shared_of(path, t->world.platform->domid, uuid)) {
         policies_touch_shared(t->world.policies, uuid);
-    } else if (schema_guest_of(path, t->world.platform->domid, &place)) {
-        a = find_attachment(t, &place);
-        if (a)
-            a->touched = a->policy_touched = true;
+    } else if (schema_folder_of(path, t->world.platform->domid, SCHEMA_IN_GUEST, &place)) {
+        struct backend *b = roster_find(&t->attachments, &place);
+
+        if (b)
+            touch_policy(b);
     } else {
         policies_touch_all_shared(t->world.policies);
-        for (a = t->attachments; a; a = a->next)
-            a->touched = a->policy_touched = true;
+        for (struct backend *b = t->attachments.first; b; b = b->next)
+            touch_policy(b);
     }
 }
 
 static void on_path(struct xen_transport *t, const char *path)
 {
-    struct schema_place place;
-
-    if (schema_backend_of(path, t->world.platform->domid, &place)) {
-        t->listing = !touch(t, &place) || t->listing;
-    } else if (is_below(path, t->backends)) {
-        t->listing = true;
-    } else if (is_below(path, t->policies)) {
+    if (is_below(path, t->policies)) {
         on_policy_path(t, path);
     } else if (strcmp(path, release) == 0) {
-        touch_all(t);
-    } else {
-        for (struct attachment *a = t->attachments; a; a = a->next) {
-            if (strcmp(path, a->front_state_path) == 0)
-                a->touched = true;
-        }
+        roster_touch_all(&t->attachments);
+        roster_touch_all(&t->vbds);
+    } else if (!roster_hear(&t->attachments, path)) {
+        roster_hear(&t->vbds, path);
     }
 }
 
@@ -233,7 +137,9 @@ static bool take_events(struct xen_transport *t)
 
 static bool is_attached_here(struct xen_transport *t, const struct account_key *key)
 {
-    for (struct attachment *a = t->attachments; a; a = a->next) {
+    for (struct backend *b = t->attachments.first; b; b = b->next) {
+        const struct attachment *a = attachment_of(b);
+
         if (a->admitted && a->key.id == key->id && a->key.device == key->device &&
             memcmp(a->key.uuid, key->uuid, sizeof(key->uuid)) == 0)
             return true;
@@ -293,34 +199,14 @@ static void sweep_accounts(struct xen_transport *t, uint64_t now_ms)
 
 /* ---- a turn of the control thread ---- */
 
-/* Can it be looked at in this turn? */
-static bool is_due(const struct xen_transport *t, const struct attachment *a, uint64_t now_ms)
-{
-    return a->touched && a->not_before_ms <= now_ms && (t->world.may_map || !a->wants_map);
-}
-
-/* The list is begun anew each time: a look may change it. Who was looked at goes to its end. */
+/* One attachment or disk. False: none is due. */
 static bool look_at_one(struct xen_transport *t, uint64_t now_ms)
 {
-    struct attachment **at = &t->attachments, *a;
+    enum roster_look looked = roster_look_at_one(&t->attachments, now_ms, t->world.may_map);
 
-    while (*at && !is_due(t, *at, now_ms))
-        at = &(*at)->next;
-    a = *at;
-    if (!a)
-        return false;
-    attachment_look(a, now_ms);
-    if (attachment_is_over(a)) {
-        drop(t, a);
+    if (looked == ROSTER_ENDED)
         t->world.sweep = true; /* it may never have been admitted */
-        return true;
-    }
-    *at = a->next;
-    a->next = NULL;
-    while (*at)
-        at = &(*at)->next;
-    *at = a;
-    return true;
+    return looked != ROSTER_NONE;
 }
 
 /* All is taken up that was there when we began: the manager is ready. */
@@ -328,35 +214,12 @@ static void announce(struct xen_transport *t)
 {
     const struct schema_place self = {.manager = t->world.platform->domid};
 
-    if (t->announced || t->listing)
+    if (t->announced || roster_has_new(&t->attachments) || roster_has_new(&t->vbds))
         return;
-    for (const struct attachment *a = t->attachments; a; a = a->next) {
-        if (a->is_new)
-            return;
-    }
     t->announced = true;
     if (!node_write_number(t->world.platform, &self, SCHEMA_MANAGER_READY, t->world.epoch))
         log_event(t->world.log, LOG_LEVEL_ERROR, "xenstore",
                   "why=\"node data/xentmem/ready cannot be written: %s\"", strerror(errno));
-}
-
-/* Is there somebody to be looked at in the next turn? */
-static bool is_more(const struct xen_transport *t, uint64_t now_ms)
-{
-    for (const struct attachment *a = t->attachments; a; a = a->next) {
-        if (a->touched && a->not_before_ms <= now_ms)
-            return true;
-    }
-    return false;
-}
-
-static bool is_waiting(const struct xen_transport *t)
-{
-    bool waiting = t->listing || t->world.sweep || policies_wait(t->world.policies);
-
-    for (const struct attachment *a = t->attachments; a; a = a->next)
-        waiting = waiting || a->touched;
-    return waiting;
 }
 
 /* When to go on: there is @more, or somebody waits for its time. */
@@ -367,7 +230,8 @@ static void plan(struct xen_transport *t, bool more)
     t->at_once = more;
     if (more)
         event_add(t->work_event, &AT_ONCE);
-    else if (is_waiting(t))
+    else if (t->world.sweep || t->vbd_world.sweep_at_ms != 0 || policies_wait(t->world.policies) ||
+             roster_waits(&t->attachments) || roster_waits(&t->vbds))
         event_add(t->work_event, &LATER);
 }
 
@@ -385,19 +249,25 @@ static void take_turn(struct xen_transport *t, bool may_map)
         event_del(t->store_event);
         return;
     }
-    if (t->listing && t->not_before_ms <= now_ms)
-        list_attachments(t, now_ms);
+    roster_list(&t->attachments, now_ms);
+    roster_list(&t->vbds, now_ms);
     more = policies_run(t->world.policies, POOLS_PER_TURN, now_ms) || more;
     for (unsigned i = 0; i < ATTACHMENTS_PER_TURN && !t->world.was_long; i++) {
         if (!look_at_one(t, now_ms))
             break;
     }
+    for (unsigned i = 0; i < VBDS_PER_TURN; i++) {
+        if (roster_look_at_one(&t->vbds, now_ms, true) == ROSTER_NONE)
+            break;
+    }
     t->world.may_map = false;
     t->rest = t->rest || t->world.was_long;
-    more = is_more(t, now_ms) || more;
+    more = roster_is_due(&t->attachments, now_ms) || roster_is_due(&t->vbds, now_ms) || more;
     if (!more) {
         if (t->world.sweep && t->not_before_ms <= now_ms)
             sweep_accounts(t, now_ms);
+        if (!roster_has_new(&t->vbds) && vbds_sweep_is_due(&t->vbd_world, now_ms))
+            vbds_sweep(&t->vbd_world, &t->vbds, now_ms);
         announce(t);
     }
     plan(t, more);
@@ -429,7 +299,7 @@ static void on_store(evutil_socket_t fd, short what, void *arg)
     take_turn(arg, false);
 }
 
-/* The process at the other end of some link is gone; its worker has seen it. */
+/* The process at the other end of some link is gone, or a disk has news; its worker has seen it. */
 static void on_left(evutil_socket_t fd, short what, void *arg)
 {
     struct xen_transport *t = arg;
@@ -438,10 +308,11 @@ static void on_left(evutil_socket_t fd, short what, void *arg)
 
     (void)r;
     (void)what;
-    for (struct attachment *a = t->attachments; a; a = a->next) {
-        if (a->peer && atomic_load(&a->peer->left))
-            a->touched = true;
+    for (struct backend *b = t->attachments.first; b; b = b->next) {
+        if (attachment_of(b)->peer && atomic_load(&attachment_of(b)->peer->left))
+            b->touched = true;
     }
+    vbds_attend(&t->vbds);
     take_turn(t, false);
 }
 
@@ -452,7 +323,9 @@ static bool watch_all(struct xen_transport *t, const char **why_out)
     struct platform *platform = t->world.platform;
 
     if (platform->ops->watch(platform, t->policies) &&
-        platform->ops->watch(platform, t->backends) && platform->ops->watch(platform, release))
+        platform->ops->watch(platform, t->attachments.path) &&
+        (!t->vbd_world.disks || platform->ops->watch(platform, t->vbds.path)) &&
+        platform->ops->watch(platform, release))
         return true;
     *why_out = strerror(errno);
     return false;
@@ -463,7 +336,7 @@ static bool make_events(struct xen_transport *t, struct event_base *base, const 
     struct platform *platform = t->world.platform;
 
     *why_out = "out of memory or descriptors";
-    t->world.left_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    t->world.left_fd = t->vbd_world.attend_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (t->world.left_fd < 0)
         return false;
     t->store_event =
@@ -482,8 +355,34 @@ static void begin(struct xen_transport *t)
     policies_touch_all_shared(t->world.policies);
     while (policies_run(t->world.policies, POOLS_PER_TURN, now_ms))
         ;
-    t->listing = t->world.sweep = true;
+    t->attachments.listing = t->world.sweep = true;
+    t->vbds.listing = t->vbd_world.disks != NULL;
     plan(t, true);
+}
+
+/* In dom0 libxl and the kernel's own backend take a disk's target for a file of theirs. */
+static void prepare_vbds(struct xen_transport *t, const struct xen_config *config)
+{
+    struct platform *platform = t->world.platform;
+
+    t->vbd_world = (struct vbd_world){
+        .platform = platform,
+        .sessions = config->sessions,
+        .store = config->store,
+        .log = config->log,
+        .disks = platform->domid == 0 ? NULL : config->disks,
+        .nr_workers = config->nr_workers,
+    };
+    t->vbds = (struct roster){.ops = &vbd_roster_ops,
+                              .world = &t->vbd_world,
+                              .platform = platform,
+                              .log = config->log,
+                              .folder = SCHEMA_IN_VBD_BACKEND};
+    schema_vbds(t->vbds.path, platform->domid);
+    if (config->disks && !t->vbd_world.disks)
+        log_event(config->log, LOG_LEVEL_NOTICE, "no-disks",
+                  "dom=0 why=\"disks need a manager domain: with backend=0 xl takes target= for a "
+                  "file of dom0\"");
 }
 
 struct xen_transport *xen_transport_start_on(struct platform *platform,
@@ -507,8 +406,14 @@ struct xen_transport *xen_transport_start_on(struct platform *platform,
         .epoch = config->epoch,
         .left_fd = -1,
     };
-    schema_backends(t->backends, platform->domid);
+    t->attachments = (struct roster){.ops = &attachment_roster_ops,
+                                     .world = &t->world,
+                                     .platform = platform,
+                                     .log = config->log,
+                                     .folder = SCHEMA_IN_BACKEND};
+    schema_backends(t->attachments.path, platform->domid);
     schema_policies(t->policies, platform->domid);
+    prepare_vbds(t, config);
     t->world.policies = policies_create(platform, config->log, config->policy, config->policy_arg);
     if (!t->world.policies || !make_events(t, config->base, why_out) || !watch_all(t, why_out)) {
         xen_transport_stop(t);
@@ -543,8 +448,9 @@ void xen_transport_stop(struct xen_transport *t)
     free_event(t->work_event);
     free_event(t->left_event);
     free_event(t->store_event);
-    while (t->attachments)
-        drop(t, t->attachments);
+    roster_fini(&t->vbds);
+    roster_fini(&t->attachments);
+    vbd_world_fini(&t->vbd_world);
     if (t->world.policies)
         policies_destroy(t->world.policies);
     if (t->world.left_fd >= 0)

@@ -15,7 +15,9 @@
 #include "daemon/session/sessions.h"
 #include "daemon/util/log.h"
 
+struct disks;
 struct event_base;
+struct store;
 struct xen_transport;
 
 /*
@@ -36,6 +38,9 @@ struct xen_policy_ops {
 struct xen_config {
     struct event_base *base;
     struct session_table *sessions;
+    struct disks *disks; /* NULL: none are served; nor are they in dom0 */
+    struct store *store; /* records of disks lie there */
+    unsigned nr_workers;
     struct log *log;
     uint32_t epoch; /* incarnation of the manager */
     const struct xen_policy_ops *policy;

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * backend.h - one device's backend, whatever its kind: who it is for, and what its nodes say.
+ *
+ * Attachments (attachment.h) and disks (vbd.h) begin with it; a roster (roster.h) holds those of
+ * one kind and says when to look at each. Control thread only.
+ */
+#ifndef XTM_TRANSPORT_XEN_BACKEND_H
+#define XTM_TRANSPORT_XEN_BACKEND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/transport/xen/platform.h"
+#include "daemon/util/log.h"
+#include "daemon/util/pace.h"
+#include "xenstore-schema/states.h"
+#include "xenstore-schema/value.h"
+
+/* Nodes that every kind has. */
+struct backend_kind {
+    const char *name; /* what the log calls its number */
+    enum schema_where folder;
+    enum schema_node state, online, error;
+    enum schema_node front_state, front_backend;
+};
+
+struct backend {
+    struct backend *next; /* on the roster */
+    const struct backend_kind *kind;
+    struct platform *platform;
+    struct log *log;
+    struct schema_place place;
+    char front_state_path[SCHEMA_PATH_LEN]; /* watched */
+    uint32_t published;                     /* what our node `state` says, or is to say */
+    bool state_owed;                        /* writing that has failed: it is to be tried again */
+    int refused;                            /* errno of a write that failed, since it was cleared */
+    bool is_watched;
+    bool is_new;            /* not looked at yet, or xenstore did not say */
+    bool touched;           /* to be looked at */
+    bool wants_map;         /* to be looked at in a turn that may map */
+    uint64_t not_before_ms; /* it is not to be looked at before that time */
+    struct pace attaches;   /* each maps a guest's memory while others wait */
+    struct log_limit log_limit;
+};
+
+/* It is touched. False: xenstore does not say what our node `state` holds. */
+bool backend_init(struct backend *b, const struct backend_kind *kind, struct platform *platform,
+                  struct log *log, const struct schema_place *place);
+/* Nothing of it is watched any more. */
+void backend_fini(struct backend *b);
+
+/* ---- our nodes; what xenstore refuses is logged, with the limit's name ---- */
+
+void backend_publish(struct backend *b, enum schema_node node, const char *text);
+void backend_publish_number(struct backend *b, enum schema_node node, uint64_t number);
+void backend_publish_state(struct backend *b, enum schema_xenbus state);
+/* Node `error`, and the log. */
+void backend_publish_error(struct backend *b, const char *why);
+void backend_remove(struct backend *b, enum schema_node node);
+/* A guest that is gone leaves our folder of it behind. */
+void backend_remove_folder(struct backend *b);
+
+/* ---- looking ---- */
+
+/* The frontend's node `state`, from now on. */
+void backend_watch(struct backend *b);
+/* Not now: what has to wait. */
+void backend_look_again(struct backend *b, uint64_t now_ms);
+/* May it attach now? Some at once, then one a second. */
+bool backend_may_attach(struct backend *b, uint64_t now_ms);
+
+enum backend_news {
+    BACKEND_UNKNOWN, /* xenstore does not say */
+    BACKEND_GONE,    /* our folder has vanished */
+    BACKEND_RENEWED, /* the toolstack has written our nodes anew */
+    BACKEND_OFFLINE, /* the toolstack detaches it */
+    BACKEND_ONLINE,  /* what the frontend says counts */
+};
+/* What do our own nodes say? @ended: it is no more, so what we have published is not repeated. */
+enum backend_news backend_look(struct backend *b, bool ended);
+
+/*
+ * The frontend's state, XENBUS_GARBAGE included; XENBUS_UNKNOWN with *@gone_out: the guest is
+ * gone. False: xenstore does not say.
+ */
+bool backend_read_front(struct backend *b, uint32_t *state_out, bool *gone_out);
+
+#endif /* XTM_TRANSPORT_XEN_BACKEND_H */
