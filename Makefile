@@ -109,7 +109,7 @@ UNIT_TESTS += control_policy_test control_handle_test control_grant_test control
 UNIT_TESTS += policy_test
 UNIT_TESTS += blk_target_test blkif_test blk_turn_test blk_kill_test schema_vbd_test
 UNIT_TESTS += history_test engine_history_test engine_fair_test engine_fault_test session_fault_test engine_kill_test
-UNIT_TESTS += disk_test disk_recover_test disk_kill_test vdev_test worker_test
+UNIT_TESTS += disk_test disk_recover_test disk_kill_test vdev_test worker_test cache_test cache_race_test cache_kill_test blockdev_test
 # tests/model/NAME.c, tests/conformance/NAME.c: longer native programs of the same kind
 LONG_TESTS := conformance/conformance_engine conformance/conformance_broken \
               conformance/conformance_local

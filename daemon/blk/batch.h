@@ -95,7 +95,10 @@ void batch_end(struct batch *b);
 bool batch_is_done(const struct batch *b);
 /* The disk's thread: is there nobody who waits? */
 bool batch_is_abandoned(const struct batch *b);
-/* True: it is the caller's again. False: its memory is freed when the disk is done with it. */
+/*
+ * For everybody who frees the memory of a batch that a disk may have kept at any time. True: it is
+ * the caller's. False: it is freed when the disk is done with it.
+ */
 bool batch_abandon(struct batch *b);
 
 #endif /* XTM_BLK_BATCH_H */

@@ -101,8 +101,7 @@ void caches_tidy(struct caches *t)
 /* ---- disks ---- */
 
 bool caches_open(struct caches *t, const char name[TARGET_NAME_SIZE],
-                 const struct disk_owner *owner,
-                 struct disk **disk_out, const char **why_out)
+                 const struct disk_owner *owner, struct disk **disk_out, const char **why_out)
 {
     struct caches_disk *d = calloc(1, sizeof(*d));
     struct cache *c;

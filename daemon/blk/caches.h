@@ -44,8 +44,7 @@ void caches_fini(struct caches *t);
 
 /* False: *why_out is a static sentence. */
 bool caches_open(struct caches *t, const char name[TARGET_NAME_SIZE],
-                 const struct disk_owner *owner,
-                 struct disk **disk_out, const char **why_out);
+                 const struct disk_owner *owner, struct disk **disk_out, const char **why_out);
 /* False: it is none of them. No worker is in @disk, and none comes any more: it is freed. */
 bool caches_close(struct caches *t, const struct disk *disk);
 /* Caches that nobody uses and for whose devices nobody waits are ended: now and then. */

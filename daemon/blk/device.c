@@ -73,7 +73,7 @@ static bool begin_batches(struct queue *q, const struct disk *disk)
 
 static void end_batches(struct queue *q)
 {
-    if (!q->under_way || batch_abandon(&q->scratch->batch))
+    if (q->scratch && batch_abandon(&q->scratch->batch))
         free(q->scratch);
 }
 

@@ -65,8 +65,8 @@ static unsigned wait_for(struct job *j, unsigned nr)
     long got;
 
     do
-        got = syscall(SYS_io_getevents, j->aio->context, 1L,
-                      (long)(nr < 32 ? nr : 32), events, NULL);
+        got =
+            syscall(SYS_io_getevents, j->aio->context, 1L, (long)(nr < 32 ? nr : 32), events, NULL);
     while (got < 0 && errno == EINTR);
     for (long i = 0; i < got; i++)
         take_event(j, &events[i]);
