@@ -438,7 +438,8 @@ POLICY_SRC       := tests/bench/policies/lru.c tests/bench/policies/clock.c \
                     tests/bench/policies/sieve.c tests/bench/policies/s3fifo.c
 EVICT_SRC        := tests/bench/evict.c tests/bench/behind.c tests/bench/trace.c tests/bench/policies/ours.c $(POLICY_SRC)
 GENERATE_SRC     := tests/bench/traces/generate.c
-BENCHES          := engine_bench evict generate
+DISK_BENCH_SRC   := tests/bench/disk_bench.c tests/bench/footprint.c
+BENCHES          := engine_bench disk_bench evict generate
 # starts the daemon as tests do, from the place where it is built
 LOCAL_BENCH      := $(BUILD)/tests/bench/local_bench
 
@@ -446,6 +447,7 @@ BENCH_MIB    ?= 4096
 BENCH_ROUNDS ?= 5
 
 $(BUILD)/bench/engine_bench: $(call obj,$(ENGINE_BENCH_SRC))
+$(BUILD)/bench/disk_bench: $(call obj,$(DISK_BENCH_SRC))
 $(BUILD)/bench/evict: $(call obj,$(EVICT_SRC))
 $(BUILD)/bench/generate: $(call obj,$(GENERATE_SRC))
 $(LOCAL_BENCH): $(call obj,tests/bench/client.c tests/bench/memcached.c tests/bench/figures.c) | $(BUILD)/bin/xentmemd
@@ -458,8 +460,10 @@ $(BUILD)/tests/unit/policy_test: $(call obj,$(POLICY_SRC) tests/bench/trace.c)
 .PHONY: bench
 bench: $(BENCHES:%=$(BUILD)/bench/%) $(LOCAL_BENCH)
 	$(BUILD)/bench/engine_bench --mib $(BENCH_MIB) --rounds $(BENCH_ROUNDS) > $(BUILD)/bench/engine.figures
+	$(BUILD)/bench/disk_bench --mib $(BENCH_MIB) > $(BUILD)/bench/disk.figures
 	$(LOCAL_BENCH) --rounds $(BENCH_ROUNDS) > $(BUILD)/bench/local.figures
-	tests/bench/report $(BUILD)/bench.json $(BUILD)/bench/engine.figures $(BUILD)/bench/local.figures
+	tests/bench/report $(BUILD)/bench.json $(BUILD)/bench/engine.figures $(BUILD)/bench/disk.figures \
+	    $(BUILD)/bench/local.figures
 
 # On the real hypervisor, in one boot of the testbed
 .PHONY: bench-xen

@@ -154,7 +154,10 @@ static unsigned device_worker(const struct daemon *d)
 
 static bool build_engine(struct daemon *d)
 {
-    struct engine_config config = {.nr_workers = device_worker(d) + 1};
+    struct engine_config config = {
+        .nr_workers = device_worker(d) + 1,
+        .nr_shards = engine_shards_for(d->options.workers), /* the others are seldom in it */
+    };
 
     if (getrandom(&config.hash_seed, sizeof(config.hash_seed), 0) != sizeof(config.hash_seed))
         return fail(d, "engine", "no random numbers");

@@ -98,7 +98,9 @@ static bool add(struct disks *t, const struct target *target, const struct disk_
     if (target->kind == TARGET_CLONE)
         rc = entry_on_base(t, target->base, &entry);
     if (rc != TMEMIF_OK) {
-        *why_out = rc == TMEMIF_NOT_FOUND ? "there is no such base" : "the base has lost pages";
+        *why_out = rc == TMEMIF_NOT_FOUND
+                       ? "there is no such base"
+                       : "pages of the base were lost, or it has too many layers";
         return false;
     }
     if (target->kind == TARGET_CLONE && target->name[0]) {
@@ -113,17 +115,23 @@ static bool add(struct disks *t, const struct target *target, const struct disk_
     return rc == TMEMIF_OK;
 }
 
+static struct disk_ref ref_of(const struct target *target, const struct disk_owner *owner)
+{
+    struct disk_ref ref = {.owner = *owner};
+
+    if (target->kind == TARGET_CLONE)
+        memcpy(ref.name, target->name, sizeof(ref.name));
+    return ref;
+}
+
 /* The item for it, there or made. */
 static bool find_or_add(struct disks *t, const struct target *target,
                         const struct disk_owner *owner, struct item **item_out,
                         const char **why_out)
 {
-    struct disk_ref ref = {.owner = *owner};
-    struct item *item;
+    const struct disk_ref ref = ref_of(target, owner);
+    struct item *item = item_find(t, &ref);
 
-    if (target->kind == TARGET_CLONE)
-        memcpy(ref.name, target->name, sizeof(ref.name));
-    item = item_find(t, &ref);
     if (item && item->open) {
         *why_out = "the disk is in use";
         return false;
@@ -142,45 +150,48 @@ static bool find_or_add(struct disks *t, const struct target *target,
     return true;
 }
 
-static struct stack_disk *make_disk(struct disks *t, const struct item *item, const char **why_out)
-{
-    struct stack_disk *d;
-    struct stack stack;
-
-    if (!item_stack(t, item, &stack)) {
-        *why_out = "pages of the disk were lost";
-        return NULL;
-    }
-    d = calloc(1, sizeof(*d));
-    if (!d) {
-        *why_out = "out of memory";
-        return NULL;
-    }
-    d->disk =
-        (struct disk){.ops = &stack_disk_ops, .nr_pages = item->entry.nr_pages, .discards = true};
-    d->engine = t->engine;
-    d->gate = &t->gate;
-    d->stacks[0] = stack;
-    return d;
-}
-
 bool disks_open(struct disks *t, const struct target *target, const struct disk_owner *owner,
                 struct disk **disk_out, const char **why_out)
 {
+    struct stack_disk *d;
     struct item *item;
 
     if (target->kind == TARGET_CACHE) {
         *why_out = "this manager serves no devices";
         return t->has_caches && caches_open(&t->caches, target->device, owner, disk_out, why_out);
     }
-    if (!find_or_add(t, target, owner, &item, why_out))
+    d = calloc(1, sizeof(*d));
+    if (!d) {
+        *why_out = "out of memory";
         return false;
-    item->open = make_disk(t, item, why_out);
-    if (!item->open)
+    }
+    if (!find_or_add(t, target, owner, &item, why_out)) {
+        free(d);
         return false;
+    }
+    d->disk =
+        (struct disk){.ops = &stack_disk_ops, .nr_pages = item->entry.nr_pages, .discards = true};
+    d->engine = t->engine;
+    d->gate = &t->gate;
+    if (!item_stack(t, item, &d->stacks[0])) {
+        *why_out = "pages of the disk were lost";
+        free(d);
+        return false;
+    }
+    item->open = d;
     item->user = *owner;
-    *disk_out = &item->open->disk;
+    *disk_out = &d->disk;
     return true;
+}
+
+bool disks_has(struct disks *t, const struct target *target, const struct disk_owner *owner)
+{
+    const struct disk_ref ref = ref_of(target, owner);
+    const struct item *item = item_find(t, &ref);
+
+    if (target->kind == TARGET_CACHE)
+        return true; /* the device has it */
+    return item && fits(t, item, target);
 }
 
 void disks_close(struct disks *t, struct disk *disk, enum disk_end end)

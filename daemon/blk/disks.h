@@ -56,6 +56,12 @@ void disks_destroy(struct disks *t);
 bool disks_open(struct disks *t, const struct target *target, const struct disk_owner *owner,
                 struct disk **disk_out, const char **why_out);
 
+/*
+ * Is there a disk of @target for @owner? Where a guest was connected to the last daemon there
+ * has to be; if there is none it was lost, and the guest must not be given an empty one.
+ */
+bool disks_has(struct disks *t, const struct target *target, const struct disk_owner *owner);
+
 enum disk_end {
     DISK_GUEST_GONE, /* a disk without a name goes with it */
     DISK_DETACHED,   /* it stays, until its guest is gone or somebody removes it */

@@ -8,13 +8,23 @@
 /* Shards for each worker: two workers meet on one of 32 locks in a few of a hundred operations. */
 #define SHARDS_PER_WORKER 16u
 
+unsigned engine_shards_for(unsigned nr_workers)
+{
+    unsigned nr = 1;
+
+    while (nr < nr_workers * SHARDS_PER_WORKER && nr < ENGINE_MAX_SHARDS)
+        nr *= 2;
+    return nr;
+}
+
+/* What was asked for is rounded up to a power of two. */
 static uint32_t choose_nr_shards(const struct engine_config *config)
 {
-    uint32_t wanted =
-        config->nr_shards ? config->nr_shards : (uint32_t)config->nr_workers * SHARDS_PER_WORKER;
     uint32_t nr = 1;
 
-    while (nr < wanted && nr < ENGINE_MAX_SHARDS)
+    if (config->nr_shards == 0)
+        return engine_shards_for(config->nr_workers);
+    while (nr < config->nr_shards && nr < ENGINE_MAX_SHARDS)
         nr *= 2;
     return nr;
 }

@@ -36,9 +36,12 @@ struct claim;
 
 struct engine_config {
     unsigned nr_workers;
-    unsigned nr_shards; /* power of two; 0: chosen from nr_workers */
+    unsigned nr_shards; /* power of two; 0: engine_shards_for(nr_workers) */
     uint64_t hash_seed; /* random: a guest must not be able to aim at one chain */
 };
+
+/* For so many workers that are in the engine all the time; each shard costs some KiB. */
+unsigned engine_shards_for(unsigned nr_workers);
 
 /*
  * Over @store, which outlives the engine. Whatever live pages the store holds

@@ -194,7 +194,7 @@ static void page_settle(struct engine *e, struct shard *s, const struct handle *
     }
     if (mine == theirs) {
         /* No put makes two of one generation: neither can be trusted. */
-        store_damage(e->store)->duplicates += 2;
+        store_damage_duplicates(e->store, h->key.pool, 2);
         page_drop(e, page);
         if (shard_kill(e, s, h, slot))
             store_page_free(e->store, other);

@@ -168,6 +168,12 @@ struct store_damage *store_damage(struct store *s)
     return &s->damage;
 }
 
+void store_damage_duplicates(struct store *s, uint32_t slot, uint64_t nr)
+{
+    s->damage.duplicates += nr;
+    s->damage.pools[slot / 64] |= 1ull << slot % 64;
+}
+
 static bool has_pool(const struct store_damage *damage, uint32_t slot)
 {
     return damage->pools[slot / 64] >> slot % 64 & 1;

@@ -70,6 +70,8 @@ struct store_damage *store_damage(struct store *s);
  * is believed if it is a pool at all, else it may have been any.
  */
 bool store_damage_touches(struct store *s, uint32_t slot);
+/* Pages of the pool in @slot were found to be lost, @nr of them, as two had one handle. */
+void store_damage_duplicates(struct store *s, uint32_t slot, uint64_t nr);
 
 void store_close(struct store *s);
 int store_fd(const struct store *s, enum store_segment segment);

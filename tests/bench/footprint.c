@@ -24,14 +24,14 @@ uint64_t footprint_heap_bytes(void)
     return kb * 1024;
 }
 
-static uint64_t segment_bytes(const struct bed *b)
+uint64_t footprint_segment_bytes(const struct store *s)
 {
     uint64_t bytes = 0;
 
     for (unsigned i = 0; i < STORE_NR_SEGMENTS; i++) {
         struct stat st;
 
-        MUST(fstat(store_fd(b->store, i), &st) == 0);
+        MUST(fstat(store_fd(s, i), &st) == 0);
         bytes += (uint64_t)st.st_blocks * STAT_BLOCK;
     }
     return bytes;
@@ -43,7 +43,7 @@ double footprint_bytes_per_page(const struct bed *b, uint64_t heap_before)
     uint64_t heap = footprint_heap_bytes() - heap_before;
 
     MUST(store_usage(b->store).frames_used == b->nr_pages);
-    return (double)(segment_bytes(b) - frames + heap) / b->nr_pages;
+    return (double)(footprint_segment_bytes(b->store) - frames + heap) / b->nr_pages;
 }
 
 double restart_seconds_per_million(struct bed *b)

@@ -9,6 +9,9 @@
 /* Anonymous memory of this process that is really there; taken before bed_make(). */
 uint64_t footprint_heap_bytes(void);
 
+/* Memory that the segments take of the system. */
+uint64_t footprint_segment_bytes(const struct store *s);
+
 /*
  * Bytes for each page of a full bed that are not the page: what the segments take of the
  * system less the frames, and the heap beyond @heap_before.

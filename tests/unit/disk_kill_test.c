@@ -104,7 +104,14 @@ static void try_act(const struct act *act)
 
     disks_make(&t.dw);
     act->prepare(&t.dw);
-    CU_ASSERT_TRUE(step_through(run_act, look, &t));
+    if (STEP_IS_SLOW) {
+        /* The ends of the way: the steps would take minutes, and are the same ones. */
+        CU_ASSERT_PTR_NULL(look_at_copy(&t));
+        run_act(&t);
+        CU_ASSERT_PTR_NULL(look_at_copy(&t));
+    } else {
+        CU_ASSERT_TRUE(step_through(run_act, look, &t));
+    }
     CU_ASSERT_EQUAL(t.nr_wrong, 0);
     CU_ASSERT(t.nr_before > 0);
     CU_ASSERT(t.nr_after > 0);

@@ -167,6 +167,56 @@ static void page_lost_with_its_descriptor_does_not_show_what_lies_below(void)
     disk_world_end(&dw);
 }
 
+/* No put makes two pages of one handle and generation: neither is believed. */
+static void page_lost_to_another_of_its_name_does_not_show_what_lies_below(void)
+{
+    struct disk_world dw = disk_world_make(4096, 64);
+    struct desc_key key;
+    struct disk *a;
+    page_nr page, twin;
+
+    make_base(&dw, "root", 200, 1000);
+    a = open_disk(&dw, clone_of("root", ""), 7);
+    CU_ASSERT_EQUAL(write_tag(a, 4, 4), DISK_OK);
+    page = frame_of_tag(&dw, 4);
+    twin = store_page_alloc(dw.w.store, DESC_FRAME);
+    WORLD_MUST(twin != LAYOUT_NONE);
+    key = (struct desc_key){.index = store_desc(dw.w.store, page)->index,
+                            .pool = store_desc(dw.w.store, page)->pool};
+    memcpy(key.object, store_desc(dw.w.store, page)->object, sizeof(key.object));
+    desc_make_live(store_desc(dw.w.store, twin), &key, DESC_FRAME, 0,
+                   live_generation(store_desc(dw.w.store, page)->live));
+    disk_world_restart(&dw);
+    CU_ASSERT_EQUAL(store_damage(dw.w.store)->duplicates, 2);
+    a = open_disk(&dw, clone_of("root", ""), 7);
+    WORLD_MUST(a != NULL);
+    CU_ASSERT_EQUAL(read_status(a, 4), DISK_DAMAGED);
+    disk_world_end(&dw);
+}
+
+static void disk_whose_entry_was_damaged_is_not_there(void)
+{
+    struct disk_world dw = disk_world_make(4096, 64);
+    const struct disk_owner owner = {.domid = 7, .vdev = 51712};
+    const struct target target = swap_of(20), other = swap_of(21);
+    struct disk *d = open_disk(&dw, target, 7);
+    page_nr page;
+
+    CU_ASSERT_EQUAL(write_tag(d, 4, 4), DISK_OK);
+    disk_world_restart(&dw);
+    CU_ASSERT(disks_has(dw.disks, &target, &owner));
+    CU_ASSERT(!disks_has(dw.disks, &other, &owner));
+    page = store_next_live(dw.w.store, 0);
+    while (memcmp(store_frame(dw.w.store, page), "disk", 4) != 0)
+        page = store_next_live(dw.w.store, page + 1);
+    *(uint8_t *)store_frame(dw.w.store, page) ^= 1;
+    disk_world_restart(&dw);
+    CU_ASSERT_EQUAL(dw.found.lost, 1);
+    CU_ASSERT(!disks_has(dw.disks, &target, &owner));
+    CU_ASSERT_EQUAL(nr_listed(&dw), 0);
+    disk_world_end(&dw);
+}
+
 static void damage_layer(struct disk_world *dw, uint32_t number)
 {
     struct account_rec *r = store_accounts(dw->w.store);
@@ -249,6 +299,8 @@ static void without_disks_nothing_is_kept_from_anybody(void)
     T(import_that_a_restart_cut_off_leaves_nothing)                                                \
     T(damaged_page_is_an_error_until_it_is_written_anew)                                           \
     T(page_lost_with_its_descriptor_does_not_show_what_lies_below)                                 \
+    T(page_lost_to_another_of_its_name_does_not_show_what_lies_below)                              \
+    T(disk_whose_entry_was_damaged_is_not_there)                                                   \
     T(disk_whose_layer_is_lost_is_not_opened_nor_taken_for_another)                                \
     T(lost_catalogue_is_begun_anew_and_the_memory_comes_back)                                      \
     T(without_disks_nothing_is_kept_from_anybody)

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "daemon/control/policy.h"
 #include "tests/unit/disk_world.h"
 
 /* ---- swap ---- */
@@ -175,6 +176,25 @@ static void disks_of_guests_are_apart_and_their_policy_is_nobodys(void)
     a = open_disk(&dw, swap_of(100), 7);
     WORLD_MUST(a != NULL);
     CU_ASSERT(has_word(a, 1, 0)); /* nothing of the one before */
+    disk_world_end(&dw);
+}
+
+static void what_the_operator_says_of_guests_says_nothing_of_disks(void)
+{
+    struct disk_world dw = disk_world_make(4096, 64);
+    struct policy_book *book = policy_create(dw.w.e, &POLICY_DEFAULT);
+    struct account_key some = guest_key(7), key;
+    struct policy policy = {.quota_pages = 5};
+    struct disk *d = open_disk(&dw, swap_of(100), 7);
+    uint32_t cursor = 0;
+    account_nr account;
+
+    WORLD_MUST(book != NULL);
+    CU_ASSERT_EQUAL(policy_set_guest(book, &some, POLICY_QUOTA, &policy), TMEMIF_OK);
+    while (engine_account_next(dw.w.e, &cursor, &account, &key))
+        policy_account_opened(book, account, &key);
+    CU_ASSERT_EQUAL(write_tag(d, 1, 1), DISK_OK);
+    policy_destroy(book);
     disk_world_end(&dw);
 }
 
@@ -643,6 +663,7 @@ static void parts_of_a_page_by_two_workers_are_both_there(void)
     T(c06_overwrite_that_finds_no_frame_leaves_the_old_page)                                       \
     T(disk_takes_the_frames_of_caches_but_no_guests_minimum)                                       \
     T(disks_of_guests_are_apart_and_their_policy_is_nobodys)                                       \
+    T(what_the_operator_says_of_guests_says_nothing_of_disks)                                      \
     T(detached_disk_stays_until_its_guest_is_gone)                                                 \
     T(clones_share_a_base_and_own_what_they_write)                                                 \
     T(discard_over_a_base_reads_as_zeros)                                                          \
