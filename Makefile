@@ -107,7 +107,7 @@ UNIT_TESTS += engine_recover_test engine_stress_test
 UNIT_TESTS += schema_nodes_test schema_value_test schema_states_test xen_transport_test keeper_test
 UNIT_TESTS += control_policy_test control_handle_test control_grant_test control_book_test control_command_test
 UNIT_TESTS += policy_test
-UNIT_TESTS += blk_target_test blkif_test blk_turn_test blk_kill_test schema_vbd_test
+UNIT_TESTS += blk_target_test blkif_test blk_turn_test blk_kill_test schema_vbd_test xen_disk_test
 UNIT_TESTS += history_test engine_history_test engine_fair_test engine_fault_test session_fault_test engine_kill_test
 UNIT_TESTS += disk_test disk_recover_test disk_kill_test vdev_test worker_test cache_test cache_race_test cache_kill_test blockdev_test
 # tests/model/NAME.c, tests/conformance/NAME.c: longer native programs of the same kind
@@ -115,7 +115,7 @@ LONG_TESTS := conformance/conformance_engine conformance/conformance_broken \
               conformance/conformance_local
 LONG_TESTS += model/engine_model model/disk_model kill/daemon_kill
 # tests/fuzz/NAME.c with tests/fuzz/corpus/NAME/
-FUZZERS := request_fuzz control_fuzz segment_fuzz nodes_fuzz
+FUZZERS := request_fuzz control_fuzz segment_fuzz nodes_fuzz blk_fuzz
 
 # Layers that may not reach the outside world (one narrow door)
 PURE_SRC := $(PROTOCOL_SRC) $(ENGINE_SRC) $(SCHEMA_SRC) $(BLK_SRC) \
@@ -281,14 +281,14 @@ $(TESTBED)/root/kernel-version: tests/xen/testbed/fetch
 .PHONY: testbed-images
 testbed-images: all man $(TESTBED)/root/kernel-version \
                 $(BUILD)/tests/conformance/conformance_guest $(BUILD)/tests/conformance/conformance_xen \
-                $(BUILD)/tests/xen/hostile $(BUILD)/tests/kill/guest_load $(BUILD)/bench/xen_bench
+                $(BUILD)/tests/xen/hostile $(BUILD)/tests/xen/disk_load $(BUILD)/tests/kill/guest_load $(BUILD)/bench/xen_bench
 	@rm -rf $(TESTBED)/stage
 	@$(MAKE) --no-print-directory install-guest DESTDIR=$(TESTBED)/stage/guest
 	@$(MAKE) --no-print-directory install DESTDIR=$(TESTBED)/stage/dom0 STUBDOM_KERNEL=$(KERNEL_OF_TESTBED) \
 	    STUBDOM_SYSROOT=$(TESTBED)/root STUBDOM=$(TESTBED)/stubdom
 	install -D $(BUILD)/tests/conformance/conformance_guest $(TESTBED)/stage/guest/usr/bin/conformance_guest
 	install -D $(BUILD)/tests/conformance/conformance_xen $(TESTBED)/stage/dom0/usr/bin/conformance_xen
-	install $(BUILD)/tests/xen/hostile $(BUILD)/tests/kill/guest_load $(BUILD)/bench/xen_bench $(TESTBED)/stage/guest/usr/bin
+	install $(BUILD)/tests/xen/hostile $(BUILD)/tests/xen/disk_load $(BUILD)/tests/kill/guest_load $(BUILD)/bench/xen_bench $(TESTBED)/stage/guest/usr/bin
 	@BUILD=$(BUILD) tests/xen/testbed/image guest --tree $(TESTBED)/stage/guest
 	@BUILD=$(BUILD) tests/xen/testbed/image dom0 --tree $(TESTBED)/stage/dom0
 	@BUILD=$(BUILD) tests/xen/testbed/image manager $(TESTBED)/stubdom/initramfs
@@ -310,7 +310,7 @@ $(BUILD)/tests/unit/control_book_test: $(call obj,frontend/tool/operator_book.c 
 $(BUILD)/tests/unit/control_book_test: DAEMON_LIBS += -ljson-c
 $(BUILD)/tests/unit/vdev_test: $(call obj,frontend/tool/vdev.c frontend/tool/text.c)
 $(BUILD)/tests/unit/frontend_text_test: $(call obj,frontend/tool/text.c)
-$(BUILD)/tests/unit/xen_transport_test: $(call obj,tests/lib/fake_platform.c)
+$(BUILD)/tests/unit/xen_transport_test $(BUILD)/tests/unit/xen_disk_test: $(call obj,tests/lib/fake_platform.c)
 $(BUILD)/tests/unit/blk_turn_test $(BUILD)/tests/unit/blk_kill_test: $(call obj,tests/lib/blk_world.c)
 $(BUILD)/tests/unit/keeper_test: $(call obj,stubdom/keeper.c stubdom/cmdline.c)
 $(BUILD)/tests/unit/frontend_tool_test: DAEMON_LIBS += -ljson-c
@@ -345,6 +345,12 @@ $(BUILD)/tests/xen/hostile: $(call obj,tests/xen/hostile/front.c tests/xen/hosti
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(XEN_LIBS)
+
+# What a guest does with a disk: tests/xen/suites/disks.sh
+$(BUILD)/tests/xen/disk_load: $(call obj,tests/xen/disk_load.c)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^
 
 .PHONY: tests
 tests: $(TEST_BIN) $(if $(DAEMON_MAIN),$(BUILD)/bin/xentmemd)

@@ -8,6 +8,7 @@
 #define SERVING  SCHEMA_VBD_SERVING
 #define LEAVING  SCHEMA_VBD_LEAVING
 #define CLOSED   SCHEMA_VBD_CLOSED
+#define UNFIT    SCHEMA_VBD_UNFIT
 #define ENDED    SCHEMA_VBD_ENDED
 
 #define IDLE   SCHEMA_VBD_NOTHING
@@ -20,41 +21,46 @@
 
 /* clang-format off */
 static const struct schema_vbd_step steps[SCHEMA_VBD_NR_STATES][SCHEMA_VBD_NR_EVENTS] = {
-    /* prepares, ready, closes, closed, odd; broken; renewed, unwanted, offline, gone */
+    /* prepares, ready, closes, closed, odd; no disk, broken; renewed, unwanted, offline, gone */
     [NEW] = {
         {WAITING, OFFER}, {WAITING, OFFER}, {WAITING, OFFER}, {WAITING, OFFER}, {WAITING, OFFER},
-        {CLOSED, DISOWN},
+        {UNFIT, DISOWN}, {CLOSED, DISOWN},
         {WAITING, OFFER}, {ENDED, END}, {ENDED, END}, {ENDED, END},
     },
     [RESUMING] = {
         {WAITING, OFFER}, {SERVING, ATTACH}, {SERVING, ATTACH}, {CLOSED, CLOSE}, {CLOSED, DISOWN},
-        {CLOSED, DISOWN},
+        {UNFIT, DISOWN}, {CLOSED, DISOWN},
         /* it may have requests under way: it is served until it has closed */
         {WAITING, OFFER}, {SERVING, ATTACH}, {ENDED, END}, {ENDED, END},
     },
     [WAITING] = {
         {WAITING, IDLE}, {SERVING, ATTACH}, {CLOSED, CLOSE}, {WAITING, IDLE}, {CLOSED, DISOWN},
-        {CLOSED, DISOWN},
+        {UNFIT, DISOWN}, {CLOSED, DISOWN},
         {WAITING, OFFER}, {ENDED, END}, {ENDED, END}, {ENDED, END},
     },
     [SERVING] = {
         {WAITING, OFFER}, {SERVING, IDLE}, {LEAVING, LEAVE}, {CLOSED, CLOSE}, {CLOSED, DISOWN},
-        {CLOSED, DISOWN},
+        {UNFIT, DISOWN}, {CLOSED, DISOWN},
         {WAITING, OFFER}, {LEAVING, LEAVE}, {ENDED, END}, {ENDED, END},
     },
     [LEAVING] = {
         {WAITING, OFFER}, {LEAVING, IDLE}, {LEAVING, IDLE}, {CLOSED, CLOSE}, {CLOSED, DISOWN},
-        {CLOSED, DISOWN},
+        {UNFIT, DISOWN}, {CLOSED, DISOWN},
         {WAITING, OFFER}, {LEAVING, IDLE}, {ENDED, END}, {ENDED, END},
     },
     [CLOSED] = {
         {WAITING, OFFER}, {CLOSED, IDLE}, {CLOSED, IDLE}, {CLOSED, IDLE}, {CLOSED, IDLE},
-        {CLOSED, DISOWN},
+        {UNFIT, DISOWN}, {CLOSED, DISOWN},
+        {WAITING, OFFER}, {ENDED, END}, {ENDED, END}, {ENDED, END},
+    },
+    [UNFIT] = {
+        {UNFIT, IDLE}, {UNFIT, IDLE}, {UNFIT, IDLE}, {UNFIT, IDLE}, {UNFIT, IDLE},
+        {0}, {0},
         {WAITING, OFFER}, {ENDED, END}, {ENDED, END}, {ENDED, END},
     },
     [ENDED] = {
         {ENDED, IDLE}, {ENDED, IDLE}, {ENDED, IDLE}, {ENDED, IDLE}, {ENDED, IDLE},
-        {0},
+        {0}, {0},
         {WAITING, OFFER}, {ENDED, IDLE}, {ENDED, IDLE}, {ENDED, IDLE},
     },
 };
@@ -100,7 +106,8 @@ const char *schema_vbd_state_name(enum schema_vbd_state state)
         [SCHEMA_VBD_REFUSED] = "refused",   [SCHEMA_VBD_NEW] = "new",
         [SCHEMA_VBD_RESUMING] = "resuming", [SCHEMA_VBD_WAITING] = "waiting",
         [SCHEMA_VBD_SERVING] = "serving",   [SCHEMA_VBD_LEAVING] = "leaving",
-        [SCHEMA_VBD_CLOSED] = "closed",     [SCHEMA_VBD_ENDED] = "ended",
+        [SCHEMA_VBD_CLOSED] = "closed",     [SCHEMA_VBD_UNFIT] = "unfit",
+        [SCHEMA_VBD_ENDED] = "ended",
     };
 
     return state < SCHEMA_VBD_NR_STATES ? names[state] : "unknown";
@@ -114,6 +121,8 @@ const char *schema_vbd_event_name(enum schema_vbd_event event)
         [SCHEMA_VBD_FRONT_CLOSES] = "front closes",
         [SCHEMA_VBD_FRONT_CLOSED] = "front closed",
         [SCHEMA_VBD_FRONT_ODD] = "front state odd",
+        [SCHEMA_VBD_NO_DISK] = "no disk",
+
         [SCHEMA_VBD_BROKEN] = "broken",
         [SCHEMA_VBD_RENEWED] = "nodes renewed",
         [SCHEMA_VBD_UNWANTED] = "unwanted",

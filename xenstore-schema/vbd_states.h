@@ -20,7 +20,8 @@ enum schema_vbd_state {
     SCHEMA_VBD_SERVING,  /* Connected */
     SCHEMA_VBD_LEAVING,  /* Closing: served until the frontend has closed */
     SCHEMA_VBD_CLOSED,   /* Closed, until the frontend begins anew */
-    SCHEMA_VBD_ENDED,    /* detached or gone */
+    SCHEMA_VBD_UNFIT, /* Closed, until the toolstack says something else: there is no such disk */
+    SCHEMA_VBD_ENDED, /* detached or gone */
     SCHEMA_VBD_NR_STATES,
 };
 
@@ -30,7 +31,8 @@ enum schema_vbd_event {
     SCHEMA_VBD_FRONT_CLOSES,   /* Closing */
     SCHEMA_VBD_FRONT_CLOSED,   /* Closed */
     SCHEMA_VBD_FRONT_ODD,      /* what has no meaning here */
-    SCHEMA_VBD_BROKEN,         /* no disk, an attach failed, or the frontend broke the protocol */
+    SCHEMA_VBD_NO_DISK,        /* the disk cannot be opened */
+    SCHEMA_VBD_BROKEN,         /* an attach failed, or the frontend broke the protocol */
     SCHEMA_VBD_RENEWED,        /* the toolstack has written all nodes anew */
     SCHEMA_VBD_UNWANTED,       /* the toolstack detaches it; the frontend has not closed */
     SCHEMA_VBD_OFFLINE,        /* the same, and nobody uses it */

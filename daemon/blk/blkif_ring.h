@@ -73,12 +73,13 @@ static inline uint8_t *blkif_ring_slot(const struct blkif_ring *r, uint32_t numb
 static inline void blkif_ring_take(struct blkif_ring *r, uint8_t slot_out[BLKIF_SLOT_MAX])
 {
     const uint32_t *shared = (const uint32_t *)blkif_ring_slot(r, r->req_cons);
-    uint32_t words[BLKIF_SLOT_MAX / sizeof(uint32_t)];
 
     /* each word once: the frontend may be writing to it (XSA-155) */
-    for (unsigned i = 0; i < blkif_slot_bytes(r->abi) / sizeof(words[0]); i++)
-        words[i] = __atomic_load_n(&shared[i], __ATOMIC_RELAXED);
-    memcpy(slot_out, words, blkif_slot_bytes(r->abi));
+    for (unsigned i = 0; i < blkif_slot_bytes(r->abi) / sizeof(*shared); i++) {
+        uint32_t word = __atomic_load_n(&shared[i], __ATOMIC_RELAXED);
+
+        memcpy(slot_out + i * sizeof(word), &word, sizeof(word));
+    }
     r->req_cons++;
 }
 

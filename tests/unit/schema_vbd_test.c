@@ -39,10 +39,13 @@ static void paths_are_those_of_the_block_protocol(void)
     CU_ASSERT_STRING_EQUAL(path, "/local/domain/5/backend/vbd/7/51728");
     schema_vbds(path, 5);
     CU_ASSERT_STRING_EQUAL(path, "/local/domain/5/backend/vbd");
-    CU_ASSERT_TRUE(schema_folder_of("/local/domain/5/backend/vbd/7/51728/state", 5, SCHEMA_IN_VBD_BACKEND, &found));
+    CU_ASSERT_TRUE(schema_folder_of("/local/domain/5/backend/vbd/7/51728/state", 5,
+                                    SCHEMA_IN_VBD_BACKEND, &found));
     CU_ASSERT_TRUE(found.manager == 5 && found.guest == 7 && found.device == 51728);
-    CU_ASSERT_FALSE(schema_folder_of("/local/domain/5/backend/tmem/7/0/state", 5, SCHEMA_IN_VBD_BACKEND, &found));
-    CU_ASSERT_FALSE(schema_folder_of("/local/domain/5/backend/vbd/7", 5, SCHEMA_IN_VBD_BACKEND, &found));
+    CU_ASSERT_FALSE(schema_folder_of("/local/domain/5/backend/tmem/7/0/state", 5,
+                                     SCHEMA_IN_VBD_BACKEND, &found));
+    CU_ASSERT_FALSE(
+        schema_folder_of("/local/domain/5/backend/vbd/7", 5, SCHEMA_IN_VBD_BACKEND, &found));
 }
 
 /* ---- reading a frontend ---- */
@@ -162,21 +165,23 @@ static void what_a_frontend_may_not_say_is_named(void)
  * The table once more, in letters, written from SCHEMA.md and not from the code: state after,
  * and action. '.' is a refusal.
  *
- *   states   w waiting  s serving  l leaving  c closed  e ended
+ *   states   w waiting  s serving  l leaving  c closed  u unfit  e ended
  *   actions  - nothing  O offer  A attach  L leave  C close  D disown  E end
  */
 static const struct {
     enum schema_vbd_state state;
-    /*                   prepares ready closes closed odd broken renewed unwanted offline gone */
+    /*                   prepares ready closes closed odd no-disk broken renewed unwanted offline
+     * gone */
     const char *cells[SCHEMA_VBD_NR_EVENTS];
 } golden_steps[] = {
-    {SCHEMA_VBD_NEW, {"wO", "wO", "wO", "wO", "wO", "cD", "wO", "eE", "eE", "eE"}},
-    {SCHEMA_VBD_RESUMING, {"wO", "sA", "sA", "cC", "cD", "cD", "wO", "sA", "eE", "eE"}},
-    {SCHEMA_VBD_WAITING, {"w-", "sA", "cC", "w-", "cD", "cD", "wO", "eE", "eE", "eE"}},
-    {SCHEMA_VBD_SERVING, {"wO", "s-", "lL", "cC", "cD", "cD", "wO", "lL", "eE", "eE"}},
-    {SCHEMA_VBD_LEAVING, {"wO", "l-", "l-", "cC", "cD", "cD", "wO", "l-", "eE", "eE"}},
-    {SCHEMA_VBD_CLOSED, {"wO", "c-", "c-", "c-", "c-", "cD", "wO", "eE", "eE", "eE"}},
-    {SCHEMA_VBD_ENDED, {"e-", "e-", "e-", "e-", "e-", ".", "wO", "e-", "e-", "e-"}},
+    {SCHEMA_VBD_NEW, {"wO", "wO", "wO", "wO", "wO", "uD", "cD", "wO", "eE", "eE", "eE"}},
+    {SCHEMA_VBD_RESUMING, {"wO", "sA", "sA", "cC", "cD", "uD", "cD", "wO", "sA", "eE", "eE"}},
+    {SCHEMA_VBD_WAITING, {"w-", "sA", "cC", "w-", "cD", "uD", "cD", "wO", "eE", "eE", "eE"}},
+    {SCHEMA_VBD_SERVING, {"wO", "s-", "lL", "cC", "cD", "uD", "cD", "wO", "lL", "eE", "eE"}},
+    {SCHEMA_VBD_LEAVING, {"wO", "l-", "l-", "cC", "cD", "uD", "cD", "wO", "l-", "eE", "eE"}},
+    {SCHEMA_VBD_CLOSED, {"wO", "c-", "c-", "c-", "c-", "uD", "cD", "wO", "eE", "eE", "eE"}},
+    {SCHEMA_VBD_UNFIT, {"u-", "u-", "u-", "u-", "u-", ".", ".", "wO", "eE", "eE", "eE"}},
+    {SCHEMA_VBD_ENDED, {"e-", "e-", "e-", "e-", "e-", ".", ".", "wO", "e-", "e-", "e-"}},
 };
 
 static void the_table_is_the_one_of_the_schema(void)
@@ -191,7 +196,7 @@ static void the_table_is_the_one_of_the_schema(void)
                 CU_ASSERT_EQUAL(step.next, SCHEMA_VBD_REFUSED);
                 continue;
             }
-            CU_ASSERT_EQUAL("?nrwslce"[step.next], cell[0]);
+            CU_ASSERT_EQUAL("?nrwslcue"[step.next], cell[0]);
             CU_ASSERT_EQUAL("-OALCDE"[step.action], cell[1]);
         }
     }

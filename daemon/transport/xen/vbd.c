@@ -181,6 +181,7 @@ static void end_session(struct vbd *v, const char *why, bool kept)
 struct node_source {
     struct vbd *vbd;
     char *last;
+    bool is_unsure; /* xenstore did not say what some node holds */
 };
 
 static const char *read_front_node(void *arg, enum schema_node node, uint32_t number,
@@ -191,10 +192,12 @@ static const char *read_front_node(void *arg, enum schema_node node, uint32_t nu
     free(source->last);
     source->last = node_read(source->vbd->backend.platform, &source->vbd->backend.place, node,
                              number, len_out);
+    if (!source->last && !node_is_hidden(errno))
+        source->is_unsure = true;
     return source->last;
 }
 
-static bool read_front(struct vbd *v, struct schema_vbd_front *front_out,
+static bool read_front(struct vbd *v, struct schema_vbd_front *front_out, bool *later_out,
                        char why_out[SCHEMA_REASON_LEN])
 {
     const struct schema_vbd_offer offer = {.max_queues = OFFER_MAX_QUEUES,
@@ -205,9 +208,10 @@ static bool read_front(struct vbd *v, struct schema_vbd_front *front_out,
     bool ok = schema_vbd_front_read(&reader, &offer, front_out, &error);
 
     free(source.last);
+    *later_out = source.is_unsure;
     if (!ok)
         schema_error_text(why_out, &error);
-    return ok;
+    return ok && !source.is_unsure;
 }
 
 static bool make_device(struct vbd *v, char why_out[SCHEMA_REASON_LEN])
@@ -261,13 +265,11 @@ static bool connect(struct vbd *v, bool *later_out, char why_out[SCHEMA_REASON_L
     struct schema_vbd_front front;
 
     *later_out = false;
-    if (!v->disk && !open_disk(v, later_out, why_out))
-        return false;
     if (!make_scratch(v->world)) {
         snprintf(why_out, SCHEMA_REASON_LEN, "the manager is out of memory");
         return false;
     }
-    if (!read_front(v, &front, why_out) ||
+    if (!read_front(v, &front, later_out, why_out) ||
         !vbd_link_open(v->backend.platform, v->backend.place.guest, &front, v->world->attend_fd,
                        &v->link, why_out))
         return false;
@@ -303,7 +305,7 @@ static bool is_refused(struct vbd *v)
     else
         snprintf(why, sizeof(why), "a node cannot be written: %s", strerror(v->backend.refused));
     backend_remove(&v->backend, SCHEMA_VBD_SEGMENTS); /* room for the reason */
-    apply(v, SCHEMA_VBD_BROKEN, why);
+    apply(v, SCHEMA_VBD_NO_DISK, why);
     return true;
 }
 
@@ -311,13 +313,14 @@ static void attach(struct vbd *v)
 {
     bool resuming = v->resuming, later;
     char why[SCHEMA_REASON_LEN];
+    bool is_opened = v->disk || open_disk(v, &later, why); /* it is not yet, of an earlier daemon */
 
     v->failures_told = false;
-    if (!connect(v, &later, why)) {
+    if (!is_opened || !connect(v, &later, why)) {
         if (later)
-            wait_in(v, SCHEMA_VBD_RESUMING);
+            wait_in(v, resuming ? SCHEMA_VBD_RESUMING : SCHEMA_VBD_WAITING);
         else
-            apply(v, SCHEMA_VBD_BROKEN, why);
+            apply(v, is_opened ? SCHEMA_VBD_BROKEN : SCHEMA_VBD_NO_DISK, why);
         return;
     }
     v->resuming = false;
@@ -379,7 +382,7 @@ static void offer(struct vbd *v, enum schema_vbd_event event, const char *why)
         if (later)
             wait_in(v, SCHEMA_VBD_NEW);
         else
-            apply(v, SCHEMA_VBD_BROKEN, refusal);
+            apply(v, SCHEMA_VBD_NO_DISK, refusal);
         return;
     }
     read_discards(v);

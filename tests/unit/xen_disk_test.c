@@ -1,0 +1,757 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Disks of the Xen transport over a platform in memory, with the real sessions, disks, engine and
+ * store. The test plays dom0 and the guest's block frontend.
+ */
+#include <errno.h>
+#include <event2/event.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/blk/answer.h"
+#include "daemon/blk/blkif_ring.h"
+#include "daemon/blk/disks.h"
+#include "daemon/control/control.h"
+#include "daemon/session/sessions.h"
+#include "daemon/transport/xen/transport.h"
+#include "tests/lib/fake_platform.h"
+#include "tests/lib/runner.h"
+#include "tests/unit/store_fixture.h"
+#include "xenstore-schema/states.h"
+
+#define MANAGER 5u
+#define GUEST   7u
+#define VDEV    "268440064" /* xvds */
+
+static void must(bool ok, const char *what)
+{
+    if (ok)
+        return;
+    fprintf(stderr, "the test's world needs: %s\n", what);
+    abort();
+}
+#define MUST(condition) must((condition), #condition)
+
+/* ---- the manager ---- */
+
+struct manager {
+    struct fake_platform *fake;
+    struct log log;
+    struct store *store;
+    struct engine *engine;
+    struct disks *disks;
+    struct policy_book *book;
+    struct control *control;
+    struct session_table *sessions;
+    struct event_base *base;
+    struct xen_transport *transport;
+};
+
+static enum tmemif_status no_guest(void *arg, const struct account_key *guest,
+                                   const struct policy *policy)
+{
+    (void)arg, (void)guest, (void)policy;
+    return TMEMIF_OK;
+}
+
+static enum tmemif_status no_shared(void *arg, const uint8_t uuid[16], const struct policy *policy)
+{
+    (void)arg, (void)uuid, (void)policy;
+    return TMEMIF_OK;
+}
+
+static enum tmemif_status no_member(void *arg, const uint8_t uuid[16],
+                                    const struct account_key *guest, enum pool_right right)
+{
+    (void)arg, (void)uuid, (void)guest, (void)right;
+    return TMEMIF_OK;
+}
+
+static const struct xen_policy_ops policy_ops = {no_guest, no_shared, no_member};
+
+static void manager_start(struct manager *m)
+{
+    const struct engine_config engine_config = {.nr_workers = 2, .hash_seed = 1};
+    const struct policy local = {.max_pages = PAGES_UNLIMITED, .weight = 1};
+    struct disks_config disks_config = {.store = m->store, .nr_workers = 2};
+    struct control_config control_config = {.store = m->store, .log = &m->log};
+    struct session_config session_config = {
+        .store = m->store, .log = &m->log, .nr_workers = 1, .control = &control_functions};
+    struct xen_config config = {
+        .log = &m->log, .store = m->store, .nr_workers = 1, .policy = &policy_ops};
+    struct disks_found found;
+    const char *why;
+
+    m->engine = disks_config.engine = control_config.engine = session_config.engine =
+        engine_create(m->store, &engine_config);
+    MUST(m->engine && disks_create(&disks_config, &m->disks, &found, &why));
+    m->book = control_config.policy = policy_create(m->engine, &local);
+    MUST(m->book);
+    m->control = session_config.control_arg = control_create(&control_config);
+    MUST(m->control && sessions_create(&session_config, &m->sessions, &why));
+    m->base = config.base = event_base_new();
+    MUST(m->base);
+    config.sessions = m->sessions;
+    config.disks = m->disks;
+    config.epoch = store_super(m->store)->incarnation;
+    m->transport = xen_transport_start_on(&m->fake->platform, &config, &why);
+    MUST(m->transport);
+}
+
+static void manager_stop(struct manager *m)
+{
+    xen_transport_stop(m->transport);
+    event_base_free(m->base);
+    sessions_destroy(m->sessions);
+    control_destroy(m->control);
+    policy_destroy(m->book);
+    disks_destroy(m->disks);
+    CU_ASSERT_PTR_NULL(engine_check(m->engine));
+    engine_destroy(m->engine);
+    CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
+    CU_ASSERT_EQUAL(m->fake->nr_bound, 0);
+    CU_ASSERT_EQUAL(m->fake->nr_grants, 0);
+}
+
+static struct manager *manager_new_in(uint32_t domid)
+{
+    struct manager *m = calloc(1, sizeof(*m));
+
+    MUST(m);
+    m->fake = fake_platform_new(domid);
+    log_init(&m->log, STDERR_FILENO, LOG_LEVEL_ERROR);
+    m->store = store_of(1024, 64);
+    manager_start(m);
+    return m;
+}
+
+static struct manager *manager_new(void)
+{
+    return manager_new_in(MANAGER);
+}
+
+static void manager_end(struct manager *m)
+{
+    manager_stop(m);
+    store_close(m->store);
+    fake_platform_free(m->fake);
+    free(m);
+}
+
+/* Turn the loop until nothing moves. */
+static void settle(struct manager *m)
+{
+    for (unsigned quiet = 0; quiet < 3;) {
+        unsigned before = m->fake->nr_events;
+
+        event_base_loop(m->base, EVLOOP_NONBLOCK);
+        if (before == 0 && m->fake->nr_events == 0) {
+            quiet++;
+            poll(NULL, 0, 1);
+        } else {
+            quiet = 0;
+        }
+    }
+}
+
+static void manager_restart(struct manager *m)
+{
+    struct store_damage damage;
+
+    manager_stop(m);
+    m->store = reopen(m->store, &damage);
+    CU_ASSERT_EQUAL(damage.records, 0);
+    manager_start(m);
+    settle(m);
+}
+
+static bool wait_value(struct manager *m, const char *path, const char *value)
+{
+    for (unsigned i = 0; i < 2000; i++) {
+        settle(m);
+        if (strcmp(fake_value(m->fake, path), value) == 0)
+            return true;
+    }
+    fprintf(stderr, "%s is \"%s\", not \"%s\"\n", path, fake_value(m->fake, path), value);
+    return false;
+}
+
+static bool wait_gone(struct manager *m, const char *path)
+{
+    for (unsigned i = 0; i < 2000 && fake_exists(m->fake, path); i++)
+        settle(m);
+    return !fake_exists(m->fake, path);
+}
+
+/* ---- dom0 ---- */
+
+static const char *at(unsigned domid, const char *folder, const char *key)
+{
+    static char paths[8][SCHEMA_PATH_LEN];
+    static unsigned next;
+    char *path = paths[next++ % 8];
+
+    snprintf(path, SCHEMA_PATH_LEN, "/local/domain/%u/%s%s%s", domid, folder, *key ? "/" : "", key);
+    return path;
+}
+#define BACK(key)  at(MANAGER, "backend/vbd/7/" VDEV, key)
+#define FRONT(key) at(GUEST, "device/vbd/" VDEV, key)
+
+/* As libxl does. */
+static void dom0_attach(struct fake_platform *f, const char *target)
+{
+    fake_write(f, FRONT("backend"), BACK(""));
+    fake_write(f, FRONT("backend-id"), "5");
+    fake_write(f, FRONT("state"), "1");
+    fake_write(f, BACK("frontend"), FRONT(""));
+    fake_write(f, BACK("frontend-id"), "7");
+    fake_write(f, BACK("params"), target);
+    fake_write(f, BACK("mode"), "w");
+    fake_write(f, BACK("online"), "1");
+    fake_write(f, BACK("state"), "1");
+}
+
+static void dom0_detach(struct fake_platform *f)
+{
+    fake_write(f, BACK("online"), "0");
+    fake_write(f, BACK("state"), "5");
+}
+
+/* ---- the guest: its ring is page 10, data in pages 20 and on ---- */
+
+#define RING_PAGE 10u
+#define DATA_PAGE 20u
+#define PORT      3u
+
+struct guest {
+    struct manager *manager;
+    uint32_t req_prod, rsp_cons;
+};
+
+static uint8_t *page_of(struct manager *m, uint32_t page)
+{
+    return m->fake->memory + (size_t)page * TMEMIF_PAGE_SIZE;
+}
+
+static struct blkif_ring_header *ring_of(struct guest *g)
+{
+    return (struct blkif_ring_header *)(void *)page_of(g->manager, RING_PAGE);
+}
+
+static void guest_connect(struct guest *g, struct manager *m)
+{
+    *g = (struct guest){.manager = m};
+    memset(page_of(m, RING_PAGE), 0, TMEMIF_PAGE_SIZE);
+    ring_of(g)->req_event = ring_of(g)->rsp_event = 1;
+    fake_write(m->fake, FRONT("ring-ref"), "10");
+    fake_write(m->fake, FRONT("event-channel"), "3");
+    fake_write(m->fake, FRONT("protocol"), "x86_64-abi");
+    fake_write(m->fake, FRONT("state"), "3");
+}
+
+static void guest_put(struct guest *g, uint8_t op, uint64_t sector, uint32_t page)
+{
+    uint8_t *slot = page_of(g->manager, RING_PAGE) + 64 + g->req_prod % 32 * 112;
+    uint64_t id = 1000 + g->req_prod++;
+
+    memset(slot, 0, 112);
+    slot[0] = op;
+    slot[1] = 1;
+    memcpy(slot + 8, &id, 8);
+    memcpy(slot + 16, &sector, 8);
+    memcpy(slot + 24, &page, 4);
+    slot[29] = 7;
+}
+
+static void guest_publish(struct guest *g)
+{
+    const uint64_t one = 1;
+
+    __atomic_store_n(&ring_of(g)->req_prod, g->req_prod, __ATOMIC_RELEASE);
+    MUST(write(g->manager->fake->channels[PORT].to_backend, &one, sizeof(one)) == sizeof(one));
+}
+
+/* The status of the next answer, or 99 if none comes. */
+static int guest_take(struct guest *g)
+{
+    const uint8_t *slot = page_of(g->manager, RING_PAGE) + 64 + g->rsp_cons % 32 * 112;
+    int16_t status;
+    uint64_t id;
+
+    for (unsigned i = 0; blkif_ring_read(&ring_of(g)->rsp_prod) == g->rsp_cons; i++) {
+        if (i == 3000)
+            return 99;
+        event_base_loop(g->manager->base, EVLOOP_NONBLOCK);
+        poll(NULL, 0, 1);
+    }
+    memcpy(&id, slot, 8);
+    memcpy(&status, slot + 10, 2);
+    CU_ASSERT_EQUAL(id, 1000 + g->rsp_cons);
+    g->rsp_cons++;
+    return status;
+}
+
+static int guest_call(struct guest *g, uint8_t op, uint64_t sector, uint32_t page)
+{
+    guest_put(g, op, sector, page);
+    guest_publish(g);
+    return guest_take(g);
+}
+
+static int guest_write(struct guest *g, uint64_t page, uint64_t number)
+{
+    fill_page(page_of(g->manager, DATA_PAGE), number);
+    return guest_call(g, BLKIF_WRITE, page * 8, DATA_PAGE);
+}
+
+static bool guest_finds(struct guest *g, uint64_t page, uint64_t number)
+{
+    memset(page_of(g->manager, DATA_PAGE + 1), 0, TMEMIF_PAGE_SIZE);
+    return guest_call(g, BLKIF_READ, page * 8, DATA_PAGE + 1) == BLKIF_OKAY &&
+           page_holds(page_of(g->manager, DATA_PAGE + 1), number);
+}
+
+static struct manager *connected(struct guest *g)
+{
+    struct manager *m = manager_new();
+
+    dom0_attach(m->fake, "swap/1M");
+    MUST(wait_value(m, BACK("state"), "2"));
+    guest_connect(g, m);
+    MUST(wait_value(m, BACK("state"), "4"));
+    fake_write(m->fake, FRONT("state"), "4");
+    settle(m);
+    return m;
+}
+
+static unsigned nr_disks(struct manager *m)
+{
+    struct disk_info info;
+    uint32_t cursor = 0;
+    unsigned nr = 0;
+
+    while (disks_next(m->disks, &cursor, &info))
+        nr++;
+    return nr;
+}
+
+/* ---- attach ---- */
+
+static void features_come_before_the_state_that_says_so(void)
+{
+    struct manager *m = manager_new();
+
+    dom0_attach(m->fake, "swap/1M");
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("feature-discard")), "1");
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("discard-granularity")), "4096");
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("feature-flush-cache")), "1");
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("feature-max-indirect-segments")), "128");
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("max-ring-page-order")), "3");
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("multi-queue-max-queues")), "4");
+    CU_ASSERT_FALSE(fake_exists(m->fake, BACK("sectors")));
+    manager_end(m);
+}
+
+static void guest_reads_what_it_wrote(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("sectors")), "2048");
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("sector-size")), "512");
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("physical-sector-size")), "4096");
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("info")), "0");
+    CU_ASSERT_EQUAL(guest_write(&g, 255, 3), BLKIF_OKAY);
+    CU_ASSERT_EQUAL(guest_write(&g, 0, 4), BLKIF_OKAY);
+    CU_ASSERT(guest_finds(&g, 255, 3));
+    CU_ASSERT(guest_finds(&g, 0, 4));
+    CU_ASSERT_EQUAL(guest_write(&g, 256, 5), BLKIF_ERROR);
+    manager_end(m);
+}
+
+static void attach_that_was_made_before_the_manager_is_served(void)
+{
+    struct manager *m = manager_new();
+
+    manager_stop(m);
+    dom0_attach(m->fake, "swap/1M");
+    manager_start(m);
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    manager_end(m);
+}
+
+static void read_only_disk_says_so(void)
+{
+    struct manager *m = manager_new();
+    struct guest g;
+
+    dom0_attach(m->fake, "swap/1M");
+    fake_write(m->fake, BACK("mode"), "r");
+    fake_write(m->fake, BACK("state"), "1");
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    CU_ASSERT_FALSE(fake_exists(m->fake, BACK("feature-discard")));
+    guest_connect(&g, m);
+    CU_ASSERT(wait_value(m, BACK("state"), "4"));
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("info")), "4");
+    CU_ASSERT_EQUAL(guest_write(&g, 0, 1), BLKIF_ERROR);
+    manager_end(m);
+}
+
+static void discard_is_not_offered_where_dom0_does_not_want_it(void)
+{
+    struct manager *m = manager_new();
+
+    fake_write(m->fake, BACK("discard-enable"), "0");
+    dom0_attach(m->fake, "swap/1M");
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    CU_ASSERT_FALSE(fake_exists(m->fake, BACK("feature-discard")));
+    manager_end(m);
+}
+
+/* ---- what is refused ---- */
+
+static void bad_targets_are_refused_with_a_reason(void)
+{
+    static const struct {
+        const char *target, *reason;
+    } bad[] = {
+        {"swap/17", "target: the size is not a multiple of 4K"},
+        {"swap/0", "target: the size is from 4K to less than 16T"},
+        {"/dev/sda", "target: neither swap/SIZE, clone/BASE, clone/BASE/NAME nor cache/DEVICE"},
+        {"clone/none", ""},
+    };
+
+    for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct manager *m = manager_new();
+
+        dom0_attach(m->fake, bad[i].target);
+        CU_ASSERT(wait_value(m, BACK("state"), "6"));
+        if (bad[i].reason[0])
+            CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("error")), bad[i].reason);
+        CU_ASSERT(fake_exists(m->fake, BACK("error")));
+        CU_ASSERT_EQUAL(nr_disks(m), 0);
+        /* what is left of it goes when dom0 detaches it; a corrected one is attached */
+        dom0_detach(m->fake);
+        CU_ASSERT(wait_gone(m, BACK("")));
+        dom0_attach(m->fake, "swap/1M");
+        CU_ASSERT(wait_value(m, BACK("state"), "2"));
+        manager_end(m);
+    }
+}
+
+static void bad_ring_is_refused_and_the_next_one_served(void)
+{
+    struct manager *m = manager_new();
+    struct guest g;
+
+    dom0_attach(m->fake, "swap/1M");
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    fake_write(m->fake, FRONT("ring-ref"), "999999");
+    fake_write(m->fake, FRONT("event-channel"), "3");
+    fake_write(m->fake, FRONT("state"), "3");
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("error")),
+                           "ring-ref: page 0: not a valid grant reference to the manager's domain");
+    fake_write(m->fake, FRONT("state"), "1");
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    guest_connect(&g, m);
+    CU_ASSERT(wait_value(m, BACK("state"), "4"));
+    CU_ASSERT_FALSE(fake_exists(m->fake, BACK("error")));
+    CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
+    manager_end(m);
+}
+
+static void channel_that_cannot_be_bound_is_named(void)
+{
+    struct manager *m = manager_new();
+    struct guest g;
+
+    dom0_attach(m->fake, "swap/1M");
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    m->fake->bind_errno = ENOSPC;
+    guest_connect(&g, m);
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(fake_value(m->fake, BACK("error")), "max_event_channels"));
+    manager_end(m);
+}
+
+static void quota_of_xenstore_is_named(void)
+{
+    struct manager *m = manager_new();
+
+    fake_refuse(m->fake, BACK("multi-queue-max-queues"), FAKE_WRITES, ENOSPC);
+    dom0_attach(m->fake, "swap/1M");
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(fake_value(m->fake, BACK("error")), "xenstore-control quota set nodes"));
+    manager_end(m);
+}
+
+static void frontend_that_breaks_the_protocol_is_closed(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+
+    g.req_prod = 77;
+    guest_publish(&g);
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("error")), "ring index out of range");
+    CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
+    /* it may begin anew, and finds what it has written */
+    fake_write(m->fake, FRONT("state"), "6");
+    settle(m);
+    fake_write(m->fake, FRONT("state"), "1");
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    guest_connect(&g, m);
+    CU_ASSERT(wait_value(m, BACK("state"), "4"));
+    CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
+    manager_end(m);
+}
+
+static void state_without_a_meaning_ends_the_session(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+
+    fake_write(m->fake, FRONT("state"), "8");
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
+    manager_end(m);
+}
+
+static void dom0_serves_no_disks(void)
+{
+    struct manager *m = manager_new_in(0);
+
+    fake_write(m->fake, at(0, "backend/vbd/7/" VDEV, "params"), "swap/1M");
+    fake_write(m->fake, at(0, "backend/vbd/7/" VDEV, "mode"), "w");
+    fake_write(m->fake, at(0, "backend/vbd/7/" VDEV, "state"), "1");
+    settle(m);
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, at(0, "backend/vbd/7/" VDEV, "state")), "1");
+    CU_ASSERT(fake_exists(m->fake, at(0, "data/xentmem", "ready")));
+    manager_end(m);
+}
+
+/* ---- the life of a disk ---- */
+
+static void detached_disk_that_is_not_used_goes(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+
+    fake_write(m->fake, FRONT("state"), "5");
+    CU_ASSERT(wait_value(m, BACK("state"), "5"));
+    CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY); /* requests may be under way still */
+    fake_write(m->fake, FRONT("state"), "6");
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
+    dom0_detach(m->fake);
+    CU_ASSERT(wait_gone(m, BACK("")));
+    manager_end(m);
+}
+
+static void disk_in_use_is_served_until_its_guest_lets_it_go(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+
+    dom0_detach(m->fake);
+    settle(m);
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("state")), "5");
+    CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
+    CU_ASSERT(guest_finds(&g, 1, 1));
+    fake_write(m->fake, FRONT("state"), "6");
+    CU_ASSERT(wait_gone(m, BACK("")));
+    CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
+    manager_end(m);
+}
+
+static void disk_that_is_detached_and_attached_again_is_the_same(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+
+    CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
+    fake_write(m->fake, FRONT("state"), "6");
+    dom0_detach(m->fake);
+    CU_ASSERT(wait_gone(m, BACK("")));
+    CU_ASSERT_EQUAL(nr_disks(m), 1);
+    dom0_attach(m->fake, "swap/1M");
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    guest_connect(&g, m);
+    CU_ASSERT(wait_value(m, BACK("state"), "4"));
+    CU_ASSERT(guest_finds(&g, 1, 1));
+    manager_end(m);
+}
+
+static void guest_that_dies_takes_its_disk_along(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+
+    CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
+    m->fake->dead_domid = GUEST;
+    fake_remove(m->fake, at(GUEST, "device", ""));
+    fake_fire(m->fake, "@releaseDomain");
+    CU_ASSERT(wait_gone(m, BACK("")));
+    CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
+    CU_ASSERT_EQUAL(nr_disks(m), 0);
+    manager_end(m);
+}
+
+/* libxl detaches first and destroys then; nothing is heard of the death. */
+static void disk_of_a_guest_that_dies_later_goes_by_itself(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+
+    fake_write(m->fake, FRONT("state"), "6");
+    dom0_detach(m->fake);
+    CU_ASSERT(wait_gone(m, BACK("")));
+    CU_ASSERT_EQUAL(nr_disks(m), 1);
+    m->fake->dead_domid = GUEST;
+    for (unsigned i = 0; i < 2000 && nr_disks(m) > 0; i++)
+        settle(m);
+    CU_ASSERT_EQUAL(nr_disks(m), 0);
+    manager_end(m);
+}
+
+static void guest_that_died_while_no_manager_ran_leaves_nothing(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+    struct answer_owner owner;
+    struct store_damage damage;
+    uint32_t cursor = 0;
+
+    CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
+    manager_stop(m);
+    m->fake->dead_domid = GUEST;
+    fake_remove(m->fake, at(GUEST, "device", ""));
+    fake_remove(m->fake, BACK(""));
+    m->store = reopen(m->store, &damage);
+    CU_ASSERT(answer_rec_next(m->store, &cursor, &owner));
+    manager_start(m);
+    settle(m);
+    cursor = 0;
+    CU_ASSERT_FALSE(answer_rec_next(m->store, &cursor, &owner));
+    CU_ASSERT_EQUAL(nr_disks(m), 0);
+    manager_end(m);
+}
+
+/* ---- restarts ---- */
+
+static void restarted_daemon_goes_on_where_the_ring_stands(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+    uint64_t value = 0;
+
+    for (unsigned i = 0; i < 40; i++) /* more than the ring has slots */
+        CU_ASSERT_EQUAL(guest_write(&g, i, i), BLKIF_OKAY);
+    manager_stop(m);
+    fill_page(page_of(m, DATA_PAGE), 77);
+    guest_put(&g, BLKIF_WRITE, 8 * 8, DATA_PAGE);
+    __atomic_store_n(&ring_of(&g)->req_prod, g.req_prod, __ATOMIC_RELEASE); /* nobody hears it */
+    while (read(m->fake->channels[PORT].to_frontend, &value, sizeof(value)) > 0)
+        ;
+    manager_start(m);
+    settle(m);
+    CU_ASSERT_EQUAL(guest_take(&g), BLKIF_OKAY);
+    CU_ASSERT(guest_finds(&g, 8, 77));
+    CU_ASSERT(guest_finds(&g, 39, 39));
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("state")), "4");
+    /* a frontend that slept is woken */
+    CU_ASSERT_EQUAL(read(m->fake->channels[PORT].to_frontend, &value, sizeof(value)),
+                    sizeof(value));
+    manager_restart(m);
+    CU_ASSERT(guest_finds(&g, 8, 77));
+    manager_end(m);
+}
+
+static void ring_that_a_guest_changed_meanwhile_is_closed(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+
+    CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
+    manager_stop(m);
+    ring_of(&g)->rsp_prod = 9;
+    manager_start(m);
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("error")), "the record is of another ring");
+    CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
+    manager_end(m);
+}
+
+static void detach_while_no_daemon_ran_waits_for_the_guest(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+
+    CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
+    manager_stop(m);
+    dom0_detach(m->fake);
+    manager_start(m);
+    settle(m);
+    CU_ASSERT(guest_finds(&g, 1, 1));
+    fake_write(m->fake, FRONT("state"), "6");
+    CU_ASSERT(wait_gone(m, BACK("")));
+    manager_end(m);
+}
+
+/* A read that fails says nothing: whichever it is, no disk is lost of it. */
+static void what_xenstore_does_not_say_is_asked_again(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+    unsigned asked;
+
+    CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
+    manager_stop(m);
+    asked = m->fake->nr_asked;
+    manager_start(m);
+    settle(m);
+    asked = m->fake->nr_asked - asked;
+    for (unsigned i = 1; i <= asked; i++) {
+        manager_stop(m);
+        m->fake->refused_at = m->fake->nr_asked + i;
+        manager_start(m);
+        for (unsigned k = 0; k < 400 && strcmp(fake_value(m->fake, BACK("state")), "4") == 0 &&
+                             m->fake->nr_mapped == 0;
+             k++)
+            settle(m);
+        CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("state")), "4");
+        CU_ASSERT(guest_finds(&g, 1, 1));
+    }
+    manager_end(m);
+}
+
+#define TESTS(T)                                                                                   \
+    T(features_come_before_the_state_that_says_so)                                                 \
+    T(guest_reads_what_it_wrote)                                                                   \
+    T(attach_that_was_made_before_the_manager_is_served)                                           \
+    T(read_only_disk_says_so)                                                                      \
+    T(discard_is_not_offered_where_dom0_does_not_want_it)                                          \
+    T(bad_targets_are_refused_with_a_reason)                                                       \
+    T(bad_ring_is_refused_and_the_next_one_served)                                                 \
+    T(channel_that_cannot_be_bound_is_named)                                                       \
+    T(quota_of_xenstore_is_named)                                                                  \
+    T(frontend_that_breaks_the_protocol_is_closed)                                                 \
+    T(state_without_a_meaning_ends_the_session)                                                    \
+    T(dom0_serves_no_disks)                                                                        \
+    T(detached_disk_that_is_not_used_goes)                                                         \
+    T(disk_in_use_is_served_until_its_guest_lets_it_go)                                            \
+    T(disk_that_is_detached_and_attached_again_is_the_same)                                        \
+    T(guest_that_dies_takes_its_disk_along)                                                        \
+    T(disk_of_a_guest_that_dies_later_goes_by_itself)                                              \
+    T(guest_that_died_while_no_manager_ran_leaves_nothing)                                         \
+    T(restarted_daemon_goes_on_where_the_ring_stands)                                              \
+    T(ring_that_a_guest_changed_meanwhile_is_closed)                                               \
+    T(detach_while_no_daemon_ran_waits_for_the_guest)                                              \
+    T(what_xenstore_does_not_say_is_asked_again)
+RUN_TESTS(TESTS)
