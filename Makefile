@@ -113,7 +113,7 @@ UNIT_TESTS += disk_test disk_recover_test disk_kill_test vdev_test worker_test c
 # tests/model/NAME.c, tests/conformance/NAME.c: longer native programs of the same kind
 LONG_TESTS := conformance/conformance_engine conformance/conformance_broken \
               conformance/conformance_local
-LONG_TESTS += model/engine_model model/disk_model kill/daemon_kill
+LONG_TESTS += model/engine_model model/disk_model kill/daemon_kill kill/disk_kills
 # tests/fuzz/NAME.c with tests/fuzz/corpus/NAME/
 FUZZERS := request_fuzz control_fuzz segment_fuzz nodes_fuzz blk_fuzz
 
@@ -416,11 +416,14 @@ check-xen: testbed-images
 # What is random, for longer. A failure prints the seed that begins it again: SEED=.
 LONG_KILLS      ?= 10000
 LONG_OPERATIONS ?= 200000000
+LONG_DISK_OPERATIONS ?= 50000000
 SEED            ?=
 .PHONY: check-long
 check-long: all tests
 	BUILD=$(BUILD) tests/run -l $(TEST_LOGS)-long -t 3600 \
 	    'kill/daemon_kill=$(BUILD)/tests/kill/daemon_kill $(LONG_KILLS) $(SEED)' \
+	    'kill/disk_kills=$(BUILD)/tests/kill/disk_kills $(LONG_KILLS) $(SEED)' \
+	    'model/disk_model=$(BUILD)/tests/model/disk_model $(LONG_DISK_OPERATIONS) $(SEED)' \
 	    'model/engine_model=$(BUILD)/tests/model/engine_model $(LONG_OPERATIONS) $(SEED)'
 
 # Fuzz targets are built whole by clang, with the sanitizers, in a place of their own.

@@ -69,11 +69,14 @@ static bool is_sound(const struct entry_page *p, uint32_t number)
 {
     if (p->magic != ENTRY_MAGIC || p->version != ENTRY_VERSION || p->number != number)
         return false;
-    if (p->kind < ENTRY_DISK || p->kind > ENTRY_FILLING || p->layer == CATALOGUE_LAYER)
+    if (p->kind < ENTRY_DISK || p->kind > ENTRY_FILLING || p->layer == CATALOGUE_LAYER ||
+        p->layer > CATALOGUE_LAST_LAYER)
         return false;
     if (p->below == p->layer || p->nr_pages == 0 || p->flags & ~FLAGS_ALL)
         return false;
-    return memchr(p->name, '\0', sizeof(p->name)) != NULL;
+    if (p->name[0] == '\0')
+        return p->kind == ENTRY_DISK;
+    return target_is_name(p->name, strnlen(p->name, sizeof(p->name)));
 }
 
 enum tmemif_status catalogue_read(struct catalogue *c, uint32_t number, struct entry *entry_out)

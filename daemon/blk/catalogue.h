@@ -21,6 +21,9 @@
 /* As many as there can be accounts, of which each has one at least. */
 #define CATALOGUE_ENTRIES 1024u
 
+/* Numbers of layers, of which 0 is the catalogue's own. A store that says more is not believed. */
+#define CATALOGUE_LAST_LAYER (UINT32_MAX - 1)
+
 enum entry_kind {
     ENTRY_NONE = 0,
     ENTRY_DISK = 1,    /* its layer is written by a guest */

@@ -103,6 +103,8 @@ enum tmemif_status item_new_layer(struct disks *t, uint32_t *number_out, account
 {
     enum tmemif_status rc = catalogue_make(&t->catalogue);
 
+    if (t->next_layer > CATALOGUE_LAST_LAYER)
+        return TMEMIF_TOO_MANY;
     if (rc == TMEMIF_OK)
         rc = layer_make(t->engine, t->next_layer, layer_out);
     if (rc == TMEMIF_OK)

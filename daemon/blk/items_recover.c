@@ -75,7 +75,7 @@ static void find_layers(struct disks *t, struct disks_found *found)
 
         if (key.kind != ACCOUNT_DISK || layer == t->catalogue.layer)
             continue;
-        if (key.id >= t->next_layer)
+        if (key.id >= t->next_layer && key.id <= CATALOGUE_LAST_LAYER)
             t->next_layer = key.id + 1;
         item = find_by_layer(t, key.id);
         if (item && layer_adopt(t->engine, layer)) {

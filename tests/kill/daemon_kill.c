@@ -21,6 +21,7 @@
 #include "tests/conformance/operator.h"
 #include "tests/kill/load.h"
 #include "tests/lib/daemon_run.h"
+#include "tests/lib/random.h"
 
 #define KILLS            200u
 #define KILLS_PER_VERIFY 20u
@@ -239,7 +240,7 @@ static void verify(struct test *t)
 
 static uint32_t below(struct test *t, uint32_t limit)
 {
-    return run_below(&t->random, limit);
+    return seeded_below(&t->random, limit);
 }
 
 /* Short lives are as likely as those in which much happens. */

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "tests/lib/random.h"
+
 #define BATCH       24u
 #define BATCH_PAGES 8u
 
@@ -20,7 +22,7 @@ static uint64_t now_us(void)
 
 static uint32_t below(struct load *l, uint32_t limit)
 {
-    return run_below(&l->random, limit);
+    return seeded_below(&l->random, limit);
 }
 
 /* ---- what a page says ---- */

@@ -47,14 +47,4 @@ void run_end_here(struct run *r);
 void run_rest(struct run *r, unsigned nr_threads);
 void run_go_on(struct run *r);
 
-/* splitmix64 */
-static inline uint32_t run_below(uint64_t *state, uint32_t limit)
-{
-    uint64_t z = *state += 0x9e3779b97f4a7c15ull;
-
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-    return (uint32_t)((z ^ (z >> 31)) % limit);
-}
-
 #endif /* TESTS_KILL_RUN_H */

@@ -12,6 +12,7 @@
 #include <sys/random.h>
 
 #include "daemon/blk/stack.h"
+#include "tests/lib/random.h"
 #include "tests/unit/disk_world.h"
 
 #define NR_FRAMES 1200u
@@ -74,12 +75,7 @@ static _Noreturn __attribute__((format(printf, 2, 3))) void fail(const struct mo
 
 static uint32_t below(struct model *m, uint32_t limit)
 {
-    /* splitmix64 */
-    uint64_t z = m->random += 0x9e3779b97f4a7c15ull;
-
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-    return (uint32_t)((z ^ (z >> 31)) % limit);
+    return seeded_below(&m->random, limit);
 }
 
 static void base_name(unsigned n, char name_out[8])

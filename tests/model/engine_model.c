@@ -17,6 +17,7 @@
 #include "daemon/engine/state.h"
 #include "daemon/engine/victim.h"
 #include "tests/lib/fault.h"
+#include "tests/lib/random.h"
 #include "tests/unit/engine_world.h"
 
 #define NR_FRAMES  3072u
@@ -129,12 +130,7 @@ static _Noreturn __attribute__((format(printf, 2, 3))) void fail(const struct mo
 
 static uint32_t below(struct model *m, uint32_t limit)
 {
-    /* splitmix64 */
-    uint64_t z = m->random += 0x9e3779b97f4a7c15ull;
-
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-    return (uint32_t)((z ^ (z >> 31)) % limit);
+    return seeded_below(&m->random, limit);
 }
 
 static bool chance(struct model *m, uint32_t of_1000)

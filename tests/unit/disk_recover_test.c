@@ -2,6 +2,8 @@
 /* What another daemon finds of disks: after a kill at any instruction, and after damage. */
 #include "tests/lib/runner.h"
 
+#include "daemon/blk/catalogue.h"
+#include "tests/lib/random.h"
 #include "tests/unit/disk_world.h"
 
 static void swap_disk_is_found_again_with_what_it_held(void)
@@ -256,6 +258,115 @@ static void disk_whose_layer_is_lost_is_not_opened_nor_taken_for_another(void)
     disk_world_end(&dw);
 }
 
+/* Numbers that only damage can bring about: no layer is taken for another, and none is made. */
+static void last_number_of_a_layer_is_never_passed(void)
+{
+    struct disk_world dw = disk_world_make(4096, 64);
+    const struct account_key last = {.kind = ACCOUNT_DISK, .id = UINT32_MAX - 1};
+    const struct account_key beyond = {.kind = ACCOUNT_DISK, .id = UINT32_MAX};
+    account_nr account;
+    struct disk *d = open_disk(&dw, swap_of(20), 7);
+
+    CU_ASSERT_EQUAL(write_tag(d, 1, 1), DISK_OK);
+    CU_ASSERT_EQUAL(engine_account_open(dw.w.e, &last, &account), TMEMIF_OK);
+    CU_ASSERT_EQUAL(engine_account_open(dw.w.e, &beyond, &account), TMEMIF_OK);
+    disk_world_restart(&dw);
+    CU_ASSERT_PTR_NULL(open_disk(&dw, swap_of(20), 8));
+    d = open_disk(&dw, swap_of(20), 7);
+    WORLD_MUST(d != NULL);
+    CU_ASSERT(has_tag(d, 1, 1));
+    CU_ASSERT_EQUAL(nr_listed(&dw), 1);
+    disk_world_end(&dw);
+}
+
+/* Entries with whatever numbers: circles, two of one layer, layers that are not there. */
+static void write_entries(struct disk_world *dw, uint64_t *random)
+{
+    struct catalogue c;
+
+    catalogue_open(&c, dw->w.e, 2);
+    WORLD_MUST(catalogue_make(&c) == TMEMIF_OK);
+    for (uint32_t n = 0; n < 8; n++) {
+        struct entry entry = {
+            .kind = (enum entry_kind)(1 + seeded_below(random, 4)),
+            .layer = seeded_below(random, 7),
+            .below = seeded_below(random, 7),
+            .nr_pages = seeded_below(random, 30),
+            .is_swap = seeded_below(random, 2),
+            .domid = seeded_below(random, 3),
+            .vdev = 51712,
+        };
+
+        if (seeded_below(random, 2))
+            snprintf(entry.name, sizeof(entry.name), "n%u", seeded_below(random, 4));
+        if (seeded_below(random, 4))
+            WORLD_MUST(catalogue_write(&c, n, &entry) == TMEMIF_OK);
+    }
+}
+
+static void use_all(struct disk_world *dw, uint64_t *random)
+{
+    for (unsigned n = 0; n < 30; n++) {
+        struct disk_ref ref = ref_of("", seeded_below(random, 3));
+        struct disk *d = NULL;
+        char name[8], other[8];
+        uint32_t done;
+
+        snprintf(name, sizeof(name), "n%u", seeded_below(random, 4));
+        snprintf(other, sizeof(other), "n%u", seeded_below(random, 6));
+        if (seeded_below(random, 2))
+            strcpy(ref.name, name);
+        switch (seeded_below(random, 7)) {
+        case 0:
+            d = open_disk(dw, clone_of(name, ref.name[0] ? other : ""), ref.owner.domid);
+            break;
+        case 1:
+            d = open_disk(dw, swap_of(1 + seeded_below(random, 30)), ref.owner.domid);
+            break;
+        case 2:
+            (void)base_freeze(dw->disks, &ref, other, n + 1);
+            break;
+        case 3:
+            (void)base_rollback(dw->disks, &ref);
+            break;
+        case 4:
+            (void)base_remove(dw->disks, name);
+            break;
+        case 5:
+            (void)disks_remove(dw->disks, &ref);
+            break;
+        default:
+            (void)disks_add(dw->disks, other, name);
+        }
+        if (!d)
+            continue;
+        (void)write_tag(d, seeded_below(random, 30), n);
+        (void)read_status(d, seeded_below(random, 30));
+        (void)disk_discard(d, 0, 0, 1, &done);
+        disks_close(dw->disks, d, (enum disk_end)seeded_below(random, 3));
+    }
+}
+
+static void whatever_a_catalogue_says_does_no_harm(void)
+{
+    for (uint64_t seed = 1; seed <= 60; seed++) {
+        struct disk_world dw = disk_world_make(512, 16);
+        uint64_t random = seed;
+
+        if (seeded_below(&random, 4))
+            make_base(&dw, "n0", 1 + seeded_below(&random, 20), 1000);
+        for (uint32_t domid = 0; domid < 3; domid++)
+            open_disk(&dw, swap_of(20), domid);
+        write_entries(&dw, &random);
+        for (unsigned n = 0; n < 3; n++) {
+            disk_world_restart(&dw);
+            use_all(&dw, &random);
+            CU_ASSERT(is_sound(&dw.w));
+        }
+        disk_world_end(&dw);
+    }
+}
+
 static void lost_catalogue_is_begun_anew_and_the_memory_comes_back(void)
 {
     struct disk_world dw = disk_world_make(4096, 64);
@@ -302,6 +413,8 @@ static void without_disks_nothing_is_kept_from_anybody(void)
     T(page_lost_to_another_of_its_name_does_not_show_what_lies_below)                              \
     T(disk_whose_entry_was_damaged_is_not_there)                                                   \
     T(disk_whose_layer_is_lost_is_not_opened_nor_taken_for_another)                                \
+    T(last_number_of_a_layer_is_never_passed)                                                      \
+    T(whatever_a_catalogue_says_does_no_harm)                                                      \
     T(lost_catalogue_is_begun_anew_and_the_memory_comes_back)                                      \
     T(without_disks_nothing_is_kept_from_anybody)
 RUN_TESTS(TESTS)

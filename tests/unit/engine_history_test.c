@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "tests/lib/history.h"
+#include "tests/lib/random.h"
 #include "tests/unit/engine_world.h"
 
 #define NR_WORKERS 4u
@@ -37,15 +38,6 @@ struct thread {
     uint64_t random;
 };
 
-static uint32_t below(uint64_t *state, uint32_t limit)
-{
-    uint64_t z = *state += 0x9e3779b97f4a7c15ull;
-
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-    return (uint32_t)((z ^ (z >> 31)) % limit);
-}
-
 /* Three objects, so that pages of one object and of several are worked at. */
 static struct page_op op_at(const struct thread *me, uint32_t handle)
 {
@@ -67,7 +59,7 @@ static void put_one(struct thread *me, uint32_t handle, uint32_t serial)
 {
     struct page_op op = op_at(me, handle);
     uint32_t value = (serial * NR_WORKERS + me->worker) * NR_HANDLES + handle + NR_HANDLES;
-    bool aborts = below(&me->random, 20) == 0;
+    bool aborts = seeded_below(&me->random, 20) == 0;
     uint64_t begun = history_now(&me->t->clock);
     struct engine_put put;
     uint32_t *frame;
@@ -128,7 +120,7 @@ static void flush_some(struct thread *me, uint32_t handle)
     struct page_op op = op_at(me, handle);
     uint64_t begun = history_now(&me->t->clock);
 
-    if (below(&me->random, 4) != 0) {
+    if (seeded_below(&me->random, 4) != 0) {
         if (engine_flush_page(me->t->w.e, &op) != TMEMIF_OK)
             atomic_fetch_add(&me->t->nr_wrong, 1);
         note(me, handle, HISTORY_FLUSH, 0, begun);
@@ -150,7 +142,7 @@ static void fill_behind(struct thread *me, uint32_t handle)
         struct engine_put put;
         void *frame;
 
-        op.index = 1000 + below(&me->random, 300);
+        op.index = 1000 + seeded_below(&me->random, 300);
         if (engine_put_begin(me->t->w.e, &op, &put, &frame) != TMEMIF_OK)
             return;
         page_fill(frame, op.index);
@@ -163,7 +155,8 @@ static void *work(void *argument)
     struct thread *me = argument;
 
     for (uint32_t i = 0; i < NR_OPS; i++) {
-        uint32_t handle = below(&me->random, NR_HANDLES), what = below(&me->random, 100);
+        uint32_t handle = seeded_below(&me->random, NR_HANDLES),
+                 what = seeded_below(&me->random, 100);
 
         if (what < 40)
             put_one(me, handle, i);
@@ -184,7 +177,7 @@ static void fence(struct thread *me)
 {
     uint64_t begun = history_now(&me->t->clock);
 
-    engine_account_fence(me->t->w.e, me->t->guests[below(&me->random, NR_WORKERS)]);
+    engine_account_fence(me->t->w.e, me->t->guests[seeded_below(&me->random, NR_WORKERS)]);
     for (uint32_t handle = 0; handle < NR_HANDLES; handle++)
         note(me, handle, HISTORY_FLUSH, 0, begun);
 }
@@ -196,7 +189,7 @@ static void *control(void *argument)
 
     while (!atomic_load(&t->stop)) {
         if (t->mischief == SHORT_OF_MEMORY)
-            store_set_limit(t->w.store, 8 + below(&me->random, 24));
+            store_set_limit(t->w.store, 8 + seeded_below(&me->random, 24));
         else if (t->mischief == FENCE)
             fence(me);
         usleep(20);

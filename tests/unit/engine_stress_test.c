@@ -5,20 +5,12 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "tests/lib/random.h"
 #include "tests/unit/engine_world.h"
 
 #define NR_WORKERS 4u
 #define NR_HANDLES 64u
 #define NR_OPS     30000u
-
-static uint32_t below(uint64_t *state, uint32_t limit)
-{
-    uint64_t z = *state += 0x9e3779b97f4a7c15ull;
-
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-    return (uint32_t)((z ^ (z >> 31)) % limit);
-}
 
 /* A page says of which handle and of which version it is, in every word. */
 static void stamp(uint64_t *page, uint64_t handle, uint64_t version)
@@ -158,10 +150,10 @@ static void work(struct thread *t, bool is_persistent)
     uint64_t seen[NR_HANDLES] = {0};
 
     for (unsigned i = 0; i < NR_OPS; i++) {
-        uint32_t handle = below(&random, NR_HANDLES);
+        uint32_t handle = seeded_below(&random, NR_HANDLES);
 
         if (handle % NR_WORKERS == t->worker)
-            write_one(t->s, t->worker, handle, version++, below(&random, 4) != 0);
+            write_one(t->s, t->worker, handle, version++, seeded_below(&random, 4) != 0);
         else
             read_one(t->s, t->worker, handle, is_persistent, &seen[handle]);
         if (i % 64 == 0)
@@ -204,7 +196,7 @@ static void *control(void *argument)
     uint64_t random = 99;
 
     while (!atomic_load(&s->stop)) {
-        uint32_t what = below(&random, 7), g = below(&random, NR_WORKERS);
+        uint32_t what = seeded_below(&random, 7), g = seeded_below(&random, NR_WORKERS);
         struct engine_metrics metrics;
         struct shared_stats stats;
         uint32_t cursor = 0;
@@ -214,13 +206,13 @@ static void *control(void *argument)
             engine_account_fence(s->w.e, s->guests[g]);
             break;
         case 1:
-            engine_account_set_frozen(s->w.e, s->guests[g], below(&random, 2));
+            engine_account_set_frozen(s->w.e, s->guests[g], seeded_below(&random, 2));
             break;
         case 2:
-            allow(&s->w, 5, g + 1, below(&random, 8) ? RIGHT_FILL : RIGHT_NONE);
+            allow(&s->w, 5, g + 1, seeded_below(&random, 8) ? RIGHT_FILL : RIGHT_NONE);
             break;
         case 3:
-            share(&s->w, 5, below(&random, 200));
+            share(&s->w, 5, seeded_below(&random, 200));
             break;
         case 4:
             engine_metrics(s->w.e, &metrics);
@@ -230,7 +222,7 @@ static void *control(void *argument)
                 continue;
             break;
         default:
-            store_set_limit(s->w.store, 100 + below(&random, 100));
+            store_set_limit(s->w.store, 100 + seeded_below(&random, 100));
         }
     }
     return NULL;
@@ -248,15 +240,15 @@ static void *churn(void *argument)
                        pool(w, a, TMEMIF_POOL_INCLUSIVE)};
 
     for (unsigned i = 0; i < NR_OPS; i++) {
-        uint32_t which = below(&random, 4);
+        uint32_t which = seeded_below(&random, 4);
         uint32_t id = which < 3 ? own[which] : s->pools[t->worker];
-        uint32_t object = below(&random, 3), index = below(&random, 200);
+        uint32_t object = seeded_below(&random, 3), index = seeded_below(&random, 200);
         struct page_op op = op_of(a, id, object, index);
         struct engine_put put;
         struct engine_get get;
         const void *found;
         void *frame;
-        uint32_t word, what = below(&random, 1000);
+        uint32_t word, what = seeded_below(&random, 1000);
         uint64_t handle = which * 1000 + object;
 
         op.worker = t->worker;
@@ -310,8 +302,8 @@ static void *leave_and_join(void *argument)
     uint64_t random = t->worker;
 
     for (unsigned i = 0; i < NR_OPS; i++) {
-        uint32_t id = below(&random, 3);
-        struct page_op op = op_of(a, id, below(&random, 4), below(&random, 100));
+        uint32_t id = seeded_below(&random, 3);
+        struct page_op op = op_of(a, id, seeded_below(&random, 4), seeded_below(&random, 100));
         struct engine_put put;
         void *frame;
 
@@ -320,7 +312,8 @@ static void *leave_and_join(void *argument)
             uint32_t made;
 
             engine_pool_destroy(s->w.e, a, id);
-            engine_pool_create(s->w.e, a, below(&random, 2) ? TMEMIF_POOL_PERSISTENT : 0, &made);
+            engine_pool_create(s->w.e, a, seeded_below(&random, 2) ? TMEMIF_POOL_PERSISTENT : 0,
+                               &made);
             engine_reclaim(s->w.e, 0, 16);
         } else if (engine_put_begin(s->w.e, &op, &put, &frame) == TMEMIF_OK) {
             stamp(frame, id, i);

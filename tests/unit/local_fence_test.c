@@ -201,13 +201,16 @@ static void c25_beating_member_costs_nothing(void)
 static void operators_messages_that_are_malformed_are_refused(void)
 {
     struct tmemctl_plain m = {.head = {.command = 9999, .length = sizeof(m)}};
-    uint8_t long_message[8192] = {0};
+    union {
+        struct tmemctl_head head;
+        uint8_t bytes[8192];
+    } long_message = {.head = {.command = TMEMCTL_CHECK, .length = sizeof(long_message)}};
     struct scene s;
 
     begin(&s, 0, TMEMCTL_RIGHT_FILL);
     CU_ASSERT_EQUAL(operate(&s.d, &m, sizeof(m)), TMEMIF_BAD_OP);
     CU_ASSERT_EQUAL(operate(&s.d, &m, 3), TMEMIF_BAD_REQUEST);
-    CU_ASSERT_EQUAL(operate(&s.d, long_message, sizeof(long_message)), TMEMIF_BAD_REQUEST);
+    CU_ASSERT_EQUAL(operate(&s.d, &long_message, sizeof(long_message)), TMEMIF_BAD_REQUEST);
     m.head.command = TMEMCTL_CHECK;
     CU_ASSERT_EQUAL(operate(&s.d, &m, sizeof(m)), TMEMIF_OK);
     end(&s);
