@@ -2,6 +2,7 @@
 /* A device that guests share: what is read once, what is written, and what fails. */
 #include "tests/lib/runner.h"
 
+#include "daemon/blk/disks.h"
 #include "tests/lib/step.h"
 #include "tests/unit/cache_world.h"
 
@@ -537,6 +538,59 @@ static void next_daemon_begins_with_an_empty_pool(void)
     bed_end(&b);
 }
 
+/* ---- among other disks ---- */
+
+static struct disk *open_target(struct disks *t, struct target target, uint32_t domid)
+{
+    const struct disk_owner owner = {.domid = domid, .vdev = 51712};
+    struct disk *disk;
+    const char *why = NULL;
+
+    if (disks_open(t, &target, &owner, &disk, &why))
+        return disk;
+    CU_ASSERT_PTR_NOT_NULL(why);
+    return NULL;
+}
+
+static void table_of_disks_has_caches_too(void)
+{
+    const struct target swap = {.kind = TARGET_SWAP, .nr_pages = 7},
+                        xvdb = {.kind = TARGET_CACHE, .device = "xvdb"},
+                        none = {.kind = TARGET_CACHE, .device = "xvdz"};
+    static struct cache_world cw;
+    struct disks_config config;
+    struct disks_found found;
+    struct disk_info info;
+    struct disks *t = NULL;
+    struct disk *d;
+    uint32_t cursor = 0;
+    const char *why;
+
+    cache_world_make(&cw, NR_FRAMES, 1);
+    config = (struct disks_config){.engine = cw.w.e,
+                                   .store = cw.w.store,
+                                   .nr_workers = cw.w.config.nr_workers - 1,
+                                   .caches = &cw.caches.config};
+    CU_ASSERT_TRUE_FATAL(disks_create(&config, &t, &found, &why));
+    d = open_target(t, xvdb, 7);
+    CU_ASSERT(d && open_target(t, swap, 8) && !open_target(t, none, 9));
+    CU_ASSERT_TRUE(disks_has(t, &xvdb, &(struct disk_owner){7, 51712}));
+    CU_ASSERT(disks_next(t, &cursor, &info) && info.is_swap && !info.is_cache);
+    CU_ASSERT(disks_next(t, &cursor, &info) && info.is_cache && info.owner.domid == 7);
+    CU_ASSERT_STRING_EQUAL(info.base, "xvdb");
+    CU_ASSERT_EQUAL(info.nr_pages, FAKE_PAGES);
+    CU_ASSERT_FALSE(disks_next(t, &cursor, &info));
+    CU_ASSERT_FALSE(disks_next(t, &cursor, &info));
+    disks_close(t, d, DISK_GUEST_GONE);
+    CU_ASSERT_FALSE(cw.devices[0].is_open);
+    disks_destroy(t);
+    config.caches = NULL;
+    CU_ASSERT_TRUE_FATAL(disks_create(&config, &t, &found, &why));
+    CU_ASSERT_PTR_NULL(open_target(t, xvdb, 7));
+    disks_destroy(t);
+    cache_world_end(&cw);
+}
+
 #define TESTS(T)                                                                                   \
     T(one_read_serves_them_all)                                                                    \
     T(write_of_one_is_read_by_the_other)                                                           \
@@ -558,5 +612,6 @@ static void next_daemon_begins_with_an_empty_pool(void)
     T(device_is_closed_after_its_last_disk_and_read_anew)                                          \
     T(device_that_is_waited_for_is_closed_later)                                                   \
     T(hundreds_of_caches_come_and_go)                                                              \
-    T(next_daemon_begins_with_an_empty_pool)
+    T(next_daemon_begins_with_an_empty_pool)                                                       \
+    T(table_of_disks_has_caches_too)
 RUN_TESTS(TESTS)

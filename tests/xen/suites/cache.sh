@@ -3,9 +3,8 @@
 # what either writes is read by the other at once, the daemon is killed meanwhile, and in the end the device goes away.
 . /testbed/lib.sh
 
-kills=4
-mib=16
-pages=$((mib * 256))
+kills=3
+mib=4
 image=/run/disk.img
 console=/var/log/xen/console/guest-xentmem.log
 node() { xenstore-read "$1" 2>/dev/null; }
@@ -16,7 +15,7 @@ disk() { echo "format=raw,vdev=$1,access=${3:-rw},backend=xentmem,target=$2"; }
 sectors_read() { guest_run xentmem 'cat /sys/block/xvdb/stat' | awk '{ print $3 }'; }
 has_disk() { guest_run "$1" "test -e /sys/block/$2" >/dev/null; }
 random() { od -An -N1 -tu1 /dev/urandom | tr -d ' '; }
-sum() { guest_run -t 120 "$1" "dd if=/dev/$2 bs=64k iflag=direct 2>/dev/null | md5sum"; }
+sum() { guest_run -t 240 "$1" "dd if=/dev/$2 bs=64k iflag=direct 2>/dev/null | md5sum"; }
 # One page of the disk, around the guest's page cache: a number, filled up with blanks.
 put() { guest_run "$1" "printf %4096d $3 >/run/page; dd if=/run/page of=/dev/xvdt bs=4096 seek=$2 oflag=direct conv=notrunc"; }
 get() { guest_run "$1" "dd if=/dev/xvdt bs=4096 skip=$2 count=1 iflag=direct 2>/dev/null | tr -d ' '"; }
@@ -34,7 +33,7 @@ END
 chmod 755 /etc/xen/scripts/block
 
 step "starting the manager with a disk of $mib MiB, and two guests"
-dd if=/dev/urandom of=$image bs=1M count=$mib 2>/dev/null
+head -c $((mib << 20)) /dev/urandom >$image
 losetup /dev/loop0 $image || exit
 manager_config /run/xentmem.cfg 256
 xl create -q /run/xentmem.cfg || exit
@@ -63,13 +62,13 @@ is "b's pages were hits" says cache
 show
 
 step "what one writes the other reads"
-for number in 1 2 3 4 5; do
+for number in 1 2 3; do
     put a 7 $number >/dev/null || not_ok "a writes $number" "dd failed"
     check "b reads what a wrote, $number" reads b 7 $number
     put b 7 $((number + 100)) >/dev/null || not_ok "b writes $number" "dd failed"
     check "a reads what b wrote, $number" reads a 7 $((number + 100))
 done
-check "it is on the disk" [ "$(dd if=$image bs=4096 skip=7 count=1 2>/dev/null | tr -d ' ')" = 105 ]
+check "it is on the disk" [ "$(dd if=$image bs=4096 skip=7 count=1 2>/dev/null | tr -d ' ')" = 103 ]
 # sectors of one page, by both at once
 part() { guest_spawn "$1" "for n in 1 2 3 4 5 6 7 8 9 10; do printf %512d $2 >/run/part
     dd if=/run/part of=/dev/xvdt bs=512 seek=$3 oflag=direct conv=notrunc || exit; done"; }
@@ -108,8 +107,6 @@ step "what is refused"
 try() { ! xl block-attach a "$(disk xvdv "$1" "${2:-rw}")" >/dev/null 2>&1; }
 check "a device that is not there" try cache/xvdz
 check "and says so" [ "$(back a 21 error)" = "the manager has no such device: xl block-attach it to the manager's domain" ]
-xl block-detach a xvdv >/dev/null 2>&1
-check "what is no block device" try cache/null
 xl block-detach a xvdv >/dev/null 2>&1
 
 step "the device goes away"
