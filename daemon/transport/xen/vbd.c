@@ -9,7 +9,7 @@
 
 #include "daemon/transport/xen/node.h"
 #include "daemon/transport/xen/vbd_link.h"
-#include "daemon/util/bug.h"
+#include "daemon/util/clock.h"
 #include "xenstore-schema/vbd_states.h"
 
 /* What we offer. */
@@ -20,6 +20,9 @@ _Static_assert(OFFER_MAX_QUEUES <= BLK_MAX_QUEUES, "a link has to hold them");
 #define STEPS_PER_LOOK 5u
 /* How long after a detach, and how often, to look whether guests are gone whose disks are kept. */
 #define SWEEP_MS 1000u
+/* libxl reads our state when it hears of it, and takes a folder that is gone by then for a failure.
+ */
+#define FOLDER_MS 1000u
 
 struct vbd {
     struct backend backend; /* first: one is the other */
@@ -34,6 +37,7 @@ struct vbd {
     struct vbd_link *link;
     struct device *device; /* NULL: nothing is mapped */
     unsigned nr_served;    /* queues that workers have */
+    uint64_t remove_at_ms; /* ENDED: when our folder is to go */
 };
 
 static const struct backend_kind kind = {
@@ -376,6 +380,7 @@ static void offer(struct vbd *v, enum schema_vbd_event event, const char *why)
 
     end_session(v, why, false);
     v->resuming = false;
+    v->backend.not_before_ms = 0;
     if (event == SCHEMA_VBD_RENEWED)
         close_disk(v, DISK_DETACHED);
     if (!v->disk && !open_disk(v, &later, refusal)) {
@@ -401,14 +406,19 @@ static void disown(struct vbd *v, const char *why)
 }
 
 /* The toolstack waits for 6, and then for our folder to go. */
-static void end(struct vbd *v, enum schema_vbd_event event, const char *why)
+static void end(struct vbd *v, const char *why)
 {
+    uint32_t own_state;
+
     end_session(v, why, false);
     close_disk(v,
                is_guest_gone(v->world, v->backend.place.guest) ? DISK_GUEST_GONE : DISK_DETACHED);
-    if (event != SCHEMA_VBD_GONE)
-        backend_publish_state(&v->backend, XENBUS_CLOSED);
-    backend_remove_folder(&v->backend);
+    v->remove_at_ms = 0;
+    /* a node that is written would bring a folder back that has gone already */
+    if (!node_read_state(v->backend.platform, &v->backend.place, SCHEMA_VBD_STATE, &own_state))
+        return;
+    backend_publish_state(&v->backend, XENBUS_CLOSED);
+    v->remove_at_ms = clock_now_ms() + FOLDER_MS;
 }
 
 static void apply(struct vbd *v, enum schema_vbd_event event, const char *why)
@@ -444,7 +454,7 @@ static void apply(struct vbd *v, enum schema_vbd_event event, const char *why)
         disown(v, why);
         break;
     case SCHEMA_VBD_END:
-        end(v, event, why);
+        end(v, why);
         break;
     }
 }
@@ -530,6 +540,17 @@ static bool is_over(const struct backend *b)
     return ((const struct vbd *)b)->state == SCHEMA_VBD_ENDED && b->published == XENBUS_UNKNOWN;
 }
 
+/* It has ended: its folder goes, when the toolstack has had time to read our last state. */
+static void tidy(struct vbd *v, uint64_t now_ms)
+{
+    if (v->remove_at_ms <= now_ms) {
+        backend_remove_folder(&v->backend);
+        return;
+    }
+    v->backend.touched = true;
+    v->backend.not_before_ms = v->remove_at_ms;
+}
+
 static void look(struct backend *b, uint64_t now_ms)
 {
     struct vbd *v = (struct vbd *)b;
@@ -552,7 +573,9 @@ static void look(struct backend *b, uint64_t now_ms)
         v->failures_told = true;
         log_failures(v, "first failure");
     }
-    if (b->state_owed && !is_over(b))
+    if (v->state == SCHEMA_VBD_ENDED)
+        tidy(v, now_ms);
+    else if (b->state_owed)
         backend_look_again(b, now_ms);
 }
 
@@ -633,10 +656,13 @@ void vbds_sweep(struct vbd_world *w, struct roster *r, uint64_t now_ms)
     while (disks_next(w->disks, &cursor, &info)) {
         if (info.is_base || info.name[0] != '\0' || info.is_open)
             continue;
-        if (is_guest_gone(w, info.owner.domid))
-            disks_forget(w->disks, info.owner.domid);
-        else
+        if (!is_guest_gone(w, info.owner.domid)) {
             kept = true;
+            continue;
+        }
+        log_event(w->log, LOG_LEVEL_INFO, "forget", "dom=%u vbd=%u", info.owner.domid,
+                  info.owner.vdev);
+        disks_forget(w->disks, info.owner.domid);
     }
     w->sweep_at_ms = kept ? now_ms + SWEEP_MS : 0;
 }

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# disks: a stock guest has disks from the manager, by its configuration and by block-attach. Data is verified
+# while the daemon is killed; memory comes back; bad targets, late ones, detach, and death under load.
+. /testbed/lib.sh
+
+kills=3
+console=/var/log/xen/console/guest-xentmem.log
+vdev() { echo $(((1 << 28) + $1 * 256)); } # as xl numbers disks from xvdq on
+xvds=$(vdev 18) xvdt=$(vdev 19) xvdu=$(vdev 20)
+node() { xenstore-read "$1" 2>/dev/null; }
+back() { node "/local/domain/$m/backend/vbd/$g/$1/$2"; }
+is_back() { [ "$(back "$1" "$2")" = "$3" ]; }
+disk() { echo "format=raw,vdev=$1,access=${3:-rw},backend=xentmem,target=$2"; }
+no_folder() { ! xenstore-ls "/local/domain/$m/backend/vbd/$g/$1"; }
+completed() { guest_run guest "cat /sys/block/$1/stat" | awk '{ print $1 + $5 + $12 }'; }
+goes_on() { [ "$(completed "$1")" -gt "$2" ]; }
+random() { od -An -N1 -tu1 /dev/urandom | tr -d ' '; }
+pages_held() { xentmem stats | awk '$1 == "pages_persistent" { print $2 }'; }
+holds_at_most() { [ "$(pages_held)" -le "$1" ]; }
+
+# Kill the daemon that many times at random moments, each time when DISK is served again.
+kill_amid() { # DISK TIMES
+    local number done
+    for number in $(seq "$2"); do
+        guest_run xentmem "until pidof xentmemd; do sleep 0.1; done; sleep $(($(random) % 2)).$(random)
+            kill -9 \$(pidof xentmemd)" >/dev/null || not_ok "kill $number" "there is no daemon"
+        done=$(completed "$1")
+        note "kill $number: $1 has completed $done requests"
+        wait_for 120 goes_on "$1" "$done" || not_ok "$1 goes on after kill $number" "$(completed "$1")"
+    done
+}
+
+step "starting the manager and a guest with two disks in its configuration"
+manager_config /run/xentmem.cfg 384
+xl create -q /run/xentmem.cfg || exit
+check "the manager runs" wait_for 120 manager_is_ready || exit
+GUEST_CONFIG="disk = [ '$(disk xvds swap/64M)', '$(disk xvdt swap/16M)' ]" guest_create guest || exit
+agent ready "$(domid xentmem)" 180
+guest_ready guest || exit
+m=$(domid xentmem) g=$(domid guest)
+check "the frontend is connected" is_back $xvds state 4
+check "the guest sees its size" [ "$(guest_run guest 'cat /sys/block/xvds/size')" = $((64 * 2048)) ]
+
+step "verified data on a raw disk, $kills kills meanwhile"
+job=$(guest_spawn -t 300 guest 'disk_load device /dev/xvdt 280')
+check "the load has begun" wait_for 60 goes_on xvdt 10
+kill_amid xvdt $kills
+guest_run guest ': >/run/stop' >/dev/null
+output=$(guest_wait -t 300 guest "$job") && ok "all is as it was written: $output" || not_ok "the load" "$output"
+held=$(pages_held)
+note "pages held: $held"
+check "they are the manager's" [ "$held" -gt 100 ]
+check "a discard of all of it" guest_run guest 'blkdiscard /dev/xvdt'
+check "gives all pages back" wait_for 20 holds_at_most 16
+
+step "a process that needs more memory than there is"
+at guest 'mkswap /dev/xvds && swapon -d /dev/xvds && grep xvds /proc/swaps'
+is "the disk is its swap" [ $rc -eq 0 ]
+job=$(guest_spawn -t 300 guest 'disk_load memory $(($(awk "\$1 == \"MemAvailable:\" { print \$2 }" /proc/meminfo) / 1024 + 8)) 1')
+begun=$(completed xvds)
+check "it is swapping" wait_for 100 goes_on xvds $((begun + 20))
+kill_amid xvds 1
+output=$(guest_wait -t 300 guest "$job") && ok "memory is as it was written: $output" || not_ok "memory" "$output"
+note "pages held after the process has ended: $(pages_held)"
+check "swapoff" guest_run guest 'swapoff /dev/xvds && blkdiscard /dev/xvds'
+check "memory comes back" wait_for 20 holds_at_most 16
+
+step "attach and detach"
+check "a third disk" xl block-attach guest "$(disk xvdu swap/8M)"
+check "it appears in the guest" wait_for 20 guest_run guest 'test -e /sys/block/xvdu'
+check "it keeps what is written" guest_run guest 'head -c 40000 /dev/urandom >/run/file &&
+    dd if=/run/file of=/dev/xvdu bs=4000 conv=fsync && echo 3 >/proc/sys/vm/drop_caches && cmp -n 40000 /run/file /dev/xvdu'
+check "detach" xl block-detach guest xvdu
+check "its nodes are gone" wait_for 20 no_folder $xvdu
+check "a bad target is refused" [ "$(xl block-attach guest "$(disk xvdu swap/17)" >/dev/null 2>&1; echo $?)" != 0 ]
+check "the reason is in node error" [ "$(back $xvdu error)" = "target: the size is not a multiple of 4K" ]
+check "what is left of it can be detached" xl block-detach guest xvdu
+check "its nodes are gone" wait_for 20 no_folder $xvdu
+
+step "an attach while the manager does not answer"
+xl pause xentmem
+check "fails after a while" [ "$(xl block-attach guest "$(disk xvdu swap/8M)" >/dev/null 2>&1; echo $?)" != 0 ]
+xl unpause xentmem
+check "is served as soon as it does" wait_for 60 is_back $xvdu state 4
+check "and can be detached" xl block-detach guest xvdu
+check "its nodes are gone" wait_for 20 no_folder $xvdu
+
+step "the guest is destroyed under load"
+guest_spawn -t 120 guest 'rm /run/stop; disk_load device /dev/xvdt 100' >/dev/null
+check "the load has begun" wait_for 60 goes_on xvdt 10
+guest_destroy guest
+check "it leaves no zombie" no_zombies 30
+check "its nodes are gone" wait_for 30 no_folder $xvdt
+check "its disk is gone, too" wait_for 30 holds_at_most 16
+check "every counter agrees with a full scan" xentmem stats --check
+check "nothing but the kills ended the daemon" [ "$(grep -c 'xentmemd started' $console)" = $((kills + 2)) ]
