@@ -52,10 +52,12 @@ ENGINE_SRC   := daemon/engine/table.c daemon/engine/slab.c daemon/engine/object_
                 daemon/engine/account.c daemon/engine/shared.c daemon/engine/put.c \
                 daemon/engine/get.c daemon/engine/ahead.c daemon/engine/flush.c daemon/engine/recover.c \
                 daemon/engine/stats.c daemon/engine/check.c daemon/engine/engine.c
-BLK_SRC      := daemon/blk/answer.c daemon/blk/base.c daemon/blk/blkif.c daemon/blk/catalogue.c \
-                daemon/blk/device.c daemon/blk/disk.c daemon/blk/disks.c daemon/blk/gate.c \
-                daemon/blk/items.c daemon/blk/items_recover.c daemon/blk/layer.c daemon/blk/target.c \
-                daemon/blk/turn.c
+BLK_SRC      := daemon/blk/answer.c daemon/blk/base.c daemon/blk/batch.c daemon/blk/blkif.c daemon/blk/cache.c daemon/blk/caches.c \
+                daemon/blk/catalogue.c \
+                daemon/blk/device.c daemon/blk/disks.c daemon/blk/gate.c \
+                daemon/blk/items.c daemon/blk/items_recover.c daemon/blk/layer.c daemon/blk/pool_page.c daemon/blk/scratch.c \
+                daemon/blk/stack.c daemon/blk/target.c daemon/blk/turn.c
+BLOCKDEV_SRC := daemon/blockdev/aio.c daemon/blockdev/blockdev.c daemon/blockdev/crew.c
 SCHEMA_SRC   := xenstore-schema/form.c xenstore-schema/front.c xenstore-schema/nodes.c xenstore-schema/states.c \
                 xenstore-schema/value.c xenstore-schema/vbd_front.c xenstore-schema/vbd_states.c
 SESSION_SRC  := daemon/session/data.c daemon/session/dispatch.c daemon/session/heartbeat.c \
@@ -110,7 +112,7 @@ UNIT_TESTS += control_policy_test control_handle_test control_grant_test control
 UNIT_TESTS += policy_test
 UNIT_TESTS += blk_target_test blkif_test blk_turn_test blk_kill_test schema_vbd_test xen_disk_test
 UNIT_TESTS += history_test engine_history_test engine_fair_test engine_fault_test session_fault_test engine_kill_test
-UNIT_TESTS += disk_test disk_recover_test disk_kill_test vdev_test
+UNIT_TESTS += disk_test disk_recover_test disk_kill_test vdev_test worker_test cache_test cache_race_test cache_kill_test blockdev_test
 # tests/model/NAME.c, tests/conformance/NAME.c: longer native programs of the same kind
 LONG_TESTS := conformance/conformance_engine conformance/conformance_broken \
               conformance/conformance_local
@@ -142,7 +144,7 @@ XEN_LIBS    := -lxengnttab -lxenevtchn -lxenstore
 DAEMON_LIBS := $(XEN_LIBS) -levent_core
 TOOL_LIBS   := $(XEN_LIBS) -ljson-c
 
-LAYERS_SRC := $(PROTOCOL_SRC) $(UTIL_SRC) $(STORE_SRC) $(ENGINE_SRC) $(SCHEMA_SRC) $(BLK_SRC) $(SESSION_SRC) \
+LAYERS_SRC := $(PROTOCOL_SRC) $(UTIL_SRC) $(STORE_SRC) $(ENGINE_SRC) $(SCHEMA_SRC) $(BLK_SRC) $(BLOCKDEV_SRC) $(SESSION_SRC) \
               $(TRANSPORT_LOCAL_SRC) $(TRANSPORT_XEN_SRC) $(CONTROL_SRC) $(START_SRC)
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -397,7 +399,7 @@ NATIVE_ITEMS = selftest/runner=tests/selftest/runner_test \
 
 # tests/xen/suites/NAME.sh each, on the real hypervisor. The limits are for an emulated
 # machine that shares its processors.
-XEN_SUITES := testbed_smoke quickstart operator attach library hostile conformance_xen disks
+XEN_SUITES := testbed_smoke quickstart operator attach library hostile conformance_xen disks cache
 xen_items = -t 1560 $(foreach s,$(1),\
     xen/$(s)='tests/xen/testbed/boot --timeout 1500 tests/xen/suites/$(s).sh')
 

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "daemon/blk/disks.h"
+#include "daemon/blockdev/blockdev.h"
 #include "daemon/control/control.h"
 #include "daemon/engine/engine.h"
 #include "daemon/options.h"
@@ -85,6 +86,7 @@ static void on_tidy(evutil_socket_t fd, short what, void *arg)
     /* removed disks leave pages when nobody sends a request */
     for (unsigned n = 0; n < TIDY_SLICES && engine_reclaim(d->engine, TIDY_SLICE); n++)
         continue;
+    disks_tidy(d->disks);
     /* some slack stays, or memory would go back and forth */
     if (usage.frames_taken - usage.frames_used > usage.frames_used / 8 + STORE_CHUNK_PAGES)
         store_shrink(d->store, TIDY_CHUNKS);
@@ -138,17 +140,22 @@ static void raise_descriptor_limit(void)
     }
 }
 
-/* The workers, and the control thread. */
-static unsigned nr_engine_workers(const struct daemon *d)
+/* The workers and the control thread; beside them one for those who wait for devices. */
+static unsigned nr_disk_workers(const struct daemon *d)
 {
     return d->options.workers + 1;
+}
+
+static unsigned device_worker(const struct daemon *d)
+{
+    return nr_disk_workers(d);
 }
 
 static bool build_engine(struct daemon *d)
 {
     struct engine_config config = {
-        .nr_workers = nr_engine_workers(d),
-        .nr_shards = engine_shards_for(d->options.workers), /* the control thread is seldom in it */
+        .nr_workers = device_worker(d) + 1,
+        .nr_shards = engine_shards_for(d->options.workers), /* the others are seldom in it */
     };
 
     if (getrandom(&config.hash_seed, sizeof(config.hash_seed), 0) != sizeof(config.hash_seed))
@@ -162,10 +169,25 @@ static bool build_engine(struct daemon *d)
     return true;
 }
 
+/* TOO_MANY: the pool holds nothing then, and the device is used without it. */
+static void give_policy(void *arg, const uint8_t uuid[TMEMIF_UUID_LEN])
+{
+    struct daemon *d = arg;
+
+    (void)policy_set_shared(d->policy, uuid, 0, &POLICY_DEFAULT);
+}
+
 static bool build_disks(struct daemon *d)
 {
-    const struct disks_config config = {
-        .engine = d->engine, .store = d->store, .nr_workers = nr_engine_workers(d)};
+    const struct caches_config caches = {.engine = d->engine,
+                                         .worker = device_worker(d),
+                                         .source = &blockdev_source,
+                                         .give_policy = give_policy,
+                                         .arg = d};
+    const struct disks_config config = {.engine = d->engine,
+                                        .store = d->store,
+                                        .nr_workers = nr_disk_workers(d),
+                                        .caches = &caches};
     struct disks_found found;
     const char *why;
 

@@ -217,6 +217,7 @@ enum tmemctl_disk_kind {
     TMEMCTL_DISK_SWAP = 1,
     TMEMCTL_DISK_CLONE = 2,
     TMEMCTL_DISK_BASE = 3,
+    TMEMCTL_DISK_CACHE = 4, /* base names the device; own_pages are the device's, for all guests */
 };
 
 #define TMEMCTL_DISK_OPEN      0x1u /* a guest has it */
@@ -234,6 +235,7 @@ struct tmemctl_disk_info {
     uint64_t own_pages;               /* that it holds itself */
     uint32_t nr_above;                /* of a base: disks and bases on it */
     uint32_t reserved;
+    uint64_t hits, misses; /* of a cache: pages that its guest has read */
 };
 
 #define TMEMCTL_NAME_LEN 32u
@@ -352,7 +354,7 @@ TMEMIF_ASSERT(sizeof(struct tmemctl_pool) == 208);
 TMEMIF_ASSERT(sizeof(struct tmemctl_member) == 40);
 TMEMIF_ASSERT(sizeof(struct tmemctl_counter) == 112);
 TMEMIF_ASSERT(sizeof(struct tmemctl_verdict) == 128);
-TMEMIF_ASSERT(sizeof(struct tmemctl_disk_info) == 168);
+TMEMIF_ASSERT(sizeof(struct tmemctl_disk_info) == 184);
 TMEMIF_ASSERT(sizeof(struct tmemctl_base_pages) + TMEMCTL_MAX_PAGES * 4096 <= TMEMCTL_MAX_MESSAGE);
 #endif
 

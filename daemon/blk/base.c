@@ -9,7 +9,7 @@ static void show(struct disks *t, const struct item *item)
     struct stack stack;
 
     if (item->open && item_stack(t, item, &stack))
-        disk_switch(item->open, &stack);
+        stack_switch(item->open, &stack);
 }
 
 /* ---- freeze ---- */

@@ -49,6 +49,34 @@ static bool resume_queue(struct queue *q, const struct device_config *c, const c
     return !bad && (!is_owed || pay(q, &owed));
 }
 
+/* ---- batches that the disk may keep ---- */
+
+static void wake(void *waiter)
+{
+    struct queue *q = waiter;
+
+    q->device->wake(&q->ring);
+}
+
+static bool begin_batches(struct queue *q, const struct disk *disk)
+{
+    if (!disk->keeps)
+        return true;
+    q->scratch = scratch_new();
+    if (!q->scratch)
+        return false;
+    q->scratch->batch.memory = q->scratch;
+    q->scratch->batch.wake = wake;
+    q->scratch->batch.waiter = q;
+    return true;
+}
+
+static void end_batches(struct queue *q)
+{
+    if (q->scratch && batch_abandon(&q->scratch->batch))
+        free(q->scratch);
+}
+
 struct device *device_create(const struct device_config *config, const char **why_out)
 {
     struct device *d = calloc(1, sizeof(*d));
@@ -62,6 +90,7 @@ struct device *device_create(const struct device_config *config, const char **wh
     d->read_only = config->read_only;
     d->discards = config->discards;
     d->scratch = config->scratch;
+    d->wake = config->wake;
     d->nr_queues = config->link->nr_queues;
     for (unsigned i = 0; i < d->nr_queues && ok; i++) {
         struct queue *q = &d->queues[i];
@@ -70,8 +99,8 @@ struct device *device_create(const struct device_config *config, const char **wh
         q->ring.wait_fd = config->link->queues[i].wait_fd;
         q->device = d;
         q->number = i;
-        ok = config->link->resume ? resume_queue(q, config, why_out)
-                                  : begin_queue(q, config, why_out);
+        ok = begin_batches(q, d->disk) && (config->link->resume ? resume_queue(q, config, why_out)
+                                                                : begin_queue(q, config, why_out));
     }
     if (ok)
         return d;
@@ -81,8 +110,11 @@ struct device *device_create(const struct device_config *config, const char **wh
 
 void device_destroy(struct device *d, bool kept)
 {
-    for (unsigned i = 0; i < d->nr_queues && !kept; i++)
-        answer_rec_close(d->queues[i].record);
+    for (unsigned i = 0; i < d->nr_queues; i++) {
+        end_batches(&d->queues[i]);
+        if (!kept)
+            answer_rec_close(d->queues[i].record);
+    }
     free(d);
 }
 
@@ -115,35 +147,11 @@ struct device_stats device_stats(const struct device *d)
         .refused = atomic_load_explicit(&d->nr_refused, memory_order_relaxed),
         .full = atomic_load_explicit(&d->nr_full, memory_order_relaxed),
         .damaged = atomic_load_explicit(&d->nr_damaged, memory_order_relaxed),
+        .failed = atomic_load_explicit(&d->nr_failed, memory_order_relaxed),
     };
 
     for (unsigned i = 0; i < d->nr_queues; i++)
         stats.requests +=
             atomic_load_explicit(&d->queues[i].ring.nr_requests, memory_order_relaxed);
     return stats;
-}
-
-/* ---- pages that are written ---- */
-
-void device_lock_page(struct device *d, uint32_t page)
-{
-    lock_take(&d->page_locks[page % DEVICE_LOCKS]);
-}
-
-void device_unlock_page(struct device *d, uint32_t page)
-{
-    lock_drop(&d->page_locks[page % DEVICE_LOCKS]);
-}
-
-/* In ascending order; nobody else takes two. */
-void device_lock_all(struct device *d)
-{
-    for (unsigned i = 0; i < DEVICE_LOCKS; i++)
-        lock_take(&d->page_locks[i]);
-}
-
-void device_unlock_all(struct device *d)
-{
-    for (unsigned i = 0; i < DEVICE_LOCKS; i++)
-        lock_drop(&d->page_locks[i]);
 }

@@ -7,7 +7,7 @@
  *    transport: the rings leave their workers, then device_destroy(), then the link is closed
  *
  * The control thread makes and ends it. While a worker has a queue's ring, the queue is that
- * worker's; what is shared is atomic, or under page_locks. Pure.
+ * worker's; what is shared is atomic. Pure.
  */
 #ifndef XTM_BLK_DEVICE_H
 #define XTM_BLK_DEVICE_H
@@ -22,10 +22,6 @@
 #include "daemon/blk/link.h"
 #include "daemon/blk/scratch.h"
 #include "daemon/session/worker.h"
-#include "daemon/util/lock.h"
-
-/* Pages share locks by their number; see device_lock_page(). */
-#define DEVICE_LOCKS 64u
 
 struct device;
 
@@ -35,6 +31,8 @@ struct queue {
     unsigned number;
     struct blkif_ring back;
     struct ring_rec *record;
+    struct scratch *scratch; /* its own, or NULL: the worker's is used */
+    bool under_way;          /* the disk keeps scratch->batch */
     /* a DISCARD that takes more than one turn: taken, not answered */
     bool discarding;
     struct blkif_request discard;
@@ -47,21 +45,18 @@ struct device_stats {
     uint64_t refused; /* malformed, beyond the end, or with grants that cannot be copied */
     uint64_t full;    /* writes for which there was no memory */
     uint64_t damaged; /* requests that met a page with other bytes than were written */
+    uint64_t failed;  /* that the device below could not do */
 };
 
 struct device {
     struct blk_link *link;
     struct disk *disk;
     bool read_only;
-    bool discards;            /* discard was offered */
-    struct scratch **scratch; /* by worker */
-    /*
-     * A page of which a part is written is read, changed and written again: no other queue writes
-     * to the page meanwhile, or discards it.
-     */
-    struct lock page_locks[DEVICE_LOCKS];
-    _Atomic(const char *) broken; /* why it is not served any more, or NULL */
-    _Atomic(uint64_t) nr_refused, nr_full, nr_damaged;
+    bool discards;                       /* discard was offered */
+    struct scratch **scratch;            /* by worker */
+    void (*wake)(struct worker_ring *r); /* for disks that keep batches: worker_wake() */
+    _Atomic(const char *) broken;        /* why it is not served any more, or NULL */
+    _Atomic(uint64_t) nr_refused, nr_full, nr_damaged, nr_failed;
     atomic_bool told; /* the control thread was told of the first of them */
     unsigned nr_queues;
     struct queue queues[BLK_MAX_QUEUES];
@@ -75,6 +70,7 @@ struct device_config {
     bool read_only;
     bool discards;
     struct scratch **scratch;
+    void (*wake)(struct worker_ring *r); /* any thread; may be NULL unless disk->keeps */
 };
 
 /*
@@ -82,7 +78,10 @@ struct device_config {
  * *why_out is a static sentence. Link and disk stay the caller's.
  */
 struct device *device_create(const struct device_config *config, const char **why_out);
-/* No worker has a queue of it. @kept: its records stay, for the next daemon. */
+/*
+ * No worker has a queue of it. @kept: its records stay, for the next daemon. What the disk keeps
+ * is abandoned.
+ */
 void device_destroy(struct device *d, bool kept);
 
 /* The frontend broke the protocol: no queue is served from here on. Worker. */
@@ -93,10 +92,6 @@ struct device_stats device_stats(const struct device *d);
 
 /* Worker. */
 void device_count_failure(struct device *d, _Atomic(uint64_t) *counter);
-void device_lock_page(struct device *d, uint32_t page);
-void device_unlock_page(struct device *d, uint32_t page);
-void device_lock_all(struct device *d);
-void device_unlock_all(struct device *d);
 
 /* For a queue's ring: turn.c. */
 extern const struct worker_ring_ops turn_ring_ops;

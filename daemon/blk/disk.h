@@ -1,52 +1,55 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * disk.h - what a disk does with whole pages. Pages of 4096 bytes.
+ * disk.h - what a disk does, whichever kind it is. Pages of 4096 bytes.
  *
- *        read                write
- *          |  has it?          |
- *          v                   v
- *     top layer, writable, the disk's own    --. no
- *     base, read-only, shared by its clones  --+ no
- *     base of that base ...                  --' no: zeros
+ *    stack.h   layers of pages in memory: swap disks and clones
+ *    cache.h   a device of the manager's domain, through a pool that its users share
  *
- * A swap disk is a top layer and no more. Whatever is refused changes nothing,
- * and a page whose bytes are not those that were written stays unreadable until it
- * is written anew: what lies below it is never shown in its place.
+ * What is written is found by every read that begins after the write has ended. Two
+ * writes of one page at once: either of them is last, and parts of a page
+ * that do not overlap are both there.
  */
 #ifndef XTM_BLK_DISK_H
 #define XTM_BLK_DISK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
-#define DISK_PAGE_SIZE 4096u
+#include "daemon/blk/batch.h"
 
-struct disk; /* one open disk: disks.h */
+struct disk;
 
-enum disk_status {
-    DISK_OK = 0,
-    DISK_FULL,    /* no memory: the page is as before */
-    DISK_DAMAGED, /* the bytes are not those that were written, until the page is written anew */
-    DISK_RANGE,   /* beyond the end */
-    DISK_IO,      /* anything else */
+struct disk_ops {
+    bool (*run)(struct disk *d, unsigned worker, struct batch *b);
 };
 
-/* Any thread. */
-uint32_t disk_nr_pages(const struct disk *d);
+/* Part of a larger struct; nothing of it changes. Any thread. */
+struct disk {
+    const struct disk_ops *ops;
+    uint32_t nr_pages;
+    bool read_only;
+    bool discards; /* it knows what to do with them */
+    bool keeps;    /* disk_run() may keep a batch, whose memory must not be a worker's then */
+};
+
+/* Who has a disk: a guest's domain and the device number that it sees. */
+struct disk_owner {
+    uint32_t domid, vdev;
+};
+
+static inline uint32_t disk_nr_pages(const struct disk *d)
+{
+    return d->nr_pages;
+}
 
 /*
- * Worker, by any number of workers at once; none blocks. @buffer is private
- * memory of 4096 bytes. What is written is found by every read that begins
- * after the write has returned. Two writes of one page at once: either of them is last.
+ * Worker, by any number of workers at once, each with batches of its own; never blocks, and the
+ * work is bounded. True: it is done. False: the disk keeps it, see batch.h. A discard makes
+ * pages read as zeros, or as anything if the device says so.
  */
-enum disk_status disk_read(struct disk *d, unsigned worker, uint32_t page, void *buffer);
-enum disk_status disk_write(struct disk *d, unsigned worker, uint32_t page, const void *buffer);
-
-/*
- * Pages @first to @first + @nr - 1 read as zeros from now on; their memory is
- * given back. The work is bounded: *@done_out of them are done, call again for
- * the rest. Not OK: the page at @first + *@done_out is as before.
- */
-enum disk_status disk_discard(struct disk *d, unsigned worker, uint32_t first, uint32_t nr,
-                              uint32_t *done_out);
+static inline bool disk_run(struct disk *d, unsigned worker, struct batch *b)
+{
+    return d->ops->run(d, worker, b);
+}
 
 #endif /* XTM_BLK_DISK_H */

@@ -34,6 +34,9 @@ bool disks_create(const struct disks_config *config, struct disks **disks_out,
     *found_out = (struct disks_found){0};
     catalogue_open(&t->catalogue, t->engine, t->worker);
     items_recover(t, config->store, found_out);
+    t->has_caches = config->caches != NULL;
+    if (config->caches)
+        caches_init(&t->caches, config->caches);
     *disks_out = t;
     return true;
 }
@@ -44,6 +47,8 @@ void disks_destroy(struct disks *t)
         return;
     for (struct item *i = item_next(t, NULL); i; i = item_next(t, i))
         free(i->open);
+    if (t->has_caches)
+        caches_fini(&t->caches);
     gate_fini(&t->gate);
     free(t);
 }
@@ -148,12 +153,12 @@ static bool find_or_add(struct disks *t, const struct target *target,
 bool disks_open(struct disks *t, const struct target *target, const struct disk_owner *owner,
                 struct disk **disk_out, const char **why_out)
 {
-    struct disk *d;
+    struct stack_disk *d;
     struct item *item;
 
-    if (target->kind != TARGET_SWAP && target->kind != TARGET_CLONE) {
-        *why_out = "this manager serves swap and clone targets only";
-        return false;
+    if (target->kind == TARGET_CACHE) {
+        *why_out = "this manager serves no devices";
+        return t->has_caches && caches_open(&t->caches, target->device, owner, disk_out, why_out);
     }
     d = calloc(1, sizeof(*d));
     if (!d) {
@@ -164,9 +169,10 @@ bool disks_open(struct disks *t, const struct target *target, const struct disk_
         free(d);
         return false;
     }
+    d->disk =
+        (struct disk){.ops = &stack_disk_ops, .nr_pages = item->entry.nr_pages, .discards = true};
     d->engine = t->engine;
     d->gate = &t->gate;
-    d->nr_pages = item->entry.nr_pages;
     if (!item_stack(t, item, &d->stacks[0])) {
         *why_out = "pages of the disk were lost";
         free(d);
@@ -174,7 +180,7 @@ bool disks_open(struct disks *t, const struct target *target, const struct disk_
     }
     item->open = d;
     item->user = *owner;
-    *disk_out = d;
+    *disk_out = &d->disk;
     return true;
 }
 
@@ -183,20 +189,24 @@ bool disks_has(struct disks *t, const struct target *target, const struct disk_o
     const struct disk_ref ref = ref_of(target, owner);
     const struct item *item = item_find(t, &ref);
 
+    if (target->kind == TARGET_CACHE)
+        return true; /* the device has it */
     return item && fits(t, item, target);
 }
 
 void disks_close(struct disks *t, struct disk *disk, enum disk_end end)
 {
+    if (t->has_caches && caches_close(&t->caches, disk))
+        return;
     for (struct item *i = item_next(t, NULL); i; i = item_next(t, i)) {
-        if (i->open != disk)
+        if (!i->open || &i->open->disk != disk)
             continue;
+        free(i->open);
         i->open = NULL;
         if (end == DISK_GUEST_GONE && i->entry.name[0] == '\0')
             item_remove(t, i);
-        break;
+        return;
     }
-    free(disk);
 }
 
 void disks_forget(struct disks *t, uint32_t domid)
@@ -206,6 +216,24 @@ void disks_forget(struct disks *t, uint32_t domid)
             !i->open)
             item_remove(t, i);
     }
+}
+
+void disks_tidy(struct disks *t)
+{
+    if (t->has_caches)
+        caches_tidy(&t->caches);
+}
+
+void disks_pause(struct disks *t)
+{
+    if (t->has_caches)
+        caches_pause(&t->caches);
+}
+
+void disks_resume(struct disks *t)
+{
+    if (t->has_caches)
+        caches_resume(&t->caches);
 }
 
 /* ---- for the operator ---- */
@@ -261,15 +289,39 @@ static void look_in(struct disks *t, struct item *i, struct disk_info *info_out)
         info_out->owner = i->user;
 }
 
+/* Caches are numbered after all entries that there can be. */
+#define CURSOR_CACHES (CATALOGUE_ENTRIES + 1)
+
+static bool next_cache(struct disks *t, uint32_t *cursor, struct disk_info *info_out)
+{
+    struct caches_info info;
+
+    if (*cursor < CURSOR_CACHES)
+        *cursor = CURSOR_CACHES;
+    if (!t->has_caches || !caches_info(&t->caches, *cursor - CURSOR_CACHES, &info))
+        return false;
+    (*cursor)++;
+    *info_out = (struct disk_info){
+        .owner = info.owner,
+        .is_cache = true,
+        .is_open = true,
+        .nr_pages = info.nr_pages,
+        .own_pages = info.pool_pages,
+        .hits = info.hits,
+        .misses = info.misses,
+    };
+    memcpy(info_out->base, info.name, sizeof(info_out->base));
+    return true;
+}
+
 bool disks_next(struct disks *t, uint32_t *cursor, struct disk_info *info_out)
 {
-    struct item *item;
+    struct item *item = NULL;
 
-    if (*cursor > CATALOGUE_ENTRIES)
-        return false;
-    item = item_next(t, *cursor ? &t->items[*cursor - 1] : NULL);
+    if (*cursor <= CATALOGUE_ENTRIES)
+        item = item_next(t, *cursor ? &t->items[*cursor - 1] : NULL);
     if (!item)
-        return false;
+        return next_cache(t, cursor, info_out);
     *cursor = (uint32_t)(item - t->items) + 1;
     look_in(t, item, info_out);
     return true;

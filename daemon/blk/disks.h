@@ -5,8 +5,9 @@
  *   target=swap/SIZE        ends with its guest; SIZE is its quota
  *   target=clone/BASE       ends with its guest
  *   target=clone/BASE/NAME  is kept until disks_remove()
+ *   target=cache/DEVICE     is the device's own, whoever has it: caches.h
  *
- * What there is outlives the daemon (catalogue.h): a restarted one finds every
+ * What there is, but for caches, outlives the daemon (catalogue.h): a restarted one finds every
  * disk and base as it was, or one step of a change further. Half of a change is finished or
  * undone before disks_create() returns. Bases are made in base.h and import.h.
  *
@@ -19,6 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/blk/caches.h"
 #include "daemon/blk/disk.h"
 #include "daemon/blk/target.h"
 #include "daemon/engine/engine.h"
@@ -29,7 +31,8 @@ struct disks;
 struct disks_config {
     struct engine *engine;
     struct store *store;
-    unsigned nr_workers; /* of the engine; the last number is the control thread's own */
+    unsigned nr_workers; /* that use disks; the last number is the control thread's own */
+    const struct caches_config *caches; /* NULL: there are no devices */
 };
 
 /* What a restart found, for the log. */
@@ -44,11 +47,6 @@ bool disks_create(const struct disks_config *config, struct disks **disks_out,
                   struct disks_found *found_out, const char **why_out);
 /* All stays as it is for the next daemon. Disks that are open are freed. */
 void disks_destroy(struct disks *t);
-
-/* Who has a disk: a guest's domain and the device number that it sees. */
-struct disk_owner {
-    uint32_t domid, vdev;
-};
 
 /*
  * The disk of @target for @owner: one that is there already, with what it
@@ -78,6 +76,13 @@ void disks_close(struct disks *t, struct disk *disk, enum disk_end end);
  */
 void disks_forget(struct disks *t, uint32_t domid);
 
+/* Now and then: give back what could not be given back when it was closed. */
+void disks_tidy(struct disks *t);
+
+/* Threads that are no workers are outside the engine from pause to resume. */
+void disks_pause(struct disks *t);
+void disks_resume(struct disks *t);
+
 /* ---- for the operator ---- */
 
 /* A disk by its name, or with name "" by its owner. */
@@ -94,17 +99,19 @@ enum tmemif_status disks_remove(struct disks *t, const struct disk_ref *ref);
 
 struct disk_info {
     char name[TARGET_NAME_SIZE]; /* "": without one */
-    char base[TARGET_NAME_SIZE]; /* below it; "": none */
+    char base[TARGET_NAME_SIZE]; /* below it; "": none. Of a cache the device */
     struct disk_owner owner;     /* of a disk without a name, or while it is open */
     bool is_base;
     bool is_filling; /* a base whose import has not ended */
     bool is_swap;    /* a disk that began empty */
+    bool is_cache;
     bool is_open;
     bool is_suspect; /* pages of it were lost: reading one that is absent is an error */
     bool is_lost;    /* it cannot be opened */
     uint32_t nr_pages;
-    uint64_t own_pages; /* that it holds itself */
-    uint32_t nr_above;  /* of a base: disks and bases that lie on it */
+    uint64_t own_pages; /* that it holds itself; of a cache its pool, for all who have the device */
+    uint64_t hits, misses; /* of a cache: pages that this guest has read */
+    uint32_t nr_above;     /* of a base: disks and bases that lie on it */
 };
 /* Every disk and base: call with *cursor = 0 until false. */
 bool disks_next(struct disks *t, uint32_t *cursor, struct disk_info *info_out);

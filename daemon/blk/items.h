@@ -15,7 +15,7 @@
 struct item {
     struct entry entry;      /* kind ENTRY_NONE: the place is free */
     account_nr layer;        /* of its own layer; LAYOUT_NONE: it was lost */
-    struct disk *open;       /* or NULL */
+    struct stack_disk *open; /* or NULL */
     struct disk_owner user;  /* who has it open */
     const void *import_from; /* ENTRY_FILLING: whose import it is */
     uint32_t import_end;     /* the same: above every page that was written */
@@ -27,6 +27,8 @@ struct disks {
     struct gate gate;
     struct catalogue catalogue;
     uint32_t next_layer;
+    bool has_caches;
+    struct caches caches;
     struct item items[CATALOGUE_ENTRIES];
 };
 

@@ -1,19 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/blk/layer.h"
 
-#include <string.h>
-
-#include "daemon/blk/disk.h"
-#include "daemon/store/page_copy.h"
-
-/*
- * All pages of an object are in one shard, so a disk is many objects; and each costs some bytes,
- * so they are not small. A multiple of LAYER_FLUSH_PAGES.
- */
-#define OBJECT_PAGES 256u
-
-/* The only pool of a layer. */
-#define LAYER_POOL 0u
+#include "daemon/blk/pool_page.h"
 
 enum tmemif_status layer_make(struct engine *e, uint32_t number, account_nr *layer_out)
 {
@@ -41,7 +29,7 @@ bool layer_adopt(struct engine *e, account_nr layer)
      */
     const struct policy policy = {.quota_pages = PAGES_UNLIMITED, .weight = 1};
 
-    if (engine_account_pools(e, layer) != 1ull << LAYER_POOL)
+    if (engine_account_pools(e, layer) != 1ull << POOL_PAGE_POOL)
         return false;
     engine_account_set_policy(e, layer, &policy);
     return true;
@@ -61,78 +49,36 @@ uint64_t layer_nr_own(struct engine *e, account_nr layer)
 
 static struct page_op op_of(unsigned worker, account_nr layer, uint32_t page)
 {
-    return (struct page_op){
-        .worker = worker,
-        .account = layer,
-        .pool_id = LAYER_POOL,
-        .object = {page / OBJECT_PAGES},
-        .index = page % OBJECT_PAGES,
-        .firm = true,
-    };
-}
-
-static void fill(uint32_t *words, uint32_t word)
-{
-    for (unsigned i = 0; i < DISK_PAGE_SIZE / sizeof(*words); i++)
-        words[i] = word;
+    return pool_page_op(worker, layer, page, true);
 }
 
 enum tmemif_status layer_read(struct engine *e, unsigned worker, account_nr layer, uint32_t page,
                               void *buffer)
 {
     const struct page_op op = op_of(worker, layer, page);
-    struct engine_get get;
-    const void *frame;
-    uint32_t word;
-    enum tmemif_status rc = engine_get_begin(e, &op, &get, &frame, &word, NULL, NULL);
 
-    if (rc != TMEMIF_OK)
-        return rc;
-    if (frame)
-        memcpy(buffer, frame, DISK_PAGE_SIZE);
-    else
-        fill(buffer, word);
-    engine_get_end(e, &get, true);
-    return TMEMIF_OK;
+    return pool_page_read(e, &op, buffer);
 }
 
 enum tmemif_status layer_write(struct engine *e, unsigned worker, account_nr layer, uint32_t page,
                                const void *buffer)
 {
     const struct page_op op = op_of(worker, layer, page);
-    struct engine_put put;
-    void *frame;
-    enum tmemif_status rc = engine_put_begin(e, &op, &put, &frame);
 
-    if (rc != TMEMIF_OK)
-        return rc;
-    page_copy(frame, buffer, put.seed, &put.facts);
-    put.has_facts = true;
-    return engine_put_commit(e, &put);
+    return pool_page_write(e, &op, buffer);
 }
 
 bool layer_has(struct engine *e, unsigned worker, account_nr layer, uint32_t page)
 {
     const struct page_op op = op_of(worker, layer, page);
-    struct engine_get get;
-    const void *frame;
-    uint32_t word;
-    enum tmemif_status rc = engine_get_begin(e, &op, &get, &frame, &word, NULL, NULL);
 
-    if (rc == TMEMIF_OK)
-        engine_get_end(e, &get, false);
-    return rc != TMEMIF_MISS;
+    return pool_page_is_there(e, &op);
 }
 
 enum tmemif_status layer_flush(struct engine *e, unsigned worker, account_nr layer, uint32_t first,
                                uint32_t nr, uint32_t *done_out)
 {
     const struct page_op op = op_of(worker, layer, first);
-    uint32_t most = LAYER_FLUSH_PAGES - first % LAYER_FLUSH_PAGES;
-    enum tmemif_status rc;
 
-    nr = nr < most ? nr : most;
-    rc = engine_flush_range(e, &op, op.index, op.index + nr - 1);
-    *done_out = rc == TMEMIF_OK ? nr : 0;
-    return rc;
+    return pool_page_flush(e, &op, nr, done_out);
 }

@@ -17,10 +17,6 @@
 
 #include "daemon/engine/engine.h"
 
-/* Pages that are flushed at one time, at most: few enough to be gone at once, without a tombstone.
- */
-#define LAYER_FLUSH_PAGES 64u
-
 /* ---- control ---- */
 
 /*
@@ -45,7 +41,7 @@ enum tmemif_status layer_write(struct engine *e, unsigned worker, account_nr lay
                                const void *buffer);
 /* Is there a page, whatever it is like? */
 bool layer_has(struct engine *e, unsigned worker, account_nr layer, uint32_t page);
-/* Up to LAYER_FLUSH_PAGES pages from @first on, at most @nr; *@done_out of them are absent now. */
+/* Up to POOL_PAGE_FLUSH pages from @first on, at most @nr; *@done_out of them are absent now. */
 enum tmemif_status layer_flush(struct engine *e, unsigned worker, account_nr layer, uint32_t first,
                                uint32_t nr, uint32_t *done_out);
 

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * scratch.h - a worker's private memory for the requests of one batch.
+ * scratch.h - private memory for the requests of one batch.
  *
  * Nothing is allocated for a request, and nothing that a frontend may still write to is looked at
  * twice: data and segments are copied here first. One for each worker, shared by all
- * queues that it serves.
+ * queues that it serves; a queue of a disk that keeps batches has one of its own.
  */
 #ifndef XTM_BLK_SCRATCH_H
 #define XTM_BLK_SCRATCH_H
 
 #include <stdint.h>
 
+#include "daemon/blk/batch.h"
 #include "daemon/blk/blkif.h"
 #include "daemon/util/grant_copy.h"
 
 /* One turn's worth of small requests; one of the largest, which may begin amid a page, fits. */
 #define SCRATCH_JOBS  32u
-#define SCRATCH_PAGES 160u
+#define SCRATCH_PAGES BATCH_MAX_PAGES
 _Static_assert(SCRATCH_PAGES >= BLKIF_MAX_SEGMENTS + 1, "a request has to fit");
 
 /* A request under way. */
@@ -28,18 +29,23 @@ struct job {
     uint32_t first_sector;          /* of the first page, where the request begins */
     uint32_t nr_sectors;
     uint8_t *data;       /* nr_pages, side by side */
+    uint32_t first_run;  /* the same pages in scratch->run */
     uint32_t first_copy; /* what a copy call is to do for it, of scratch->copies */
     uint32_t nr_copies;  /* 0: nothing */
 };
 
 struct scratch {
     uint8_t pages[SCRATCH_PAGES][TMEMIF_PAGE_SIZE];
-    uint8_t merged[TMEMIF_PAGE_SIZE]; /* a page of which a part is written */
     uint8_t indirect[SCRATCH_PAGES * BLKIF_SEGMENT_BYTES];
     struct blkif_segment segments[SCRATCH_PAGES];
     struct grant_copy copies[SCRATCH_PAGES];
     struct job jobs[SCRATCH_JOBS];
+    struct batch_page run[SCRATCH_PAGES];
+    struct batch batch; /* of run[] */
     uint32_t nr_jobs, nr_pages, nr_segments, nr_copies;
 };
+
+/* From malloc(). NULL: no memory. */
+struct scratch *scratch_new(void);
 
 #endif /* XTM_BLK_SCRATCH_H */

@@ -17,6 +17,9 @@ static const char no_size[] = "target: the size is from 4K to less than 16T";
 static const char bad_name[] = "target: a name is a letter or digit, then letters, digits, '.', "
                                "'_' and '-', at most 63 in all";
 
+static const char bad_device[] =
+    "target: DEVICE is a name below /dev in the manager's domain, at most 63 letters: cache/xvdb";
+
 static bool is_alphanumeric(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -75,7 +78,20 @@ static const char *parse_clone(const char *text, size_t len, struct target *t)
 
 static const char *parse_cache(const char *text, size_t len, struct target *t)
 {
-    return take_name(text, len, t->device) ? NULL : bad_name;
+    size_t at = 0;
+
+    if (len >= sizeof(t->device))
+        return bad_device;
+    for (size_t i = 0; i <= len; i++) {
+        if (i < len && text[i] != '/')
+            continue;
+        if (!target_is_name(text + at, i - at))
+            return bad_device;
+        at = i + 1;
+    }
+    memcpy(t->device, text, len);
+    t->device[len] = '\0';
+    return NULL;
 }
 
 /* Every kind's word, and what reads the rest. */

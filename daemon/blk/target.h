@@ -5,7 +5,7 @@
  *    swap/SIZE          an empty disk; SIZE is its quota as well
  *    clone/BASE         a copy-on-write disk over a base image, for as long as its guest lives
  *    clone/BASE/NAME    the same, kept until it is removed
- *    cache/DEVICE       a disk of the manager's domain, shared
+ *    cache/DEVICE       a disk of the manager's domain, shared; DEVICE is names with '/' between
  *
  * Pure.
  */

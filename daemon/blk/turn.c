@@ -3,9 +3,9 @@
  * turn.c - a queue's turn: requests are taken, run and answered in batches.
  *
  * A batch takes three system calls at most, however many requests it has: one that copies the
- * segments of indirect requests, one for what is written, one for what was read. In between, the
- * requests run one after the other in the order of the ring. All is private memory from the
- * first copy on.
+ * segments of indirect requests, one for what is written, one for what was read. In between, all
+ * pages go to the disk in the order of the ring. A disk may keep them: then the ring waits
+ * until they are back, and others have their turns. All is private memory from the first copy on.
  *
  * Worker's code.
  */
@@ -60,6 +60,9 @@ static enum blkif_status status_of(struct turn *t, enum disk_status rc)
         return BLKIF_ERROR;
     case DISK_DAMAGED:
         device_count_failure(d, &d->nr_damaged);
+        return BLKIF_ERROR;
+    case DISK_IO:
+        device_count_failure(d, &d->nr_failed);
         return BLKIF_ERROR;
     default:
         return refuse(t, BLKIF_ERROR);
@@ -230,50 +233,42 @@ static void plan(struct turn *t, struct job *job)
 
 /* ---- running it ---- */
 
-/* The sectors of page @i of @job that it speaks of: [*first_out, *end_out). True: all of them. */
-static bool part_of_page(const struct job *job, uint32_t i, uint32_t *first_out, uint32_t *end_out)
+/* The sectors of page @i of @job that it speaks of: [*first_out, *end_out). */
+static void part_of_page(const struct job *job, uint32_t i, uint32_t *first_out, uint32_t *end_out)
 {
     uint32_t last = job->first_sector + job->nr_sectors - i * BLKIF_SECTORS_PER_PAGE;
 
     *first_out = i == 0 ? job->first_sector : 0;
     *end_out = last < BLKIF_SECTORS_PER_PAGE ? last : BLKIF_SECTORS_PER_PAGE;
-    return *first_out == 0 && *end_out == BLKIF_SECTORS_PER_PAGE;
 }
 
-static enum disk_status write_page(struct turn *t, const struct job *job, uint32_t i)
+/* What the disk is to do with the pages of @job. */
+static void add_pages(struct scratch *s, struct job *job)
 {
-    const uint8_t *data = job->data + (size_t)i * TMEMIF_PAGE_SIZE;
-    uint8_t *merged = t->scratch->merged;
-    uint32_t first, end, page = job->first_page + i;
-    enum disk_status rc;
+    job->first_run = s->batch.nr_pages;
+    for (uint32_t i = 0; i < job->nr_pages; i++) {
+        struct batch_page *p = &s->run[s->batch.nr_pages++];
+        uint32_t first, end;
 
-    if (part_of_page(job, i, &first, &end))
-        return disk_write(t->device->disk, t->worker, page, data);
-    rc = disk_read(t->device->disk, t->worker, page, merged);
-    if (rc != DISK_OK)
-        return rc;
-    memcpy(merged + first * BLKIF_SECTOR_BYTES, data + first * BLKIF_SECTOR_BYTES,
-           (end - first) * BLKIF_SECTOR_BYTES);
-    return disk_write(t->device->disk, t->worker, page, merged);
+        part_of_page(job, i, &first, &end);
+        *p = (struct batch_page){
+            .page = job->first_page + i,
+            .write = job->request.op != BLKIF_READ,
+            .first = (uint16_t)(first * BLKIF_SECTOR_BYTES),
+            .end = (uint16_t)(end * BLKIF_SECTOR_BYTES),
+            .data = job->data + (size_t)i * TMEMIF_PAGE_SIZE,
+        };
+    }
 }
 
-static enum disk_status run_pages(struct turn *t, const struct job *job)
+/* What came of it: the first thing that went wrong. */
+static enum disk_status outcome_of(const struct scratch *s, const struct job *job)
 {
     enum disk_status rc = DISK_OK;
 
-    for (uint32_t i = 0; i < job->nr_pages && rc == DISK_OK; i++) {
-        uint32_t page = job->first_page + i;
-
-        if (job->request.op == BLKIF_READ) {
-            rc = disk_read(t->device->disk, t->worker, page,
-                           job->data + (size_t)i * TMEMIF_PAGE_SIZE);
-            continue;
-        }
-        device_lock_page(t->device, page);
-        rc = write_page(t, job, i);
-        device_unlock_page(t->device, page);
-    }
-    return rc;
+    for (uint32_t i = 0; i < job->nr_pages && rc == DISK_OK; i++)
+        rc = s->run[job->first_run + i].status;
+    return rc == DISK_OK && job->request.op == BLKIF_FLUSH ? s->batch.status : rc;
 }
 
 /* Those that write, if @writes; else those that read. */
@@ -288,6 +283,27 @@ static void add_data_of_jobs(struct scratch *s, bool writes)
     }
 }
 
+/* Have the disk do what the batch says; it may keep it. */
+static void run(struct turn *t)
+{
+    t->queue->under_way = !disk_run(t->device->disk, t->worker, &t->scratch->batch);
+}
+
+static void end_batch(struct turn *t)
+{
+    struct scratch *s = t->scratch;
+
+    for (uint32_t i = 0; i < s->nr_jobs; i++) {
+        if (s->jobs[i].status == BLKIF_OKAY)
+            s->jobs[i].status = status_of(t, outcome_of(s, &s->jobs[i]));
+    }
+    add_data_of_jobs(s, false);
+    run_copies(t);
+    for (uint32_t i = 0; i < s->nr_jobs; i++)
+        answer(t, &s->jobs[i].request, s->jobs[i].status);
+    worker_count(&t->queue->ring.nr_requests, s->nr_jobs);
+}
+
 static void run_batch(struct turn *t)
 {
     struct scratch *s = t->scratch;
@@ -297,15 +313,20 @@ static void run_batch(struct turn *t)
         plan(t, &s->jobs[i]);
     add_data_of_jobs(s, true);
     run_copies(t);
+
+    s->batch.kind = BATCH_TRANSFER;
+    s->batch.pages = s->run;
+    s->batch.nr_pages = 0;
+    s->batch.flush = false;
     for (uint32_t i = 0; i < s->nr_jobs; i++) {
-        if (s->jobs[i].status == BLKIF_OKAY)
-            s->jobs[i].status = status_of(t, run_pages(t, &s->jobs[i]));
+        if (s->jobs[i].status != BLKIF_OKAY)
+            continue;
+        add_pages(s, &s->jobs[i]);
+        s->batch.flush |= s->jobs[i].request.op == BLKIF_FLUSH;
     }
-    add_data_of_jobs(s, false);
-    run_copies(t);
-    for (uint32_t i = 0; i < s->nr_jobs; i++)
-        answer(t, &s->jobs[i].request, s->jobs[i].status);
-    worker_count(&t->queue->ring.nr_requests, s->nr_jobs);
+    run(t);
+    if (!t->queue->under_way)
+        end_batch(t);
 }
 
 /* ---- discard ---- */
@@ -337,36 +358,41 @@ static void end_discard(struct turn *t, const struct blkif_request *r, enum blki
     worker_count(&t->queue->ring.nr_requests, 1);
 }
 
+/* The disk has discarded a slice. */
+static void take_slice(struct turn *t)
+{
+    const struct batch *b = &t->scratch->batch;
+    struct queue *q = t->queue;
+
+    q->next_page += b->nr_done;
+    if (b->status != DISK_OK || q->next_page == q->end_page)
+        end_discard(t, &q->discard, status_of(t, b->status));
+}
+
 static void go_on_discarding(struct turn *t)
 {
+    struct batch *b = &t->scratch->batch;
     struct queue *q = t->queue;
-    enum disk_status rc = DISK_OK;
 
-    while (q->next_page < q->end_page && rc == DISK_OK) {
-        uint32_t done = 0;
-
-        if (t->budget == 0)
-            return;
-        device_lock_all(t->device);
-        rc = disk_discard(t->device->disk, t->worker, q->next_page, q->end_page - q->next_page,
-                          &done);
-        device_unlock_all(t->device);
-        q->next_page += done;
-        spend(t, DISCARD_COST);
-    }
-    end_discard(t, &q->discard, status_of(t, rc));
+    b->kind = BATCH_DISCARD;
+    b->first = q->next_page;
+    b->nr = q->end_page - q->next_page;
+    spend(t, DISCARD_COST);
+    run(t);
+    if (!q->under_way)
+        take_slice(t);
 }
 
 static void run_discard(struct turn *t, const struct blkif_request *r)
 {
     enum blkif_status status = begin_discard(t, r);
 
-    if (status == BLKIF_OKAY) {
+    if (status == BLKIF_OKAY && t->queue->next_page < t->queue->end_page) {
         go_on_discarding(t);
         return;
     }
     spend(t, 1);
-    end_discard(t, r, refuse(t, status));
+    end_discard(t, r, status == BLKIF_OKAY ? status : refuse(t, status));
 }
 
 /* ---- the turn ---- */
@@ -379,6 +405,16 @@ static enum serve_result serve_requests(struct turn *t)
         uint32_t nr;
         bool bad;
 
+        if (q->under_way) {
+            if (!batch_is_done(&t->scratch->batch))
+                return SERVE_WAITING;
+            q->under_way = false;
+            if (q->discarding)
+                take_slice(t);
+            else
+                end_batch(t);
+            continue;
+        }
         if (q->discarding) {
             go_on_discarding(t);
             continue;
@@ -405,7 +441,7 @@ static enum serve_result serve(struct worker_ring *r, unsigned worker, unsigned 
     struct turn t = {
         .queue = q,
         .device = q->device,
-        .scratch = q->device->scratch[worker],
+        .scratch = q->scratch ? q->scratch : q->device->scratch[worker],
         .worker = worker,
         .budget = budget,
     };

@@ -85,7 +85,7 @@ static enum tmemif_status list_guests(struct control *c, const union tmemctl_mes
 
         if (!engine_account_next(c->daemon.engine, &cursor, &account, &key))
             return TMEMIF_OK;
-        if (key.kind == ACCOUNT_DISK || !engine_account_stats(c->daemon.engine, account, &stats))
+        if (!account_is_guests(&key) || !engine_account_stats(c->daemon.engine, account, &stats))
             continue;
         guest = reply_add(r);
         guest->guest = who_of(&key);
@@ -120,7 +120,7 @@ static enum tmemif_status list_pools(struct control *c, const union tmemctl_mess
         if (stats.account != LAYOUT_NONE &&
             !engine_account_stats(c->daemon.engine, stats.account, &owner))
             continue;
-        if (owner.key.kind == ACCOUNT_DISK)
+        if (owner.key.kind != 0 && !account_is_guests(&owner.key))
             continue;
         pool = reply_add(r);
         pool->owner = who_of(&owner.key);
@@ -146,6 +146,8 @@ static enum tmemif_status list_members(struct control *c, const union tmemctl_me
 
         if (!policy_member_next(c->daemon.policy, m->shared.uuid, &cursor, &key, &right, &joined))
             return TMEMIF_OK;
+        if (!account_is_guests(&key))
+            continue; /* a cache is its pool's own member */
         member = reply_add(r);
         member->guest = who_of(&key);
         member->right = right;
@@ -167,7 +169,7 @@ static void count(struct control *c, struct counters *to)
     to->store = store_usage(c->daemon.store);
     to->control.incarnation = store_super(c->daemon.store)->incarnation;
     while (engine_account_next(c->daemon.engine, &cursor, &account, &key))
-        to->control.accounts += key.kind != ACCOUNT_DISK;
+        to->control.accounts += account_is_guests(&key);
     cursor = 0;
     while (c->sessions.table && sessions_next(c->sessions.table, &cursor, &session)) {
         to->control.sessions++;
@@ -188,6 +190,23 @@ static enum tmemif_status stats(struct control *c, const union tmemctl_message *
     return TMEMIF_OK;
 }
 
+/* Nobody but us is inside the engine from here on. */
+static void pause(struct control *c)
+{
+    if (c->sessions.table)
+        c->sessions.pause(c->sessions.table);
+    if (c->daemon.disks)
+        disks_pause(c->daemon.disks);
+}
+
+static void resume(struct control *c)
+{
+    if (c->daemon.disks)
+        disks_resume(c->daemon.disks);
+    if (c->sessions.table)
+        c->sessions.resume(c->sessions.table);
+}
+
 static enum tmemif_status check(struct control *c, const union tmemctl_message *m, struct reply *r)
 {
     struct tmemctl_verdict *verdict;
@@ -196,11 +215,9 @@ static enum tmemif_status check(struct control *c, const union tmemctl_message *
     (void)m;
     if (c->sessions.table && !c->sessions.pause)
         return TMEMIF_NOT_SUPPORTED;
-    if (c->sessions.table)
-        c->sessions.pause(c->sessions.table);
+    pause(c);
     what = engine_check(c->daemon.engine);
-    if (c->sessions.table)
-        c->sessions.resume(c->sessions.table);
+    resume(c);
 
     verdict = reply_add(r);
     verdict->whole = !what;

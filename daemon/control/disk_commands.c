@@ -26,15 +26,18 @@ static void put(struct tmemctl_disk_info *record, const struct disk_info *i)
 {
     memcpy(record->name, i->name, sizeof(record->name));
     memcpy(record->base, i->base, sizeof(record->base));
-    record->kind = i->is_base   ? TMEMCTL_DISK_BASE
-                   : i->is_swap ? TMEMCTL_DISK_SWAP
-                                : TMEMCTL_DISK_CLONE;
+    record->kind = i->is_base    ? TMEMCTL_DISK_BASE
+                   : i->is_cache ? TMEMCTL_DISK_CACHE
+                   : i->is_swap  ? TMEMCTL_DISK_SWAP
+                                 : TMEMCTL_DISK_CLONE;
     record->flags = flags_of(i);
     record->domid = i->owner.domid;
     record->vdev = i->owner.vdev;
     record->nr_pages = i->nr_pages;
     record->own_pages = i->own_pages;
     record->nr_above = i->nr_above;
+    record->hits = i->hits;
+    record->misses = i->misses;
 }
 
 static enum tmemif_status list(struct disks *disks, uint64_t from, struct reply *r)

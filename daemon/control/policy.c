@@ -126,8 +126,8 @@ static void apply_policy(struct policy_book *book, account_nr account,
 {
     struct policy policy = policy_of_guest(book, key);
 
-    if (key->kind == ACCOUNT_DISK)
-        return; /* its target says how large it is */
+    if (!account_is_guests(key))
+        return; /* daemon/blk/ says what it may have */
     engine_account_set_policy(book->engine, account, &policy);
 }
 

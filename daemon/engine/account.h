@@ -12,8 +12,9 @@
 enum account_kind {
     ACCOUNT_XEN = 1,   /* id is a domid */
     ACCOUNT_LOCAL = 2, /* id is a uid */
-    ACCOUNT_DISK =
-        3, /* id is the number of a layer of disks (daemon/blk/): nobody attaches as one */
+    /* of the manager itself, for daemon/blk/: nobody attaches as one */
+    ACCOUNT_DISK = 3,  /* id is the number of a layer of disks */
+    ACCOUNT_CACHE = 4, /* id is the number of a cache of a device */
 };
 
 struct account_key {
@@ -22,6 +23,11 @@ struct account_key {
     uint32_t device;
     uint8_t uuid[TMEMIF_UUID_LEN]; /* of the guest; zero for local clients */
 };
+
+static inline bool account_is_guests(const struct account_key *key)
+{
+    return key->kind == ACCOUNT_XEN || key->kind == ACCOUNT_LOCAL;
+}
 
 static inline bool account_key_is(const struct account_key *a, const struct account_key *b)
 {

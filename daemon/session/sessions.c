@@ -75,7 +75,7 @@ static struct worker *least_busy(struct session_table *t)
 static void stop_rings(struct session *s)
 {
     for (unsigned i = 0; i < s->nr_rings; i++) {
-        if (s->rings[i].ring.worker)
+        if (s->rings[i].ring.attached)
             worker_detach(s->rings[i].ring.worker, &s->rings[i].ring);
     }
 }

@@ -48,6 +48,7 @@ struct worker {
     enum command command;
     struct worker_ring *subject;
     atomic_bool kicked; /* a command or a kick waits */
+    atomic_bool woken;  /* some ring was, by worker_wake() */
 
     /* the thread's own */
     struct worker_ring *rings; /* all of them, by all_next */
@@ -108,6 +109,15 @@ static void forget_ring(struct worker *w, struct worker_ring *gone)
         }
     }
     bug("a worker was told to forget a ring that is not its own");
+}
+
+static void wake_the_woken(struct worker *w)
+{
+    for (struct worker_ring *r = w->rings; r; r = r->all_next) {
+        if (atomic_load_explicit(&r->woken, memory_order_relaxed) &&
+            atomic_exchange_explicit(&r->woken, false, memory_order_acquire))
+            wake_ring(w, r);
+    }
 }
 
 static void run_command(struct worker *w)
@@ -298,6 +308,9 @@ static void *worker_main(void *arg)
 
         if (atomic_exchange_explicit(&w->kicked, false, memory_order_acquire))
             run_command(w);
+        if (atomic_load_explicit(&w->woken, memory_order_relaxed) &&
+            atomic_exchange_explicit(&w->woken, false, memory_order_acquire))
+            wake_the_woken(w);
         if (w->awake && attention_is_due(w->attention)) {
             attention_ask(w->attention);
             look(w, FENCE_WAIT_MS);
@@ -318,13 +331,28 @@ static void *worker_main(void *arg)
 
 /* ---- the control thread's side ---- */
 
-void worker_kick(struct worker *w)
+static void nudge(struct worker *w)
 {
     uint64_t one = 1;
 
-    atomic_store_explicit(&w->kicked, true, memory_order_release);
     if (write(w->command_fd, &one, sizeof(one)) < 0)
         BUG_UNLESS(errno == EAGAIN); /* full of kicks already */
+}
+
+void worker_kick(struct worker *w)
+{
+    atomic_store_explicit(&w->kicked, true, memory_order_release);
+    nudge(w);
+}
+
+void worker_wake(struct worker_ring *r)
+{
+    struct worker *w = r->worker;
+
+    atomic_store_explicit(&r->woken, true, memory_order_release);
+    /* the worker sees which ring it is once it sees that there is one */
+    atomic_store_explicit(&w->woken, true, memory_order_release);
+    nudge(w);
 }
 
 static void command(struct worker *w, enum command what, struct worker_ring *subject)
@@ -410,9 +438,9 @@ bool worker_attach(struct worker *w, struct worker_ring *r)
     command(w, COMMAND_ATTACH, r);
     if (!watch(w, r->wait_fd, r)) {
         command(w, COMMAND_DETACH, r);
-        r->worker = NULL;
         return false;
     }
+    r->attached = true;
     w->nr_rings++;
     return true;
 }
@@ -423,7 +451,7 @@ void worker_detach(struct worker *w, struct worker_ring *r)
     epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, r->wait_fd, NULL);
     command(w, COMMAND_DETACH, r);
     w->nr_rings--;
-    r->worker = NULL;
+    r->attached = false;
 }
 
 void worker_pause(struct worker *w)

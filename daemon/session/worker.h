@@ -6,7 +6,7 @@
  * the worker asks the peer for a notification and lets the ring sleep in its
  * epoll set. With no ring awake and nothing to reclaim the thread sleeps.
  *
- * All functions are for the control thread.
+ * All functions but worker_wake() are for the control thread.
  */
 #ifndef XTM_SESSION_WORKER_H
 #define XTM_SESSION_WORKER_H
@@ -23,7 +23,7 @@ struct worker_ring;
 enum serve_result {
     SERVE_EMPTY,   /* no request is there */
     SERVE_MORE,    /* the budget is used up, or a request has to wait for memory to be reclaimed */
-    SERVE_WAITING, /* for the control thread; it will wake the worker */
+    SERVE_WAITING, /* for another thread, which will wake the worker */
     SERVE_BROKEN,  /* the peer is not served any more */
 };
 
@@ -45,7 +45,9 @@ struct worker_ring {
     int wait_fd;                       /* readable when the peer has notified */
 
     /* the worker's bookkeeping */
-    struct worker *worker;
+    struct worker *worker; /* once it was attached */
+    bool attached;
+    atomic_bool woken;            /* by worker_wake() */
     struct worker_ring *all_next; /* on the list of the worker's rings */
     struct worker_ring *next;     /* on the list of those awake */
     bool awake;
@@ -79,6 +81,12 @@ void worker_detach(struct worker *w, struct worker_ring *r);
 
 /* Something has changed that no descriptor tells: look at every ring once. */
 void worker_kick(struct worker *w);
+
+/*
+ * What @r waited for has come: have it served, though its peer has not notified. Any thread; @r was
+ * attached and is not freed meanwhile.
+ */
+void worker_wake(struct worker_ring *r);
 
 /* When this returns the worker is outside the engine, and stays there until worker_resume(). */
 void worker_pause(struct worker *w);

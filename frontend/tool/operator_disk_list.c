@@ -13,11 +13,12 @@
 #define DISK_TEXT_LEN (WHO_LEN + VDEV_TEXT_LEN)
 
 static const struct column disk_columns[] = {
-    {"DISK", "disk", COLUMN_TEXT},   {"KIND", "kind", COLUMN_TEXT},
-    {"SIZE", "pages", COLUMN_PAGES}, {"OWN", "own_pages", COLUMN_PAGES},
-    {"BASE", "base", COLUMN_TEXT},   {"GUEST", "guest", COLUMN_TEXT},
-    {"ID", "id", COLUMN_NUMBER},     {"VDEV", "vdev", COLUMN_TEXT},
-    {"STATE", "state", COLUMN_TEXT},
+    {"DISK", "disk", COLUMN_TEXT},      {"KIND", "kind", COLUMN_TEXT},
+    {"SIZE", "pages", COLUMN_PAGES},    {"OWN", "own_pages", COLUMN_PAGES},
+    {"BASE", "base", COLUMN_TEXT},      {"GUEST", "guest", COLUMN_TEXT},
+    {"ID", "id", COLUMN_NUMBER},        {"VDEV", "vdev", COLUMN_TEXT},
+    {"STATE", "state", COLUMN_TEXT},    {"HITS", "hits", COLUMN_PAGES},
+    {"MISSES", "misses", COLUMN_PAGES},
 };
 
 static const struct column base_columns[] = {
@@ -39,6 +40,16 @@ static void put_name(struct output *o, const char *name)
     output_text(o, tmemctl_name_is_valid(name) ? name : NULL);
 }
 
+/* A name with '/' in it. */
+static void put_device(struct output *o, const char *name)
+{
+    char text[TMEMCTL_DISK_NAME_LEN] = {0};
+
+    for (unsigned i = 0; i < sizeof(text) - 1 && name[i]; i++)
+        text[i] = name[i] == '/' ? '-' : name[i];
+    output_text(o, tmemctl_name_is_valid(text) ? name : NULL);
+}
+
 static const char *state_of(const struct tmemctl_disk_info *d)
 {
     if (d->flags & TMEMCTL_DISK_LOST)
@@ -55,6 +66,18 @@ static const char *state_of(const struct tmemctl_disk_info *d)
 static bool has_guest(const struct tmemctl_disk_info *d)
 {
     return (d->flags & TMEMCTL_DISK_OPEN) || d->name[0] == '\0';
+}
+
+static const char *kind_of(const struct tmemctl_disk_info *d)
+{
+    switch (d->kind) {
+    case TMEMCTL_DISK_SWAP:
+        return "swap";
+    case TMEMCTL_DISK_CACHE:
+        return "cache";
+    default:
+        return "clone";
+    }
 }
 
 /* As the operator would name it. */
@@ -81,10 +104,13 @@ static void put_disk(void *arg, const void *record)
     if (d->kind == TMEMCTL_DISK_BASE)
         return;
     output_text(o, text_of_disk(&list->names, d, disk));
-    output_text(o, d->kind == TMEMCTL_DISK_SWAP ? "swap" : "clone");
+    output_text(o, kind_of(d));
     output_number(o, d->nr_pages);
     output_number(o, d->own_pages);
-    put_name(o, d->base);
+    if (d->kind == TMEMCTL_DISK_CACHE)
+        put_device(o, d->base);
+    else
+        put_name(o, d->base);
     if (has_guest(d)) {
         vdev_name(d->vdev, vdev);
         output_text(o, name_of_domain(&list->names, d->domid, guest));
@@ -96,6 +122,13 @@ static void put_disk(void *arg, const void *record)
         output_none(o);
     }
     output_text(o, state_of(d));
+    if (d->kind == TMEMCTL_DISK_CACHE) {
+        output_number(o, d->hits);
+        output_number(o, d->misses);
+    } else {
+        output_none(o);
+        output_none(o);
+    }
 }
 
 static void put_base(void *arg, const void *record)
@@ -153,7 +186,7 @@ static void tell_user(void *arg, const void *record)
     const struct tmemctl_disk_info *d = record;
     char text[DISK_TEXT_LEN];
 
-    if (strncmp(d->base, list->base, sizeof(d->base)) != 0)
+    if (d->kind == TMEMCTL_DISK_CACHE || strncmp(d->base, list->base, sizeof(d->base)) != 0)
         return;
     fprintf(stderr, "%s%s%s", list->nr_told++ ? ", " : "xentmem: on it: ",
             d->kind == TMEMCTL_DISK_BASE ? "base " : "", text_of_disk(&list->names, d, text));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "tests/lib/blk_world.h"
 
-#include <sched.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,49 +19,81 @@ static void must(bool ok, const char *what)
 
 /* ---- the disk ---- */
 
-uint32_t disk_nr_pages(const struct disk *d)
+static struct blk_world *world_of_disk(struct disk *d)
 {
-    (void)d;
-    return BLK_DISK_PAGES;
+    return (struct blk_world *)((char *)d - offsetof(struct blk_world, disk));
 }
 
-enum disk_status disk_read(struct disk *d, unsigned worker, uint32_t page, void *buffer)
+static void transfer_page(struct blk_world *w, struct batch_page *p)
 {
-    (void)worker;
-    MUST(page < BLK_DISK_PAGES);
-    d->world->nr_reads++;
-    if (d->world->fails != DISK_OK)
-        return d->world->fails;
-    memcpy(buffer, d->world->memory->disk[page], TMEMIF_PAGE_SIZE);
-    return DISK_OK;
+    uint8_t *at = w->memory->disk[p->page];
+
+    MUST(p->page < BLK_DISK_PAGES && p->end <= DISK_PAGE_SIZE);
+    *(p->write ? &w->nr_writes : &w->nr_reads) += 1;
+    p->status = w->fails;
+    if (p->status != DISK_OK)
+        return;
+    if (p->write)
+        memcpy(at + p->first, p->data + p->first, (size_t)p->end - p->first);
+    else
+        memcpy(p->data, at, DISK_PAGE_SIZE);
 }
 
-enum disk_status disk_write(struct disk *d, unsigned worker, uint32_t page, const void *buffer)
+static void discard(struct blk_world *w, struct batch *b)
 {
-    (void)worker;
-    MUST(page < BLK_DISK_PAGES);
-    d->world->nr_writes++;
-    if (d->world->fails != DISK_OK)
-        return d->world->fails;
-    if (d->world->yields)
-        sched_yield();
-    memcpy(d->world->memory->disk[page], buffer, TMEMIF_PAGE_SIZE);
-    return DISK_OK;
+    MUST(b->first <= BLK_DISK_PAGES && b->nr <= BLK_DISK_PAGES - b->first);
+    w->nr_discards++;
+    b->status = w->fails;
+    b->nr_done = b->nr < w->discard_pages ? b->nr : w->discard_pages;
+    if (b->status != DISK_OK)
+        b->nr_done = 0;
+    memset(w->memory->disk[b->first], 0, (size_t)b->nr_done * TMEMIF_PAGE_SIZE);
 }
 
-enum disk_status disk_discard(struct disk *d, unsigned worker, uint32_t first, uint32_t nr,
-                              uint32_t *done_out)
+static void carry_out(struct blk_world *w, struct batch *b)
 {
+    if (b->kind == BATCH_DISCARD) {
+        discard(w, b);
+        return;
+    }
+    for (uint32_t i = 0; i < b->nr_pages; i++)
+        transfer_page(w, &b->pages[i]);
+    w->nr_flushes += b->flush;
+    b->status = w->flush_fails;
+}
+
+static bool run(struct disk *d, unsigned worker, struct batch *b)
+{
+    struct blk_world *w = world_of_disk(d);
+
     (void)worker;
-    MUST(first <= BLK_DISK_PAGES && nr <= BLK_DISK_PAGES - first);
-    d->world->nr_discards++;
-    if (d->world->fails != DISK_OK)
-        return d->world->fails;
-    if (nr > d->world->discard_pages)
-        nr = d->world->discard_pages;
-    memset(d->world->memory->disk[first], 0, (size_t)nr * TMEMIF_PAGE_SIZE);
-    *done_out = nr;
-    return DISK_OK;
+    if (d->keeps) {
+        MUST(!w->kept);
+        batch_keep(b);
+        w->kept = b;
+        return false;
+    }
+    carry_out(w, b);
+    return true;
+}
+
+static const struct disk_ops disk_ops = {.run = run};
+
+void blk_world_end_batch(struct blk_world *w)
+{
+    struct batch *b = w->kept;
+
+    MUST(b);
+    w->kept = NULL;
+    carry_out(w, b);
+    batch_end(b);
+}
+
+static void wake(struct worker_ring *r)
+{
+    struct queue *q = (struct queue *)r;
+
+    ((struct blk_world *)q->device->link)->nr_woken++;
 }
 
 /* ---- the link ---- */
@@ -140,8 +172,8 @@ void blk_ring_begin(struct blk_memory *m)
     shared->req_event = shared->rsp_event = 1;
 }
 
-bool blk_world_open(struct blk_world *w, struct blk_memory *m, struct store *s, enum blkif_abi abi,
-                    bool resume, const char **why_out)
+static bool open_world(struct blk_world *w, struct blk_memory *m, struct store *s,
+                       enum blkif_abi abi, bool resume, bool keeps, const char **why_out)
 {
     struct device_config config;
 
@@ -151,10 +183,11 @@ bool blk_world_open(struct blk_world *w, struct blk_memory *m, struct store *s, 
         .store = s,
         .discard_pages = BLK_DISK_PAGES,
     };
-    w->disk.world = w;
+    w->disk = (struct disk){
+        .ops = &disk_ops, .nr_pages = BLK_DISK_PAGES, .discards = true, .keeps = keeps};
     w->link.order = BLK_RING_ORDER;
     w->link.queues[0] = (struct blk_link_queue){.pages = m->ring, .wait_fd = -1};
-    w->scratch = aligned_alloc(TMEMIF_PAGE_SIZE, (sizeof(*w->scratch) | 4095) + 1);
+    w->scratch = scratch_new();
     MUST(w->scratch);
     config = (struct device_config){
         .link = &w->link,
@@ -163,12 +196,25 @@ bool blk_world_open(struct blk_world *w, struct blk_memory *m, struct store *s, 
         .owner = {.domid = 7, .device = 51712},
         .discards = true,
         .scratch = &w->scratch,
+        .wake = wake,
     };
     w->device = device_create(&config, why_out);
     if (w->device)
         return true;
     free(w->scratch);
     return false;
+}
+
+bool blk_world_open(struct blk_world *w, struct blk_memory *m, struct store *s, enum blkif_abi abi,
+                    bool resume, const char **why_out)
+{
+    return open_world(w, m, s, abi, resume, false, why_out);
+}
+
+bool blk_world_open_keeping(struct blk_world *w, struct blk_memory *m, struct store *s, bool resume,
+                            const char **why_out)
+{
+    return open_world(w, m, s, BLKIF_ABI_64, resume, true, why_out);
 }
 
 void blk_world_close(struct blk_world *w, bool kept)

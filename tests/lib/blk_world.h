@@ -2,13 +2,10 @@
 /*
  * blk_world.h - a disk in memory, a guest's pages and ring, and a device between them: for tests of
  * the block backend without Xen.
- *
- * A program that uses it gets the disk's functions (daemon/blk/disk.h) from here.
  */
 #ifndef TESTS_BLK_WORLD_H
 #define TESTS_BLK_WORLD_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -30,22 +27,20 @@ struct blk_memory {
 
 struct blk_world;
 
-struct disk {
-    struct blk_world *world;
-};
-
 struct blk_world {
     struct blk_link link; /* first */
     struct blk_memory *memory;
-    struct disk disk;
+    struct disk disk;   /* its own of memory->disk */
+    struct batch *kept; /* with disk.keeps: what blk_world_end_batch() has to do, or NULL */
+    unsigned nr_woken;
     struct store *store;
     struct device *device;
     struct scratch *scratch;
-    enum disk_status fails; /* of every call, unless OK */
+    enum disk_status fails; /* of every page and discard, unless OK */
+    enum disk_status flush_fails;
     uint32_t discard_pages; /* of one call, at most */
     bool copy_fails;
-    bool yields; /* writes let other threads run first */
-    atomic_uint nr_copy_calls, nr_notifies, nr_attends, nr_reads, nr_writes, nr_discards;
+    unsigned nr_copy_calls, nr_notifies, nr_attends, nr_reads, nr_writes, nr_discards, nr_flushes;
 };
 
 /* Zeroed pages; aborts if there are none. @shared: with the processes that are forked. */
@@ -59,6 +54,10 @@ void blk_ring_begin(struct blk_memory *m);
 bool blk_world_open(struct blk_world *w, struct blk_memory *m, struct store *s, enum blkif_abi abi,
                     bool resume, const char **why_out);
 void blk_world_close(struct blk_world *w, bool kept);
+/* The same with a disk that keeps every batch until blk_world_end_batch(). */
+bool blk_world_open_keeping(struct blk_world *w, struct blk_memory *m, struct store *s, bool resume,
+                            const char **why_out);
+void blk_world_end_batch(struct blk_world *w);
 /* A turn of the worker. */
 enum serve_result blk_world_serve(struct blk_world *w);
 

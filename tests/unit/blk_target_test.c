@@ -92,6 +92,8 @@ static void cache_has_a_device(void)
     struct target t;
     const char *why;
 
+    CU_ASSERT_TRUE(parse("cache/mapper/vg-data", &t, &why));
+    CU_ASSERT_STRING_EQUAL(t.device, "mapper/vg-data");
     CU_ASSERT_TRUE(parse("cache/xvdb", &t, &why));
     CU_ASSERT_EQUAL(t.kind, TARGET_CACHE);
     CU_ASSERT_STRING_EQUAL(t.device, "xvdb");
@@ -100,9 +102,9 @@ static void cache_has_a_device(void)
 static void name_that_is_none_is_refused(void)
 {
     static const char *const bad[] = {
-        "clone/",   "clone//",    "clone/a/",  "clone//b",   "clone/a/b/c",
-        "clone/.a", "clone/-a",   "clone/_a",  "clone/a b",  "clone/../etc",
-        "cache/",   "cache//dev", "cache/a/b", "cache/a\nb", "clone/a/b\xff",
+        "clone/",   "clone//",      "clone/a/",     "clone//b",     "clone/a/b/c", "clone/.a",
+        "clone/-a", "clone/_a",     "clone/a b",    "clone/../etc", "cache/",      "cache//dev",
+        "cache/a/", "cache/a/../b", "cache/../sda", "cache/.a",     "cache/a\nb",  "clone/a/b\xff",
     };
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)

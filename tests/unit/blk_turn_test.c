@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Requests of a block ring, served over a disk in memory. */
-#include <pthread.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -270,86 +268,6 @@ static void largest_request_fits(void)
     bed_end(&b);
 }
 
-/* ---- two queues ---- */
-
-#define PART_ROUNDS 5000u
-
-struct writer {
-    struct device *device;
-    struct queue *queue;
-    struct blk_front front;
-    uint8_t *data;       /* its page of the guest */
-    const uint8_t *page; /* of the disk, that both write to */
-    uint32_t sector;     /* of it, its own */
-    unsigned nr_lost;
-};
-
-/* A sector that was written and answered stays so, whatever is written beside it. */
-static void *write_a_part(void *arg)
-{
-    struct writer *w = arg;
-    uint8_t sector = (uint8_t)w->sector;
-    struct blkif_segment segment = {w->sector + 1, sector, sector};
-
-    for (unsigned i = 1; i <= PART_ROUNDS; i++) {
-        struct blk_response rsp;
-
-        sched_yield();
-        device_lock_page(w->device, 0);
-        if (w->page[w->sector * 512] != (i - 1) % 251)
-            w->nr_lost++;
-        device_unlock_page(w->device, 0);
-        memset(w->data, (int)(i % 251), TMEMIF_PAGE_SIZE);
-        blk_front_put(&w->front, BLKIF_WRITE, i, w->sector, &segment, 1);
-        blk_front_publish(&w->front);
-        w->queue->ring.ops->serve(&w->queue->ring, w->sector, BLK_BUDGET);
-        if (!blk_front_take(&w->front, &rsp) || rsp.status != BLKIF_OKAY)
-            w->nr_lost++;
-    }
-    return NULL;
-}
-
-static void parts_of_a_page_from_two_queues_both_last(void)
-{
-    struct blk_memory *second = blk_memory_new(false); /* for its ring */
-    struct scratch *scratch[2];
-    struct writer writers[2];
-    pthread_t threads[2];
-    struct device *d;
-    struct bed b;
-
-    bed_make(&b, BLKIF_ABI_64);
-    d = b.world.device;
-    b.world.yields = true;
-    blk_ring_begin(second);
-    scratch[0] = b.world.scratch;
-    scratch[1] = malloc(sizeof(*scratch[1]));
-    CU_ASSERT_FATAL(scratch[1] != NULL);
-    d->scratch = scratch;
-    d->nr_queues = 2;
-    d->queues[1] = (struct queue){.ring = {.ops = &turn_ring_ops}, .device = d};
-    blkif_ring_init(&d->queues[1].back, second->ring, 0, BLKIF_ABI_64, 0);
-    d->queues[1].record = answer_rec_open(b.store, &(struct answer_owner){7, 51712}, 1, 77);
-    for (uint32_t i = 0; i < 2; i++) {
-        writers[i] = (struct writer){
-            .device = d,
-            .queue = &d->queues[i],
-            .front = {.memory = i ? second : b.memory, .abi = BLKIF_ABI_64},
-            .data = b.memory->guest[i],
-            .page = b.memory->disk[0],
-            .sector = i,
-        };
-        CU_ASSERT_FATAL(pthread_create(&threads[i], NULL, write_a_part, &writers[i]) == 0);
-    }
-    for (unsigned i = 0; i < 2; i++) {
-        pthread_join(threads[i], NULL);
-        CU_ASSERT_EQUAL(writers[i].nr_lost, 0);
-    }
-    bed_end(&b);
-    free(scratch[1]);
-    blk_memory_free(second, false);
-}
-
 /* ---- what is not allowed ---- */
 
 static void bad_requests_are_answered_with_an_error(void)
@@ -540,13 +458,128 @@ static void disks_errors_are_io_errors_and_counted(void)
     CU_ASSERT_EQUAL(rw(&b, BLKIF_WRITE, 0, whole(0)), BLKIF_ERROR);
     b.world.fails = DISK_DAMAGED;
     CU_ASSERT_EQUAL(rw(&b, BLKIF_READ, 0, whole(0)), BLKIF_ERROR);
-    /* a part cannot be merged with what cannot be read */
-    CU_ASSERT_EQUAL(rw(&b, BLKIF_WRITE, 0, (struct blkif_segment){1, 0, 0}), BLKIF_ERROR);
-    CU_ASSERT_EQUAL(b.world.nr_writes, 1);
+    b.world.fails = DISK_IO;
+    CU_ASSERT_EQUAL(rw(&b, BLKIF_READ, 0, whole(0)), BLKIF_ERROR);
+    b.world.fails = DISK_OK;
+    b.world.flush_fails = DISK_IO;
+    CU_ASSERT_EQUAL(rw(&b, BLKIF_WRITE, 0, whole(0)), BLKIF_OKAY);
+    CU_ASSERT_EQUAL(rw(&b, BLKIF_FLUSH, 0, whole(0)), BLKIF_ERROR);
+    CU_ASSERT_EQUAL(b.world.nr_flushes, 1);
     stats = device_stats(b.world.device);
     CU_ASSERT_EQUAL(stats.full, 1);
-    CU_ASSERT_EQUAL(stats.damaged, 2);
-    CU_ASSERT_EQUAL(stats.requests, 3);
+    CU_ASSERT_EQUAL(stats.damaged, 1);
+    CU_ASSERT_EQUAL(stats.failed, 2);
+    CU_ASSERT_EQUAL(stats.requests, 5);
+    bed_end(&b);
+}
+
+/* ---- a disk that keeps batches ---- */
+
+static void bed_make_keeping(struct bed *b)
+{
+    const char *why = NULL;
+
+    b->memory = blk_memory_new(false);
+    b->store = store_of(8, 2);
+    blk_ring_begin(b->memory);
+    b->front = (struct blk_front){.memory = b->memory, .abi = BLKIF_ABI_64};
+    CU_ASSERT_FATAL(blk_world_open_keeping(&b->world, b->memory, b->store, false, &why));
+}
+
+static void kept_batch_is_answered_when_it_is_back(void)
+{
+    struct blkif_segment segments[2] = {whole(0), whole(1)};
+    struct blk_response rsp;
+    struct bed b;
+
+    bed_make_keeping(&b);
+    fill_page(b.memory->guest[0], 1);
+    fill_page(b.memory->disk[9], 9);
+    blk_front_put(&b.front, BLKIF_WRITE, 1, 24, &segments[0], 1);
+    blk_front_put(&b.front, BLKIF_READ, 2, 72, &segments[1], 1);
+    blk_front_publish(&b.front);
+    CU_ASSERT_EQUAL(blk_world_serve(&b.world), SERVE_WAITING);
+    /* what comes meanwhile waits, and what the frontend does to its pages is nothing to us */
+    memset(b.memory->guest[0], 0xff, TMEMIF_PAGE_SIZE);
+    blk_front_put(&b.front, BLKIF_READ, 3, 24, &segments[0], 1);
+    blk_front_publish(&b.front);
+    CU_ASSERT_EQUAL(blk_world_serve(&b.world), SERVE_WAITING);
+    CU_ASSERT_FALSE(blk_front_take(&b.front, &rsp));
+    CU_ASSERT_EQUAL(b.world.nr_woken, 0);
+    blk_world_end_batch(&b.world);
+    CU_ASSERT_EQUAL(b.world.nr_woken, 1);
+    CU_ASSERT_EQUAL(blk_world_serve(&b.world), SERVE_WAITING);
+    CU_ASSERT_TRUE(blk_front_take(&b.front, &rsp) && rsp.id == 1 && rsp.status == BLKIF_OKAY);
+    CU_ASSERT_TRUE(blk_front_take(&b.front, &rsp) && rsp.id == 2 && rsp.status == BLKIF_OKAY);
+    CU_ASSERT_FALSE(blk_front_take(&b.front, &rsp));
+    CU_ASSERT_TRUE(page_holds(b.memory->disk[3], 1));
+    CU_ASSERT_TRUE(page_holds(b.memory->guest[1], 9));
+    blk_world_end_batch(&b.world);
+    CU_ASSERT_EQUAL(blk_world_serve(&b.world), SERVE_EMPTY);
+    CU_ASSERT_TRUE(blk_front_take(&b.front, &rsp) && rsp.id == 3 && rsp.status == BLKIF_OKAY);
+    CU_ASSERT_TRUE(page_holds(b.memory->guest[0], 1));
+    bed_end(&b);
+}
+
+static void kept_discard_goes_on_where_it_was(void)
+{
+    struct blk_response rsp;
+    unsigned nr = 0;
+    struct bed b;
+
+    bed_make_keeping(&b);
+    memset(b.memory->disk, 0xdd, sizeof(b.memory->disk));
+    b.world.discard_pages = 5;
+    blk_front_put_discard(&b.front, 2, 8, (BLK_DISK_PAGES - 1) * 8);
+    blk_front_publish(&b.front);
+    while (blk_world_serve(&b.world) == SERVE_WAITING) {
+        CU_ASSERT_FALSE(blk_front_take(&b.front, &rsp));
+        blk_world_end_batch(&b.world);
+        nr++;
+    }
+    CU_ASSERT_EQUAL(nr, (BLK_DISK_PAGES - 1 + 4) / 5);
+    CU_ASSERT_TRUE(blk_front_take(&b.front, &rsp) && rsp.id == 2 && rsp.status == BLKIF_OKAY);
+    CU_ASSERT_EQUAL(b.memory->disk[0][0], 0xdd);
+    CU_ASSERT_EQUAL(b.memory->disk[1][0], 0);
+    CU_ASSERT_EQUAL(b.memory->disk[BLK_DISK_PAGES - 1][4095], 0);
+    bed_end(&b);
+}
+
+/* A sanitizer sees memory that is used after it was freed, or never freed. */
+static void kept_batch_outlives_its_device(void)
+{
+    struct blkif_segment segment = whole(0);
+    struct batch *kept;
+    struct bed b;
+
+    bed_make_keeping(&b);
+    fill_page(b.memory->guest[0], 1);
+    blk_front_put(&b.front, BLKIF_WRITE, 1, 24, &segment, 1);
+    blk_front_publish(&b.front);
+    CU_ASSERT_EQUAL(blk_world_serve(&b.world), SERVE_WAITING);
+    kept = b.world.kept;
+    CU_ASSERT_FALSE(batch_is_abandoned(kept));
+    blk_world_close(&b.world, false);
+    CU_ASSERT_TRUE(batch_is_abandoned(kept));
+    CU_ASSERT_TRUE(kept->pages[0].write && page_holds(kept->pages[0].data, 1));
+    batch_end(kept);
+    CU_ASSERT_EQUAL(b.world.nr_woken, 0);
+    store_close(b.store);
+    blk_memory_free(b.memory, false);
+}
+
+static void kept_batch_that_is_back_ends_with_its_device(void)
+{
+    struct blkif_segment segment = whole(0);
+    struct blk_response rsp;
+    struct bed b;
+
+    bed_make_keeping(&b);
+    blk_front_put(&b.front, BLKIF_WRITE, 1, 24, &segment, 1);
+    blk_front_publish(&b.front);
+    CU_ASSERT_EQUAL(blk_world_serve(&b.world), SERVE_WAITING);
+    blk_world_end_batch(&b.world);
+    CU_ASSERT_FALSE(blk_front_take(&b.front, &rsp)); /* nobody has been told of it */
     bed_end(&b);
 }
 
@@ -629,7 +662,6 @@ static void long_discard_takes_turns_and_its_place_in_order(void)
     T(last_sector_can_be_written_and_none_after_it)                                                \
     T(random_requests_do_what_a_model_does)                                                        \
     T(random_requests_of_a_32_bit_guest_do_too)                                                    \
-    T(parts_of_a_page_from_two_queues_both_last)                                                   \
     T(largest_request_fits)                                                                        \
     T(bad_requests_are_answered_with_an_error)                                                     \
     T(unknown_operations_are_not_supported)                                                        \
@@ -641,6 +673,10 @@ static void long_discard_takes_turns_and_its_place_in_order(void)
     T(frontend_is_notified_when_it_asks)                                                           \
     T(read_only_disk_is_not_written_to)                                                            \
     T(disks_errors_are_io_errors_and_counted)                                                      \
+    T(kept_batch_is_answered_when_it_is_back)                                                      \
+    T(kept_discard_goes_on_where_it_was)                                                           \
+    T(kept_batch_outlives_its_device)                                                              \
+    T(kept_batch_that_is_back_ends_with_its_device)                                                \
     T(discard_gives_back_whole_pages_alone)                                                        \
     T(discard_beyond_the_end_is_refused)                                                           \
     T(long_discard_takes_turns_and_its_place_in_order)

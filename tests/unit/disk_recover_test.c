@@ -120,9 +120,11 @@ static void damaged_page_is_an_error_until_it_is_written_anew(void)
             CU_ASSERT_EQUAL(read_status(a, 4), DISK_DAMAGED); /* and not the base's page */
             CU_ASSERT_EQUAL(read_status(a, 8), DISK_DAMAGED);
             CU_ASSERT(has_tag(a, 6, 6) && has_tag(a, 10, 1010));
+            /* a part cannot be put among bytes that are lost */
+            CU_ASSERT_EQUAL(write_part(a, 0, 8, 512, 1024, 1), DISK_DAMAGED);
         }
     }
-    CU_ASSERT_EQUAL(engine_nr_damaged(dw.w.e), 6);
+    CU_ASSERT_EQUAL(engine_nr_damaged(dw.w.e), 9);
     CU_ASSERT_EQUAL(write_tag(a, 4, 44), DISK_OK);
     CU_ASSERT_EQUAL(write_tag(a, 8, 88), DISK_OK);
     CU_ASSERT(has_tag(a, 4, 44) && has_tag(a, 8, 88));

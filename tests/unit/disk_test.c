@@ -612,8 +612,50 @@ static void rollback_under_writers_leaves_no_page_of_before(void)
     disk_world_end(&dw);
 }
 
+/* ---- parts of pages ---- */
+
+#define PART_ROUNDS 20000u
+
+/* Counts in its own sector of one page. */
+static void *count_in_a_part(void *arg)
+{
+    struct writer *w = arg;
+    uint16_t first = (uint16_t)(512 * (w->worker + 1));
+    uint8_t buffer[DISK_PAGE_SIZE];
+
+    for (unsigned n = 1; n <= PART_ROUNDS; n++) {
+        w->failed |=
+            write_part(w->disk, w->worker, 3, first, (uint16_t)(first + 512), (int)n % 251);
+        w->failed |= disk_read(w->disk, w->worker, 3, buffer) != DISK_OK;
+        w->failed |= buffer[first] != n % 251 || buffer[first + 511] != n % 251;
+    }
+    return NULL;
+}
+
+static void parts_of_a_page_by_two_workers_are_both_there(void)
+{
+    struct disk_world dw = disk_world_make(4096, 64);
+    struct writer writers[2];
+    struct disk *d = open_disk(&dw, swap_of(20), 7);
+    uint8_t buffer[DISK_PAGE_SIZE];
+
+    CU_ASSERT_EQUAL(write_word(d, 3, 0x77777777), DISK_OK);
+    for (unsigned i = 0; i < 2; i++) {
+        writers[i] = (struct writer){.disk = d, .worker = i};
+        WORLD_MUST(pthread_create(&writers[i].thread, NULL, count_in_a_part, &writers[i]) == 0);
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        pthread_join(writers[i].thread, NULL);
+        CU_ASSERT_FALSE(writers[i].failed);
+    }
+    CU_ASSERT_EQUAL(disk_read(d, 0, 3, buffer), DISK_OK);
+    CU_ASSERT(buffer[511] == 0x77 && buffer[512 * 3] == 0x77 && buffer[4095] == 0x77);
+    disk_world_end(&dw);
+}
+
 #define TESTS(T)                                                                                   \
     T(swap_disk_reads_what_was_written_and_zeros_elsewhere)                                        \
+    T(parts_of_a_page_by_two_workers_are_both_there)                                               \
     T(pages_beyond_the_end_are_refused)                                                            \
     T(discard_gives_the_memory_back_and_nothing_else)                                              \
     T(pages_of_zeros_cost_nothing_and_of_one_word_no_frame)                                        \

@@ -95,6 +95,55 @@ static inline struct disk_ref ref_of(const char *name, uint32_t domid)
     return ref;
 }
 
+/* One page at a time, of disks that keep no batches. */
+static inline enum disk_status disk_page(struct disk *d, unsigned worker, uint32_t page, bool write,
+                                         void *buffer)
+{
+    struct batch_page p = {.page = page, .write = write, .end = DISK_PAGE_SIZE, .data = buffer};
+    struct batch b = {.kind = BATCH_TRANSFER, .pages = &p, .nr_pages = 1};
+
+    WORLD_MUST(disk_run(d, worker, &b));
+    return p.status;
+}
+
+static inline enum disk_status disk_read(struct disk *d, unsigned worker, uint32_t page,
+                                         void *buffer)
+{
+    return disk_page(d, worker, page, false, buffer);
+}
+
+static inline enum disk_status disk_write(struct disk *d, unsigned worker, uint32_t page,
+                                          const void *buffer)
+{
+    uint8_t copy[DISK_PAGE_SIZE];
+
+    memcpy(copy, buffer, sizeof(copy));
+    return disk_page(d, worker, page, true, copy);
+}
+
+/* Bytes [first, end) of a page. */
+static inline enum disk_status write_part(struct disk *d, unsigned worker, uint32_t page,
+                                          uint16_t first, uint16_t end, int value)
+{
+    uint8_t data[DISK_PAGE_SIZE];
+    struct batch_page p = {.page = page, .write = true, .first = first, .end = end, .data = data};
+    struct batch b = {.kind = BATCH_TRANSFER, .pages = &p, .nr_pages = 1};
+
+    memset(data, value, sizeof(data));
+    WORLD_MUST(disk_run(d, worker, &b));
+    return p.status;
+}
+
+static inline enum disk_status disk_discard(struct disk *d, unsigned worker, uint32_t first,
+                                            uint32_t nr, uint32_t *done_out)
+{
+    struct batch b = {.kind = BATCH_DISCARD, .first = first, .nr = nr};
+
+    WORLD_MUST(disk_run(d, worker, &b));
+    *done_out = b.nr_done;
+    return b.status;
+}
+
 static inline enum disk_status write_tag(struct disk *d, uint32_t page, uint64_t tag)
 {
     uint64_t buffer[DISK_PAGE_SIZE / sizeof(uint64_t)];

@@ -31,7 +31,8 @@ struct vbd {
     bool resuming;      /* an earlier daemon has connected it, and we have not yet */
     bool waits;         /* for what xenstore did not say */
     bool failures_told; /* of this connection */
-    bool read_only, discards;
+    bool read_only;
+    bool discards;     /* the toolstack allows them */
     struct disk *disk; /* NULL: it is not open */
     struct vbd_link *link;
     struct device *device; /* NULL: nothing is mapped */
@@ -64,14 +65,11 @@ static void free_scratch(struct vbd_world *w)
 /* Less than a MiB for each worker, as soon as there is a disk. */
 static bool make_scratch(struct vbd_world *w)
 {
-    const size_t bytes =
-        (sizeof(struct scratch) + TMEMIF_PAGE_SIZE - 1) & ~(TMEMIF_PAGE_SIZE - 1ul);
-
     if (w->scratch)
         return true;
     w->scratch = calloc(w->nr_workers, sizeof(w->scratch[0]));
     for (unsigned i = 0; w->scratch && i < w->nr_workers; i++) {
-        w->scratch[i] = aligned_alloc(TMEMIF_PAGE_SIZE, bytes);
+        w->scratch[i] = scratch_new();
         if (!w->scratch[i])
             free_scratch(w);
     }
@@ -102,6 +100,24 @@ static bool find_disk(struct vbd *v, const struct target *target, const char **w
     return disks_open(v->world->disks, target, &owner, &v->disk, why_out);
 }
 
+/* The disk is open. False: it is not any more. */
+static bool take_mode(struct vbd *v, bool writes, const char **why_out)
+{
+    v->read_only = !writes;
+    if (!writes || !v->disk->read_only)
+        return true;
+    *why_out = "the manager has this device read-only: access=ro";
+    disks_close(v->world->disks, v->disk, DISK_DETACHED);
+    v->disk = NULL;
+    return false;
+}
+
+/* Of a disk that is open. */
+static bool may_discard(const struct vbd *v)
+{
+    return v->discards && !v->read_only && v->disk->discards;
+}
+
 /* False: @why_out says why. @later_out: because xenstore does not say what it is. */
 static bool open_disk(struct vbd *v, bool *later_out, char why_out[SCHEMA_REASON_LEN])
 {
@@ -120,8 +136,8 @@ static bool open_disk(struct vbd *v, bool *later_out, char why_out[SCHEMA_REASON
     else
         ok = target_parse(params, len, &target, &why) && find_disk(v, &target, &why);
     if (ok)
-        v->read_only = mode_len == 0 || mode[0] != 'w';
-    else
+        ok = take_mode(v, mode_len > 0 && mode[0] == 'w', &why);
+    if (!ok)
         snprintf(why_out, SCHEMA_REASON_LEN, "%s", why);
     free(params);
     free(mode);
@@ -149,9 +165,10 @@ static void log_failures(struct vbd *v, const char *when)
     struct device_stats stats = device_stats(v->device);
 
     log_limited(v->backend.log, &v->backend.log_limit, LOG_LEVEL_NOTICE, "disk",
-                "dom=%u vbd=%u %s refused=%" PRIu64 " full=%" PRIu64 " damaged=%" PRIu64,
+                "dom=%u vbd=%u %s refused=%" PRIu64 " full=%" PRIu64 " damaged=%" PRIu64
+                " failed=%" PRIu64,
                 v->backend.place.guest, v->backend.place.device, when, stats.refused, stats.full,
-                stats.damaged);
+                stats.damaged, stats.failed);
 }
 
 static void end_session(struct vbd *v, const char *why, bool kept)
@@ -167,7 +184,7 @@ static void end_session(struct vbd *v, const char *why, bool kept)
     log_limited(v->backend.log, &v->backend.log_limit, LOG_LEVEL_INFO, "detach",
                 "dom=%u vbd=%u requests=%" PRIu64 " why=\"%s\"", v->backend.place.guest,
                 v->backend.place.device, stats.requests, why);
-    if (stats.refused + stats.full + stats.damaged > 0)
+    if (stats.refused + stats.full + stats.damaged + stats.failed > 0)
         log_failures(v, "in all");
     device_destroy(v->device, kept);
     v->device = NULL;
@@ -219,8 +236,9 @@ static bool make_device(struct vbd *v, char why_out[SCHEMA_REASON_LEN])
         .store = v->world->store,
         .owner = {.domid = v->backend.place.guest, .device = v->backend.place.device},
         .read_only = v->read_only,
-        .discards = v->discards,
+        .discards = may_discard(v),
         .scratch = v->world->scratch,
+        .wake = worker_wake,
     };
     const char *why = "the manager is out of memory or descriptors";
 
@@ -343,7 +361,7 @@ static void publish_offer(struct vbd *v)
 {
     struct backend *b = &v->backend;
 
-    if (v->discards) {
+    if (may_discard(v)) {
         backend_publish_number(b, SCHEMA_VBD_DISCARD, 1);
         backend_publish_number(b, SCHEMA_VBD_GRANULARITY, TMEMIF_PAGE_SIZE);
         backend_publish_number(b, SCHEMA_VBD_ALIGNMENT, 0);
@@ -361,7 +379,7 @@ static void read_discards(struct vbd *v)
 
     schema_path(path, &v->backend.place, SCHEMA_VBD_DISCARD_ENABLE, 0);
     node_read_number(v->backend.platform, path, SCHEMA_VBD_DISCARD_ENABLE, &enabled);
-    v->discards = enabled && !v->read_only;
+    v->discards = enabled;
 }
 
 /* A frontend that begins anew finds the disk as it was; new nodes may name another one. */
