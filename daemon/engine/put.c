@@ -109,14 +109,28 @@ static bool charge(struct engine *e, struct worker *w, struct claim *c, bool per
     return false;
 }
 
+/* Is there a page of @h, whose frame a put of it will give back? */
+static bool has_frame(struct engine *e, const struct handle *h)
+{
+    struct shard *s = shard_of(e, h->object_hash);
+    const uint32_t *slot;
+    bool found;
+
+    lock_take(&s->lock);
+    slot = shard_seek(e, s, h);
+    found = slot && e->descs[shard_page_at(s, slot)].kind == DESC_FRAME;
+    lock_drop(&s->lock);
+    return found;
+}
+
 /*
  * May the persistent page that was charged be taken, or would it take what a minimum
- * promises? One that replaces another has room; what has been flushed makes room.
+ * promises? One that replaces another frame has room; what has been flushed makes room.
  */
 static bool is_admitted(struct engine *e, const struct handle *h)
 {
     for (unsigned tries = 0; tries < ROOM_TRIES; tries++) {
-        if (reserve_leaves_room(e) || has_page(e, h))
+        if (reserve_leaves_room(e) || has_frame(e, h))
             return true;
         if (!reclaim_has_work(e) || reclaim_slice(e, NULL, SHARD_SLICE) == 0)
             return false;

@@ -9,7 +9,8 @@
  * counts as a page, also if it is same-filled and takes no frame.
  *
  * While there are disks, frames for a put and a get of every worker are kept, too:
- * new persistent pages do not take the last ones, so what replaces a page finds one.
+ * new persistent pages do not take the last ones, so what replaces a page that has a
+ * frame finds one. A same-filled page has none: to be written anew is to be new.
  */
 #ifndef XTM_ENGINE_RESERVE_H
 #define XTM_ENGINE_RESERVE_H

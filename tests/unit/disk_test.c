@@ -139,6 +139,30 @@ static void c06_overwrite_that_finds_no_frame_leaves_the_old_page(void)
     disk_world_end(&dw);
 }
 
+/* Pages of one word take no frame until they are written anew: that is like a first write then. */
+static void pages_of_one_word_that_grow_leave_others_the_frames_to_overwrite(void)
+{
+    struct disk_world dw = disk_world_make(512, 1000);
+    struct disk *greedy = open_disk(&dw, swap_of(2000), 7), *d = open_disk(&dw, swap_of(100), 8);
+    uint32_t nr = 0;
+
+    for (uint32_t n = 0; n < 100; n++)
+        CU_ASSERT_EQUAL(write_tag(d, n, n), DISK_OK);
+    for (uint32_t n = 0; n < 900; n++)
+        CU_ASSERT_EQUAL(write_word(greedy, n, n + 1), DISK_OK);
+    while (nr < 900 && write_tag(greedy, nr, nr) == DISK_OK)
+        nr++;
+    CU_ASSERT(nr > 300 && nr < 412);
+    CU_ASSERT(has_word(greedy, nr, nr + 1));
+    for (uint32_t n = 0; n < 100; n++)
+        CU_ASSERT_EQUAL(write_tag(d, n, n + 1000), DISK_OK);
+    for (uint32_t n = 0; n < 100; n++)
+        CU_ASSERT(has_tag(d, n, n + 1000));
+    for (uint32_t n = 0; n < nr; n++)
+        CU_ASSERT_EQUAL(write_tag(greedy, n, n + 1000), DISK_OK);
+    disk_world_end(&dw);
+}
+
 static void disk_takes_the_frames_of_caches_but_no_guests_minimum(void)
 {
     struct disk_world dw = disk_world_make(512, 0);
@@ -661,6 +685,7 @@ static void parts_of_a_page_by_two_workers_are_both_there(void)
     T(pages_of_zeros_cost_nothing_and_of_one_word_no_frame)                                        \
     T(c06_refused_write_leaves_the_old_page_and_overwriting_always_works)                          \
     T(c06_overwrite_that_finds_no_frame_leaves_the_old_page)                                       \
+    T(pages_of_one_word_that_grow_leave_others_the_frames_to_overwrite)                            \
     T(disk_takes_the_frames_of_caches_but_no_guests_minimum)                                       \
     T(disks_of_guests_are_apart_and_their_policy_is_nobodys)                                       \
     T(what_the_operator_says_of_guests_says_nothing_of_disks)                                      \
