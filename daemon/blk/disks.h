@@ -9,7 +9,7 @@
  *
  * What there is, but for caches, outlives the daemon (catalogue.h): a restarted one finds every
  * disk and base as it was, or one step of a change further. Half of a change is finished or
- * undone before disks_create() returns. Bases are made in base.h and import.h.
+ * undone before disks_create() returns. Bases are made in base.h.
  *
  * Control thread only, beside workers in disk.h. What goes leaves pages to be
  * reclaimed by engine_reclaim().

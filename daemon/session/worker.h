@@ -53,8 +53,8 @@ struct worker_ring {
     bool awake;
     uint64_t idle_since_ns; /* 0: not idle */
     bool poll_paid;         /* a request came while it was polled for, since it woke */
-    bool
-        peer_looks; /* serve()'s: the last answers needed no notification: the peer is awake, too */
+    /* serve()'s: the last answers needed no notification, so the peer is awake, too */
+    bool peer_looks;
 
     /* written by the worker, in serve(); read by the control thread */
     _Atomic(uint64_t) nr_requests;
