@@ -497,14 +497,14 @@ $(BUILD)/bench/xen_bench: $(call obj,tests/bench/xen_bench.c tests/bench/client.
 MADE_TRACES := $(patsubst %,$(BUILD)/bench/traces/%.csv,zipf scan loop shift)
 TRACES      ?=
 
-$(BUILD)/bench/traces/%.csv: $(BUILD)/bench/generate
+$(MADE_TRACES): $(BUILD)/bench/traces/%.csv: $(BUILD)/bench/generate
 	@mkdir -p $(@D)
 	$(BUILD)/bench/generate $* 1 > $@.new && mv $@.new $@
 
 # ... and what guests on Xen asked of their disks: tests/bench/traces/capture
 CAPTURED_TRACES := $(patsubst tests/data/traces/%.csv.xz,$(BUILD)/bench/traces/%.csv,$(wildcard tests/data/traces/*.csv.xz))
 
-$(BUILD)/bench/traces/%.csv: tests/data/traces/%.csv.xz
+$(CAPTURED_TRACES): $(BUILD)/bench/traces/%.csv: tests/data/traces/%.csv.xz
 	@mkdir -p $(@D)
 	xz -dc $< > $@.new && mv $@.new $@
 
