@@ -35,9 +35,10 @@
 #define TURN       256u /* gets; a multiple of every depth */
 #define NR_TURNS   40u
 
-_Static_assert(TURN % DEPTH_MOST == 0 && DEPTH_MOST <= MEMCACHED_DEPTH &&
-                   DEPTH_MOST <= CLIENT_DEPTH_MOST && 1u << (NR_DEPTHS - 1) == DEPTH_MOST,
+_Static_assert(TURN % DEPTH_MOST == 0 && 1u << (NR_DEPTHS - 1) == DEPTH_MOST,
                "turns are of whole windows");
+_Static_assert(DEPTH_MOST <= MEMCACHED_DEPTH, "memcached's side has room");
+_Static_assert(DEPTH_MOST <= CLIENT_DEPTH_MOST, "and ours");
 
 /* One of our daemons, and a client of it. */
 struct ours {
