@@ -37,8 +37,8 @@
 
 _Static_assert(TURN % DEPTH_MOST == 0 && 1u << (NR_DEPTHS - 1) == DEPTH_MOST,
                "turns are of whole windows");
-_Static_assert(DEPTH_MOST <= MEMCACHED_DEPTH, "memcached's side takes as many");
-_Static_assert(DEPTH_MOST <= CLIENT_DEPTH_MOST, "and so does ours");
+_Static_assert(DEPTH_MOST <= MEMCACHED_DEPTH, "memcached's side has room");
+_Static_assert(DEPTH_MOST <= CLIENT_DEPTH_MOST, "and ours");
 
 /* One of our daemons, and a client of it. */
 struct ours {
