@@ -99,7 +99,7 @@ static void message_is_in_range(const union tmemctl_message *m, size_t size)
         break;
     case TMEMCTL_BASE_IMPORT:
         name_is_in_range(m->base_import.name);
-        require(m->base_import.token);
+        require(m->base_import.token != 0);
         break;
     case TMEMCTL_BASE_PAGES:
         require(size == sizeof(m->base_pages) + (size_t)m->base_pages.count * TMEMIF_PAGE_SIZE);
