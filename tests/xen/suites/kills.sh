@@ -28,8 +28,8 @@ goes_on() { [ "$(operations "$1")" -gt "$2" ]; }
 random() { od -An -N1 -tu1 /dev/urandom | tr -d ' '; }
 
 step "$kills kills under load"
-job_a=$(guest_spawn -t 900 a 'guest_load 0')
-job_b=$(guest_spawn -t 900 b 'guest_load 1')
+job_a=$(guest_spawn -t 1400 a 'guest_load 0')
+job_b=$(guest_spawn -t 1400 b 'guest_load 1')
 check "a has begun" wait_for 60 goes_on a 0 || exit
 check "b has begun" wait_for 60 goes_on b 0 || exit
 for number in $(seq $kills); do
