@@ -96,17 +96,24 @@ static bool is_alphanumeric(char c)
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
+int tmemctl_is_name(const char *text, size_t length)
+{
+    if (length == 0 || length >= TMEMCTL_DISK_NAME_LEN || !is_alphanumeric(text[0]))
+        return false;
+    for (size_t i = 1; i < length; i++) {
+        if (!is_alphanumeric(text[i]) && text[i] != '.' && text[i] != '_' && text[i] != '-')
+            return false;
+    }
+    return true;
+}
+
 int tmemctl_name_is_valid(const char *name)
 {
     size_t length = 0;
 
-    if (!is_alphanumeric(name[0]))
-        return false;
-    while (length < TMEMCTL_DISK_NAME_LEN &&
-           (is_alphanumeric(name[length]) || name[length] == '.' || name[length] == '_' ||
-            name[length] == '-'))
+    while (length < TMEMCTL_DISK_NAME_LEN && name[length])
         length++;
-    return length < TMEMCTL_DISK_NAME_LEN && is_zero(name + length, TMEMCTL_DISK_NAME_LEN - length);
+    return tmemctl_is_name(name, length) && is_zero(name + length, TMEMCTL_DISK_NAME_LEN - length);
 }
 
 static bool disk_ref_is_valid(const struct tmemctl_disk_ref *d)

@@ -19,6 +19,10 @@
 #ifndef TMEMCTL_H
 #define TMEMCTL_H
 
+#ifndef __KERNEL__
+#include <stddef.h>
+#endif
+
 #include "tmemif.h"
 
 /* Bounds of one message and of one reply, in bytes. */
@@ -329,6 +333,9 @@ enum tmemif_status tmemctl_decode(const void *untrusted, uint32_t length,
  * other end's check: records may then be read from (reply + 1).
  */
 enum tmemif_status tmemctl_reply_check(const void *reply, uint32_t length, uint32_t command);
+
+/* Is @text, from first to last, a name of a disk or base? */
+int tmemctl_is_name(const char *text, size_t length);
 
 /* Is @name, TMEMCTL_DISK_NAME_LEN bytes, such a name with NULs to the end? */
 int tmemctl_name_is_valid(const char *name);

@@ -76,7 +76,7 @@ static bool is_sound(const struct entry_page *p, uint32_t number)
         return false;
     if (p->name[0] == '\0')
         return p->kind == ENTRY_DISK;
-    return target_is_name(p->name, strnlen(p->name, sizeof(p->name)));
+    return tmemctl_is_name(p->name, strnlen(p->name, sizeof(p->name)));
 }
 
 enum tmemif_status catalogue_read(struct catalogue *c, uint32_t number, struct entry *entry_out)

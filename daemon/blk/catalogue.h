@@ -43,7 +43,7 @@ struct entry {
     uint32_t domid, vdev;        /* of which guest; of a disk without a name */
 };
 
-/* @name is a name that target_is_name() accepts. */
+/* @name is a name that tmemctl_is_name() accepts. */
 void entry_set_name(struct entry *entry, const char *name);
 
 struct catalogue {

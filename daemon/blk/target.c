@@ -20,25 +20,9 @@ static const char bad_name[] = "target: a name is a letter or digit, then letter
 static const char bad_device[] =
     "target: DEVICE is a name below /dev in the manager's domain, at most 63 letters: cache/xvdb";
 
-static bool is_alphanumeric(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
-bool target_is_name(const char *text, size_t len)
-{
-    if (len == 0 || len >= TARGET_NAME_SIZE || !is_alphanumeric(text[0]))
-        return false;
-    for (size_t i = 1; i < len; i++) {
-        if (!is_alphanumeric(text[i]) && text[i] != '.' && text[i] != '_' && text[i] != '-')
-            return false;
-    }
-    return true;
-}
-
 static bool take_name(const char *text, size_t len, char name_out[TARGET_NAME_SIZE])
 {
-    if (!target_is_name(text, len))
+    if (!tmemctl_is_name(text, len))
         return false;
     memcpy(name_out, text, len);
     name_out[len] = '\0';
@@ -85,7 +69,7 @@ static const char *parse_cache(const char *text, size_t len, struct target *t)
     for (size_t i = 0; i <= len; i++) {
         if (i < len && text[i] != '/')
             continue;
-        if (!target_is_name(text + at, i - at))
+        if (!tmemctl_is_name(text + at, i - at))
             return bad_device;
         at = i + 1;
     }

@@ -16,10 +16,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "protocol/control.h"
+
 enum target_kind { TARGET_SWAP, TARGET_CLONE, TARGET_CACHE };
 
-/* A letter or digit, then letters, digits, '.', '_' and '-': at most 63, and the NUL. */
-#define TARGET_NAME_SIZE 64u
+/* As messages carry it: with its NUL. tmemctl_is_name() says what a name is. */
+#define TARGET_NAME_SIZE TMEMCTL_DISK_NAME_LEN
 
 struct target {
     enum target_kind kind;
@@ -31,8 +33,5 @@ struct target {
 
 /* False: *why_out is a static sentence, and *target_out is unspecified. */
 bool target_parse(const char *text, size_t len, struct target *target_out, const char **why_out);
-
-/* Is it such a name, from first to last? */
-bool target_is_name(const char *text, size_t len);
 
 #endif /* XTM_BLK_TARGET_H */

@@ -5,7 +5,6 @@
 
 #include "daemon/blk/base.h"
 
-_Static_assert(TARGET_NAME_SIZE == TMEMCTL_DISK_NAME_LEN, "names are copied whole");
 _Static_assert(DISK_PAGE_SIZE == TMEMIF_PAGE_SIZE, "pages");
 
 static struct disk_ref ref_of(const struct tmemctl_disk_ref *disk)

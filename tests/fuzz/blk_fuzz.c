@@ -203,7 +203,7 @@ static bool is_path_of_names(const char *path)
 {
     size_t len = strcspn(path, "/");
 
-    return target_is_name(path, len) && (path[len] == '\0' || is_path_of_names(path + len + 1));
+    return tmemctl_is_name(path, len) && (path[len] == '\0' || is_path_of_names(path + len + 1));
 }
 
 static void check_target(const uint8_t *data, size_t size)
@@ -216,8 +216,8 @@ static void check_target(const uint8_t *data, size_t size)
         return;
     }
     REQUIRE(t.kind != TARGET_SWAP || t.nr_pages > 0);
-    REQUIRE(t.kind != TARGET_CLONE || target_is_name(t.base, strlen(t.base)));
-    REQUIRE(t.kind != TARGET_CLONE || !t.name[0] || target_is_name(t.name, strlen(t.name)));
+    REQUIRE(t.kind != TARGET_CLONE || tmemctl_is_name(t.base, strlen(t.base)));
+    REQUIRE(t.kind != TARGET_CLONE || !t.name[0] || tmemctl_is_name(t.name, strlen(t.name)));
     REQUIRE(t.kind != TARGET_CACHE || is_path_of_names(t.device));
 }
 
