@@ -315,7 +315,7 @@ $(BUILD)/tests/unit/control_book_test: $(call obj,frontend/tool/operator_book.c 
 $(BUILD)/tests/unit/control_book_test: DAEMON_LIBS += -ljson-c
 $(BUILD)/tests/unit/vdev_test: $(call obj,frontend/tool/vdev.c frontend/tool/text.c)
 $(BUILD)/tests/unit/frontend_text_test: $(call obj,frontend/tool/text.c)
-$(BUILD)/tests/unit/xen_transport_test $(BUILD)/tests/unit/xen_disk_test: $(call obj,tests/lib/fake_platform.c)
+$(BUILD)/tests/unit/xen_transport_test $(BUILD)/tests/unit/xen_disk_test: $(call obj,tests/lib/fake_platform.c tests/lib/fake_loop.c)
 $(BUILD)/tests/unit/blk_turn_test $(BUILD)/tests/unit/blk_kill_test: $(call obj,tests/lib/blk_world.c)
 $(BUILD)/tests/unit/keeper_test: $(call obj,stubdom/keeper.c stubdom/cmdline.c)
 $(BUILD)/tests/unit/frontend_tool_test: DAEMON_LIBS += -ljson-c

@@ -17,6 +17,7 @@
 #include "daemon/control/control.h"
 #include "daemon/session/sessions.h"
 #include "daemon/transport/xen/transport.h"
+#include "tests/lib/fake_loop.h"
 #include "tests/lib/fake_platform.h"
 #include "tests/lib/runner.h"
 #include "tests/unit/store_fixture.h"
@@ -141,20 +142,9 @@ static void manager_end(struct manager *m)
     free(m);
 }
 
-/* Turn the loop until nothing moves. */
 static void settle(struct manager *m)
 {
-    for (unsigned quiet = 0; quiet < 3;) {
-        unsigned before = m->fake->nr_events;
-
-        event_base_loop(m->base, EVLOOP_NONBLOCK);
-        if (before == 0 && m->fake->nr_events == 0) {
-            quiet++;
-            poll(NULL, 0, 1);
-        } else {
-            quiet = 0;
-        }
-    }
+    fake_settle(m->fake, m->base);
 }
 
 static void manager_restart(struct manager *m)
@@ -170,35 +160,18 @@ static void manager_restart(struct manager *m)
 
 static bool wait_value(struct manager *m, const char *path, const char *value)
 {
-    for (unsigned i = 0; i < 2000; i++) {
-        settle(m);
-        if (strcmp(fake_value(m->fake, path), value) == 0)
-            return true;
-    }
-    fprintf(stderr, "%s is \"%s\", not \"%s\"\n", path, fake_value(m->fake, path), value);
-    return false;
+    return fake_wait_value(m->fake, m->base, path, value);
 }
 
 static bool wait_gone(struct manager *m, const char *path)
 {
-    for (unsigned i = 0; i < 2000 && fake_exists(m->fake, path); i++)
-        settle(m);
-    return !fake_exists(m->fake, path);
+    return fake_wait_gone(m->fake, m->base, path);
 }
 
 /* ---- dom0 ---- */
 
-static const char *at(unsigned domid, const char *folder, const char *key)
-{
-    static char paths[8][SCHEMA_PATH_LEN];
-    static unsigned next;
-    char *path = paths[next++ % 8];
-
-    snprintf(path, SCHEMA_PATH_LEN, "/local/domain/%u/%s%s%s", domid, folder, *key ? "/" : "", key);
-    return path;
-}
-#define BACK(key)  at(MANAGER, "backend/vbd/7/" VDEV, key)
-#define FRONT(key) at(GUEST, "device/vbd/" VDEV, key)
+#define BACK(key)  fake_at(MANAGER, "backend/vbd/7/" VDEV, key)
+#define FRONT(key) fake_at(GUEST, "device/vbd/" VDEV, key)
 
 /* As libxl does. */
 static void dom0_attach(struct fake_platform *f, const char *target)
@@ -527,12 +500,12 @@ static void dom0_serves_no_disks(void)
 {
     struct manager *m = manager_new_in(0);
 
-    fake_write(m->fake, at(0, "backend/vbd/7/" VDEV, "params"), "swap/1M");
-    fake_write(m->fake, at(0, "backend/vbd/7/" VDEV, "mode"), "w");
-    fake_write(m->fake, at(0, "backend/vbd/7/" VDEV, "state"), "1");
+    fake_write(m->fake, fake_at(0, "backend/vbd/7/" VDEV, "params"), "swap/1M");
+    fake_write(m->fake, fake_at(0, "backend/vbd/7/" VDEV, "mode"), "w");
+    fake_write(m->fake, fake_at(0, "backend/vbd/7/" VDEV, "state"), "1");
     settle(m);
-    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, at(0, "backend/vbd/7/" VDEV, "state")), "1");
-    CU_ASSERT(fake_exists(m->fake, at(0, "data/xentmem", "ready")));
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, fake_at(0, "backend/vbd/7/" VDEV, "state")), "1");
+    CU_ASSERT(fake_exists(m->fake, fake_at(0, "data/xentmem", "ready")));
     manager_end(m);
 }
 
@@ -595,7 +568,7 @@ static void guest_that_dies_takes_its_disk_along(void)
 
     CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
     m->fake->dead_domid = GUEST;
-    fake_remove(m->fake, at(GUEST, "device", ""));
+    fake_remove(m->fake, fake_at(GUEST, "device", ""));
     fake_fire(m->fake, "@releaseDomain");
     CU_ASSERT(wait_gone(m, BACK("")));
     CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
@@ -631,7 +604,7 @@ static void guest_that_died_while_no_manager_ran_leaves_nothing(void)
     CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
     manager_stop(m);
     m->fake->dead_domid = GUEST;
-    fake_remove(m->fake, at(GUEST, "device", ""));
+    fake_remove(m->fake, fake_at(GUEST, "device", ""));
     fake_remove(m->fake, BACK(""));
     m->store = reopen(m->store, &damage);
     CU_ASSERT(answer_rec_next(m->store, &cursor, &owner));

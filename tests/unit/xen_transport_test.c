@@ -16,6 +16,7 @@
 #include "daemon/store/store.h"
 #include "daemon/transport/xen/transport.h"
 #include "protocol/ring.h"
+#include "tests/lib/fake_loop.h"
 #include "tests/lib/fake_platform.h"
 #include "tests/lib/runner.h"
 #include "xenstore-schema/states.h"
@@ -216,20 +217,9 @@ static void manager_end(struct manager *m)
     free(m);
 }
 
-/* Turn the loop until nothing moves. */
 static void settle(struct manager *m)
 {
-    for (unsigned quiet = 0; quiet < 3;) {
-        unsigned before = m->fake->nr_events;
-
-        event_base_loop(m->base, EVLOOP_NONBLOCK);
-        if (before == 0 && m->fake->nr_events == 0) {
-            quiet++;
-            poll(NULL, 0, 1);
-        } else {
-            quiet = 0;
-        }
-    }
+    fake_settle(m->fake, m->base);
 }
 
 /* As a kill would: what is in the segments stays, the next one takes it up. */
@@ -254,40 +244,26 @@ static void manager_restart(struct manager *m, void (*meanwhile)(struct manager 
 
 static bool wait_value(struct manager *m, const char *path, const char *value)
 {
-    for (unsigned i = 0; i < 2000; i++) {
-        settle(m);
-        if (strcmp(fake_value(m->fake, path), value) == 0)
-            return true;
-    }
-    return false;
+    return fake_wait_value(m->fake, m->base, path, value);
 }
 
 /* ---- dom0 ---- */
 
-static const char *at(unsigned domid, const char *folder, const char *key)
-{
-    static char paths[8][SCHEMA_PATH_LEN];
-    static unsigned next;
-    char *path = paths[next++ % 8];
-
-    snprintf(path, SCHEMA_PATH_LEN, "/local/domain/%u/%s/%s", domid, folder, key);
-    return path;
-}
-#define BACK(key)  at(MANAGER, "backend/tmem/7/0", key)
-#define FRONT(key) at(GUEST, "device/tmem/0", key)
+#define BACK(key)  fake_at(MANAGER, "backend/tmem/7/0", key)
+#define FRONT(key) fake_at(GUEST, "device/tmem/0", key)
 
 static void dom0_policy(struct fake_platform *f, const char *uuid, const char *quota)
 {
-    fake_write(f, at(MANAGER, "xentmem/guest/7/0", "uuid"), uuid);
-    fake_write(f, at(MANAGER, "xentmem/guest/7/0", "quota-pages"), quota);
+    fake_write(f, fake_at(MANAGER, "xentmem/guest/7/0", "uuid"), uuid);
+    fake_write(f, fake_at(MANAGER, "xentmem/guest/7/0", "quota-pages"), quota);
 }
 
 static void dom0_nodes(struct fake_platform *f)
 {
-    fake_write(f, FRONT("backend"), at(MANAGER, "backend/tmem/7", "0"));
+    fake_write(f, FRONT("backend"), fake_at(MANAGER, "backend/tmem/7", "0"));
     fake_write(f, FRONT("backend-id"), "5");
     fake_write(f, FRONT("state"), "1");
-    fake_write(f, BACK("frontend"), at(GUEST, "device/tmem", "0"));
+    fake_write(f, BACK("frontend"), fake_at(GUEST, "device/tmem", "0"));
     fake_write(f, BACK("frontend-id"), "7");
     fake_write(f, BACK("online"), "1");
     fake_write(f, BACK("state"), "1");
@@ -301,8 +277,8 @@ static void dom0_attach(struct fake_platform *f)
 
 static void dom0_allow(struct fake_platform *f, const char *right)
 {
-    fake_write(f, at(MANAGER, "xentmem/shared/" POOL, "quota-pages"), "50");
-    fake_write(f, at(MANAGER, "xentmem/shared/" POOL, "allow/7"), right);
+    fake_write(f, fake_at(MANAGER, "xentmem/shared/" POOL, "quota-pages"), "50");
+    fake_write(f, fake_at(MANAGER, "xentmem/shared/" POOL, "allow/7"), right);
 }
 
 /* ---- the guest: one ring in page 10, its directory in page 11, its data in pages 12 to 19 ---- */
@@ -462,7 +438,7 @@ static void features_come_before_the_state_that_says_so(void)
     CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("feature-grant-copy")), "1");
     CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("fence-ms-min")), "1000");
     CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("epoch")), "1");
-    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, at(MANAGER, "data/xentmem", "ready")), "1");
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, fake_at(MANAGER, "data/xentmem", "ready")), "1");
     CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
     manager_end(m);
 }
@@ -595,12 +571,12 @@ static void the_operator_detaches_and_the_pools_are_gone(void)
     fake_write(m->fake, BACK("state"), "5");
     CU_ASSERT(wait_value(m, BACK("state"), "6"));
     CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
-    fake_remove(m->fake, at(MANAGER, "backend/tmem", "7"));
-    fake_remove(m->fake, at(GUEST, "device/tmem", "0"));
+    fake_remove(m->fake, fake_at(MANAGER, "backend/tmem", "7"));
+    fake_remove(m->fake, fake_at(GUEST, "device/tmem", "0"));
     settle(m);
     CU_ASSERT_EQUAL(m->said[m->nr_said - 1].what, 'f');
 
-    fake_remove(m->fake, at(MANAGER, "xentmem/guest", "7"));
+    fake_remove(m->fake, fake_at(MANAGER, "xentmem/guest", "7"));
     dom0_attach(m->fake);
     CU_ASSERT(wait_value(m, BACK("state"), "2"));
     guest_share(&g, m, 2);
@@ -614,14 +590,14 @@ static void a_guest_that_dies_is_unmapped_at_once_and_its_folder_removed(void)
     struct guest g;
     struct manager *m = attached(&g);
 
-    CU_ASSERT(fake_exists(m->fake, at(MANAGER, "backend/tmem/7", "0")));
+    CU_ASSERT(fake_exists(m->fake, fake_at(MANAGER, "backend/tmem/7", "0")));
     /* xenstored: its nodes go, then the special watch fires */
     fake_remove(m->fake, "/local/domain/7");
     fake_fire(m->fake, "@releaseDomain");
     settle(m);
     CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
     CU_ASSERT_EQUAL(m->fake->nr_bound, 0);
-    CU_ASSERT_FALSE(fake_exists(m->fake, at(MANAGER, "backend/tmem/7", "0")));
+    CU_ASSERT_FALSE(fake_exists(m->fake, fake_at(MANAGER, "backend/tmem/7", "0")));
     CU_ASSERT_EQUAL(m->said[m->nr_said - 1].what, 'f');
     manager_end(m);
 }
@@ -646,8 +622,8 @@ static void nodes_written_anew_are_a_new_attachment_with_the_old_pools(void)
 
     CU_ASSERT_EQUAL(guest_create(&g, TMEMIF_POOL_PERSISTENT, &pool), TMEMIF_OK);
     CU_ASSERT_EQUAL(guest_put(&g, pool, 1, 0x5a), TMEMIF_OK);
-    fake_remove(m->fake, at(MANAGER, "backend/tmem/7", "0"));
-    fake_remove(m->fake, at(GUEST, "device/tmem", "0"));
+    fake_remove(m->fake, fake_at(MANAGER, "backend/tmem/7", "0"));
+    fake_remove(m->fake, fake_at(GUEST, "device/tmem", "0"));
     dom0_nodes(m->fake); /* one transaction: nobody sees the state between */
     CU_ASSERT(wait_value(m, BACK("state"), "2"));
     CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
@@ -665,8 +641,8 @@ static void another_guest_under_the_same_domid_inherits_nothing(void)
 
     CU_ASSERT_EQUAL(guest_create(&g, TMEMIF_POOL_PERSISTENT, &pool), TMEMIF_OK);
     CU_ASSERT_EQUAL(guest_put(&g, pool, 1, 0x5a), TMEMIF_OK);
-    fake_remove(m->fake, at(MANAGER, "backend/tmem/7", "0"));
-    fake_remove(m->fake, at(GUEST, "device/tmem", "0"));
+    fake_remove(m->fake, fake_at(MANAGER, "backend/tmem/7", "0"));
+    fake_remove(m->fake, fake_at(GUEST, "device/tmem", "0"));
     dom0_policy(m->fake, OTHER, "100");
     dom0_nodes(m->fake);
     CU_ASSERT(wait_value(m, BACK("state"), "2"));
@@ -686,9 +662,9 @@ static const char *of_many(unsigned i, bool front, const char *key)
     static char folder[32];
 
     if (front)
-        return at(FIRST_OF_MANY + i, "device/tmem/0", key);
+        return fake_at(FIRST_OF_MANY + i, "device/tmem/0", key);
     snprintf(folder, sizeof(folder), "backend/tmem/%u/0", FIRST_OF_MANY + i);
-    return at(MANAGER, folder, key);
+    return fake_at(MANAGER, folder, key);
 }
 
 static void write_number(struct manager *m, const char *path, unsigned number)
@@ -710,7 +686,7 @@ static void one_of_many_attaches(struct manager *m, unsigned i)
     *(uint32_t *)(void *)page_of(m, page + 1) = page + 2;
     snprintf(folder, sizeof(folder), "xentmem/guest/%u/0", FIRST_OF_MANY + i);
     snprintf(uuid, sizeof(uuid), "11111111-2222-3333-4444-5555555555%02u", i);
-    fake_write(m->fake, at(MANAGER, folder, "uuid"), uuid);
+    fake_write(m->fake, fake_at(MANAGER, folder, "uuid"), uuid);
     fake_write(m->fake, of_many(i, true, "backend"), "ours");
     fake_write(m->fake, of_many(i, true, "version"), "1");
     write_number(m, of_many(i, true, "ring-ref0"), page);
@@ -756,7 +732,7 @@ static void heartbeats_are_looked_at_while_a_restarted_manager_takes_up_its_gues
     all_of_many_are_served(m);
     m->fake->map_ms = 10;
     manager_restart(m, looks_begin_anew);
-    CU_ASSERT(wait_value(m, at(MANAGER, "data/xentmem", "ready"), "2"));
+    CU_ASSERT(wait_value(m, fake_at(MANAGER, "data/xentmem", "ready"), "2"));
     all_of_many_are_served(m);
     CU_ASSERT_EQUAL(m->most_maps, 2);
     manager_end(m);
@@ -825,9 +801,9 @@ static void a_guest_that_died_meanwhile_is_forgotten(void)
 
 static void operator_detaches(struct manager *m)
 {
-    fake_remove(m->fake, at(MANAGER, "backend/tmem", "7"));
-    fake_remove(m->fake, at(GUEST, "device/tmem", "0"));
-    fake_remove(m->fake, at(MANAGER, "xentmem/guest", "7"));
+    fake_remove(m->fake, fake_at(MANAGER, "backend/tmem", "7"));
+    fake_remove(m->fake, fake_at(GUEST, "device/tmem", "0"));
+    fake_remove(m->fake, fake_at(MANAGER, "xentmem/guest", "7"));
 }
 
 static void a_guest_that_was_detached_meanwhile_is_forgotten(void)
@@ -972,17 +948,17 @@ static struct manager *holding_a_page(struct guest *g, uint32_t *pool_out)
 
 static void lists_fail(struct manager *m)
 {
-    fake_refuse(m->fake, at(MANAGER, "backend", "tmem"), FAKE_LISTS, EIO);
+    fake_refuse(m->fake, fake_at(MANAGER, "backend", "tmem"), FAKE_LISTS, EIO);
 }
 
 static void uuid_cannot_be_read(struct manager *m)
 {
-    fake_refuse(m->fake, at(MANAGER, "xentmem/guest/7/0", "uuid"), FAKE_READS, EIO);
+    fake_refuse(m->fake, fake_at(MANAGER, "xentmem/guest/7/0", "uuid"), FAKE_READS, EIO);
 }
 
 static void quota_cannot_be_read(struct manager *m)
 {
-    fake_refuse(m->fake, at(MANAGER, "xentmem/guest/7/0", "quota-pages"), FAKE_READS, ENOMEM);
+    fake_refuse(m->fake, fake_at(MANAGER, "xentmem/guest/7/0", "quota-pages"), FAKE_READS, ENOMEM);
 }
 
 static void own_state_cannot_be_read(struct manager *m)
@@ -1012,9 +988,9 @@ static void c32_what_xenstore_does_not_say_at_the_start_costs_no_page(void)
         CU_ASSERT(has_account(m));
         CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
         /* nor does it say that it has taken up all */
-        CU_ASSERT_FALSE(fake_exists(m->fake, at(MANAGER, "data/xentmem", "ready")));
+        CU_ASSERT_FALSE(fake_exists(m->fake, fake_at(MANAGER, "data/xentmem", "ready")));
         fake_refuse(m->fake, "", 0, 0);
-        CU_ASSERT(wait_value(m, at(MANAGER, "data/xentmem", "ready"), "2"));
+        CU_ASSERT(wait_value(m, fake_at(MANAGER, "data/xentmem", "ready"), "2"));
         CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("state")), "4");
         CU_ASSERT_EQUAL(guest_get(&g, pool, 1, 0x5a), TMEMIF_OK);
         manager_end(m);
@@ -1050,7 +1026,7 @@ static void c32_no_single_answer_that_fails_at_the_start_costs_a_page(void)
 
         manager_restart(m, nth_answer_fails);
         for (unsigned i = 0;
-             i < 2000 && !fake_exists(m->fake, at(MANAGER, "data/xentmem", "ready")); i++)
+             i < 2000 && !fake_exists(m->fake, fake_at(MANAGER, "data/xentmem", "ready")); i++)
             settle(m);
         nr = m->fake->nr_refused - before;
         CU_ASSERT(has_account(m));
@@ -1090,8 +1066,8 @@ static void nodes_written_anew_keep_the_pools_while_xenstore_does_not_say_whose_
     struct manager *m = holding_a_page(&g, &pool);
 
     uuid_cannot_be_read(m);
-    fake_remove(m->fake, at(MANAGER, "backend/tmem/7", "0"));
-    fake_remove(m->fake, at(GUEST, "device/tmem", "0"));
+    fake_remove(m->fake, fake_at(MANAGER, "backend/tmem/7", "0"));
+    fake_remove(m->fake, fake_at(GUEST, "device/tmem", "0"));
     dom0_nodes(m->fake);
     settle(m);
     CU_ASSERT(m->fake->nr_refused > 0);
@@ -1113,7 +1089,7 @@ static void own_nodes_that_cannot_be_read_are_not_gone(void)
         uint32_t pool;
         struct manager *m = holding_a_page(&g, &pool);
 
-        fake_refuse(m->fake, at(MANAGER, "backend/tmem/7", "0"), FAKE_READS, errors[i]);
+        fake_refuse(m->fake, fake_at(MANAGER, "backend/tmem/7", "0"), FAKE_READS, errors[i]);
         fake_fire(m->fake, "@releaseDomain");
         settle(m);
         CU_ASSERT(m->fake->nr_refused > 0);
@@ -1137,7 +1113,7 @@ static void members_keep_their_right_while_xenstore_does_not_say_who_they_are(vo
         settle(m);
         CU_ASSERT_EQUAL(guest_join(&g, 0), TMEMIF_OK);
         before = m->nr_said;
-        fake_refuse(m->fake, at(MANAGER, "xentmem/shared", POOL), calls[i], EIO);
+        fake_refuse(m->fake, fake_at(MANAGER, "xentmem/shared", POOL), calls[i], EIO);
         dom0_allow(m->fake, "read");
         settle(m);
         CU_ASSERT(m->fake->nr_refused > 0);
@@ -1216,13 +1192,13 @@ static void a_changed_node_is_passed_on_once(void)
     struct manager *m = attached(&g);
     unsigned before = m->nr_said;
 
-    fake_write(m->fake, at(MANAGER, "xentmem/guest/7/0", "quota-pages"), "4294967295");
+    fake_write(m->fake, fake_at(MANAGER, "xentmem/guest/7/0", "quota-pages"), "4294967295");
     settle(m);
     CU_ASSERT_EQUAL(m->nr_said, before + 1);
     CU_ASSERT_EQUAL(m->said[before].what, 'g');
     CU_ASSERT_EQUAL(m->said[before].policy.quota_pages, PAGES_UNLIMITED);
-    fake_write(m->fake, at(MANAGER, "xentmem/guest/7/0", "quota-pages"), "4294967295");
-    fake_write(m->fake, at(MANAGER, "xentmem/guest/7/0", "weight"), "256");
+    fake_write(m->fake, fake_at(MANAGER, "xentmem/guest/7/0", "quota-pages"), "4294967295");
+    fake_write(m->fake, fake_at(MANAGER, "xentmem/guest/7/0", "weight"), "256");
     settle(m);
     CU_ASSERT_EQUAL(m->nr_said, before + 1);
     manager_end(m);
@@ -1237,15 +1213,15 @@ static void membership_follows_the_nodes(void)
     dom0_allow(m->fake, "fill");
     settle(m);
     CU_ASSERT_EQUAL(guest_join(&g, 0), TMEMIF_OK);
-    fake_write(m->fake, at(MANAGER, "xentmem/shared/" POOL, "allow/7"), "read");
+    fake_write(m->fake, fake_at(MANAGER, "xentmem/shared/" POOL, "allow/7"), "read");
     settle(m);
     CU_ASSERT_EQUAL(m->said[m->nr_said - 1].right, RIGHT_READ);
-    fake_write(m->fake, at(MANAGER, "xentmem/shared/" POOL, "allow/7"), "anything");
+    fake_write(m->fake, fake_at(MANAGER, "xentmem/shared/" POOL, "allow/7"), "anything");
     settle(m);
     CU_ASSERT_EQUAL(m->said[m->nr_said - 1].right, RIGHT_NONE);
-    fake_write(m->fake, at(MANAGER, "xentmem/shared/" POOL, "allow/7"), "fill");
+    fake_write(m->fake, fake_at(MANAGER, "xentmem/shared/" POOL, "allow/7"), "fill");
     settle(m);
-    fake_remove(m->fake, at(MANAGER, "xentmem/shared", POOL));
+    fake_remove(m->fake, fake_at(MANAGER, "xentmem/shared", POOL));
     settle(m);
     CU_ASSERT_EQUAL(m->said[m->nr_said - 1].right, RIGHT_NONE);
     CU_ASSERT_EQUAL(guest_join(&g, 0), TMEMIF_NOT_ALLOWED);
@@ -1297,14 +1273,14 @@ static void a_node_of_policy_that_is_an_error_leaves_in_force_what_was(void)
     char max_path[SCHEMA_PATH_LEN];
     unsigned before;
 
-    snprintf(max_path, sizeof(max_path), "%s", at(MANAGER, "xentmem/guest/7/0", "max-pages"));
+    snprintf(max_path, sizeof(max_path), "%s", fake_at(MANAGER, "xentmem/guest/7/0", "max-pages"));
     m->log.level = 0; /* it says so */
     fake_write(m->fake, max_path, "7");
     settle(m);
     before = m->nr_said;
     for (unsigned i = 0; i < NR_NO_NUMBERS; i++) {
         fake_write(m->fake, max_path, no_numbers[i]);
-        fake_write(m->fake, at(MANAGER, "xentmem/guest/7/0", "weight"), "99");
+        fake_write(m->fake, fake_at(MANAGER, "xentmem/guest/7/0", "weight"), "99");
         settle(m);
     }
     CU_ASSERT_EQUAL(m->nr_said, before);
@@ -1332,7 +1308,7 @@ static void a_node_of_policy_that_is_an_error_at_first_sight_refuses_the_attachm
                  "node %s of its policy (below xentmem/guest) is not a number in its range",
                  keys[i]);
         dom0_policy(m->fake, UUID, "100");
-        fake_write(m->fake, at(MANAGER, "xentmem/guest/7/0", keys[i]), no_numbers[i]);
+        fake_write(m->fake, fake_at(MANAGER, "xentmem/guest/7/0", keys[i]), no_numbers[i]);
         dom0_nodes(m->fake);
         settle(m);
         guest_share(&g, m, 1);
@@ -1341,7 +1317,7 @@ static void a_node_of_policy_that_is_an_error_at_first_sight_refuses_the_attachm
         CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
         CU_ASSERT_EQUAL(m->nr_said, 0);
 
-        fake_write(m->fake, at(MANAGER, "xentmem/guest/7/0", keys[i]), "5");
+        fake_write(m->fake, fake_at(MANAGER, "xentmem/guest/7/0", keys[i]), "5");
         fake_write(m->fake, FRONT("state"), "1");
         CU_ASSERT(wait_value(m, BACK("state"), "2"));
         guest_share(&g, m, 2);
@@ -1352,7 +1328,7 @@ static void a_node_of_policy_that_is_an_error_at_first_sight_refuses_the_attachm
 
 static void weight_becomes_an_error(struct manager *m)
 {
-    fake_write(m->fake, at(MANAGER, "xentmem/guest/7/0", "weight"), "0");
+    fake_write(m->fake, fake_at(MANAGER, "xentmem/guest/7/0", "weight"), "0");
 }
 
 static void c32_a_policy_that_is_an_error_when_the_manager_restarts_costs_no_page(void)
@@ -1364,7 +1340,7 @@ static void c32_a_policy_that_is_an_error_when_the_manager_restarts_costs_no_pag
     manager_restart(m, weight_becomes_an_error);
     CU_ASSERT(wait_value(m, BACK("state"), "6"));
     CU_ASSERT(has_account(m));
-    fake_write(m->fake, at(MANAGER, "xentmem/guest/7/0", "weight"), "1");
+    fake_write(m->fake, fake_at(MANAGER, "xentmem/guest/7/0", "weight"), "1");
     guest_opens_again_and_finds_its_page(&g, m, pool);
     manager_end(m);
 }
@@ -1379,12 +1355,12 @@ static void a_shared_pool_keeps_its_policy_when_a_node_of_it_is_an_error(void)
     dom0_allow(m->fake, "fill");
     settle(m);
     before = m->nr_said;
-    fake_write(m->fake, at(MANAGER, "xentmem/shared/" POOL, "quota-pages"), "lots");
+    fake_write(m->fake, fake_at(MANAGER, "xentmem/shared/" POOL, "quota-pages"), "lots");
     settle(m);
     CU_ASSERT_EQUAL(m->nr_said, before);
     CU_ASSERT_EQUAL(guest_join(&g, 0), TMEMIF_OK);
     /* who is a member is another matter */
-    fake_write(m->fake, at(MANAGER, "xentmem/shared/" POOL, "allow/7"), "read");
+    fake_write(m->fake, fake_at(MANAGER, "xentmem/shared/" POOL, "allow/7"), "read");
     settle(m);
     CU_ASSERT_EQUAL(m->nr_said, before + 1);
     CU_ASSERT_EQUAL(m->said[before].right, RIGHT_READ);
@@ -1397,11 +1373,11 @@ static void nobody_joins_a_shared_pool_whose_policy_is_an_error_at_first_sight(v
     struct manager *m = attached(&g);
 
     m->log.level = 0; /* it says so */
-    fake_write(m->fake, at(MANAGER, "xentmem/shared/" POOL, "max-pages"), "none");
+    fake_write(m->fake, fake_at(MANAGER, "xentmem/shared/" POOL, "max-pages"), "none");
     dom0_allow(m->fake, "fill");
     settle(m);
     CU_ASSERT_EQUAL(guest_join(&g, 0), TMEMIF_NOT_ALLOWED);
-    fake_write(m->fake, at(MANAGER, "xentmem/shared/" POOL, "max-pages"), "10");
+    fake_write(m->fake, fake_at(MANAGER, "xentmem/shared/" POOL, "max-pages"), "10");
     settle(m);
     CU_ASSERT_EQUAL(guest_join(&g, 0), TMEMIF_OK);
     manager_end(m);
@@ -1565,7 +1541,7 @@ static void a_guest_that_hides_its_folder_is_gone(void)
     fake_hide(m->fake, FRONT("state"), true);
     settle(m);
     CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
-    CU_ASSERT_FALSE(fake_exists(m->fake, at(MANAGER, "backend/tmem/7", "0")));
+    CU_ASSERT_FALSE(fake_exists(m->fake, fake_at(MANAGER, "backend/tmem/7", "0")));
     manager_end(m);
 }
 
