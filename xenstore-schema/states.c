@@ -259,15 +259,3 @@ enum schema_front_event schema_front_event_of(uint32_t value)
         return SCHEMA_BACK_PREPARES;
     }
 }
-
-const char *schema_front_state_name(enum schema_front_state state)
-{
-    static const char *const names[SCHEMA_FRONT_NR_STATES] = {
-        [SCHEMA_FRONT_REFUSED] = "refused",   [SCHEMA_FRONT_IDLE] = "idle",
-        [SCHEMA_FRONT_STARTING] = "starting", [SCHEMA_FRONT_SHARED] = "shared",
-        [SCHEMA_FRONT_ATTACHED] = "attached", [SCHEMA_FRONT_CLOSING] = "closing",
-        [SCHEMA_FRONT_DISOWNED] = "disowned", [SCHEMA_FRONT_ORPHANED] = "orphaned",
-    };
-
-    return state < SCHEMA_FRONT_NR_STATES ? names[state] : "unknown";
-}

@@ -129,6 +129,4 @@ struct schema_front_step schema_front_step(enum schema_front_state state,
 /* What the backend's node `state` means. */
 enum schema_front_event schema_front_event_of(uint32_t value);
 
-const char *schema_front_state_name(enum schema_front_state state);
-
 #endif /* XTM_SCHEMA_STATES_H */

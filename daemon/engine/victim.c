@@ -54,7 +54,8 @@ static void consider(struct best *best, struct claim *c)
         *best = (struct best){.claim = c, .pages = pages, .weight = weight};
 }
 
-struct claim *victim_choose_claim(const struct engine *e)
+/* The claim that loses a page next; NULL: none is above its minimum. */
+static struct claim *choose_claim(const struct engine *e)
 {
     uint32_t nr_accounts = atomic_load_explicit(&e->accounts_end, memory_order_relaxed);
     uint32_t nr_shared = atomic_load_explicit(&e->shared_end, memory_order_relaxed);
@@ -190,7 +191,7 @@ static bool choose_pool(const struct engine *e, struct worker *w, const struct c
 
 static bool choose(struct engine *e, struct worker *w, struct claim *only)
 {
-    struct claim *c = only ? only : victim_choose_claim(e);
+    struct claim *c = only ? only : choose_claim(e);
 
     w->victim_left = 0;
     if (!c || !choose_pool(e, w, c) || !choose_queue(e, w, &e->pools[w->victim_pool]))

@@ -13,7 +13,4 @@
  */
 bool victim_evict(struct engine *e, struct worker *w, struct claim *only);
 
-/* The claim that loses a page next; NULL: none is above its minimum. */
-struct claim *victim_choose_claim(const struct engine *e);
-
 #endif /* XTM_ENGINE_VICTIM_H */

@@ -52,7 +52,8 @@ static int find_domain(struct tool *tool, const char *text, uint32_t *domid_out)
     return TOOL_DONE;
 }
 
-int disk_find(struct tool *tool, const char *text, struct tmemctl_disk_ref *disk_out)
+/* The disk that is written so (operator_disk.h). TOOL_DONE, or what to exit with. */
+static int find_disk(struct tool *tool, const char *text, struct tmemctl_disk_ref *disk_out)
 {
     const char *colon = strrchr(text, ':');
     char guest[XEN_NAME_LEN] = "";
@@ -122,8 +123,9 @@ int disk_result(struct tool *tool, enum tmemctl_command command, const char *wha
     return tool_result(tool, what, status);
 }
 
-int disk_ask(struct tool *tool, const char *manager, const union tmemctl_message *m,
-             const char *what, const char *name)
+/* Ask one message without records, attached for it alone. */
+static int ask(struct tool *tool, const char *manager, const union tmemctl_message *m,
+               const char *what, const char *name)
 {
     int code;
     struct xentmem *t = talk_open(tool, manager, &code);
@@ -145,7 +147,7 @@ static int disk_add(struct tool *tool, const char *manager, char **argv)
 
     if (code == TOOL_DONE)
         code = disk_take_name(argv[1], m.disk_add.base);
-    return code ? code : disk_ask(tool, manager, &m, "disk add", argv[0]);
+    return code ? code : ask(tool, manager, &m, "disk add", argv[0]);
 }
 
 /* A message that carries a disk and no more. */
@@ -153,9 +155,9 @@ static int change(struct tool *tool, const char *manager, enum tmemctl_command c
                   const char *what, const char *text)
 {
     union tmemctl_message m = talk_message(command);
-    int code = disk_find(tool, text, &m.disk.disk);
+    int code = find_disk(tool, text, &m.disk.disk);
 
-    return code ? code : disk_ask(tool, manager, &m, what, text);
+    return code ? code : ask(tool, manager, &m, what, text);
 }
 
 int operator_disk(struct tool *tool, int argc, char **argv)
@@ -192,7 +194,7 @@ int operator_freeze_disk(struct tool *tool, const char *manager, const char *dis
 {
     union tmemctl_message m = talk_message(TMEMCTL_DISK_FREEZE);
     char both[XEN_WHY_LEN];
-    int code = disk_find(tool, disk, &m.disk_freeze.disk);
+    int code = find_disk(tool, disk, &m.disk_freeze.disk);
 
     if (code == TOOL_DONE)
         code = disk_take_name(name, m.disk_freeze.name);
@@ -201,5 +203,5 @@ int operator_freeze_disk(struct tool *tool, const char *manager, const char *dis
     if (!disk_token(&m.disk_freeze.token))
         return TOOL_SYSTEM;
     snprintf(both, sizeof(both), "%s as %s", disk, name);
-    return disk_ask(tool, manager, &m, "freeze", both);
+    return ask(tool, manager, &m, "freeze", both);
 }

@@ -11,9 +11,8 @@
 #include "frontend/tool/command.h"
 #include "protocol/control.h"
 
-/* TOOL_DONE, or what to exit with. */
-int disk_find(struct tool *tool, const char *text, struct tmemctl_disk_ref *disk_out);
-/* A name for a base or a kept disk into a message, which is zero there. */
+/* A name for a base or a kept disk into a message, which is zero there. TOOL_DONE, or what to exit
+ * with. */
 int disk_take_name(const char *text, char name_out[TMEMCTL_DISK_NAME_LEN]);
 
 /* A number that no other message has. False: the system has none; said on stderr. */
@@ -25,10 +24,6 @@ bool disk_token(uint64_t *token_out);
  */
 int disk_result(struct tool *tool, enum tmemctl_command command, const char *what, const char *name,
                 int status);
-
-/* Ask one message without records, attached for it alone. */
-int disk_ask(struct tool *tool, const char *manager, const union tmemctl_message *m,
-             const char *what, const char *name);
 
 /* Print the table of the disks, or of the bases. */
 int disk_print_disks(struct tool *tool, const char *manager);
