@@ -102,7 +102,8 @@ void engine_account_fence(struct engine *e, account_nr account);
 
 /*
  * BAD_REQUEST: flags that a private pool cannot have. TOO_MANY: no id or no slot is
- * free. NO_MEMORY. NOT_FOUND: no such account.
+ * free. BUSY: so many destroyed pools of the account wait to be reclaimed that it has
+ * to wait, too; each call reclaims some. NO_MEMORY. NOT_FOUND: no such account.
  */
 enum tmemif_status engine_pool_create(struct engine *e, account_nr account, uint32_t flags,
                                       uint32_t *pool_id_out);

@@ -40,7 +40,7 @@ static enum tmemif_status create_locked(struct engine *e, account_nr account, ui
         return TMEMIF_NOT_FOUND;
     /* One that creates and destroys faster than its pages are reclaimed waits. */
     if (atomic_load_explicit(&e->claims[account].nr_dying, memory_order_relaxed) >= DYING_MOST)
-        return TMEMIF_TOO_MANY;
+        return TMEMIF_BUSY;
     if (!may_have_more(e, account))
         return TMEMIF_TOO_MANY;
     rc = seat_find_free(e, account, &owner.pool_id);
@@ -63,7 +63,7 @@ enum tmemif_status engine_pool_create(struct engine *e, account_nr account, uint
     lock_take(&e->lock);
     rc = create_locked(e, account, flags, pool_id_out);
     lock_drop(&e->lock);
-    if (rc == TMEMIF_TOO_MANY && reclaim_has_work(e)) {
+    if ((rc == TMEMIF_TOO_MANY || rc == TMEMIF_BUSY) && reclaim_has_work(e)) {
         reclaim_slice(e, NULL, RECLAIM_AT_ONCE);
         lock_take(&e->lock);
         rc = create_locked(e, account, flags, pool_id_out);

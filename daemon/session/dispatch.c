@@ -200,7 +200,8 @@ static const struct {
     enum tmemif_status without_account; /* answer to a sender that has none */
 } ops[] = {
     [TMEMIF_OP_NOP] = {nop, 0, 1, TMEMIF_OK},
-    [TMEMIF_OP_POOL_CREATE] = {pool_create, CHANGES_POOLS, POOL_COST, TMEMIF_NOT_ALLOWED},
+    [TMEMIF_OP_POOL_CREATE] = {pool_create, CHANGES_POOLS | MAY_WAIT, POOL_COST,
+                               TMEMIF_NOT_ALLOWED},
     [TMEMIF_OP_POOL_JOIN] = {pool_join, CHANGES_POOLS, POOL_COST, TMEMIF_NOT_ALLOWED},
     [TMEMIF_OP_POOL_LEAVE] = {pool_leave, CHANGES_POOLS, POOL_COST, TMEMIF_NO_POOL},
     [TMEMIF_OP_POOL_DESTROY] = {pool_destroy, CHANGES_POOLS, POOL_COST, TMEMIF_NO_POOL},
@@ -226,7 +227,8 @@ static enum tmemif_status run_pools(const struct sender *s, const struct tmemif_
     lock_take(s->pools_lock);
     record_begin_pools(s->record, r->op, r->pool, engine_account_pools(s->engine, s->account));
     rc = ops[r->op].run(s, r, rsp);
-    record_finish(s->record, rc, rsp->value);
+    if (rc != TMEMIF_BUSY) /* which is no answer: it will run again */
+        record_finish(s->record, rc, rsp->value);
     lock_drop(s->pools_lock);
     return rc;
 }

@@ -564,6 +564,39 @@ static void every_pool_id_and_no_more_can_be_had(void)
     world_end(&w);
 }
 
+/* Calls until a pool is there. 0: it was refused. */
+static unsigned pool_after_calls(struct world *w, account_nr a)
+{
+    enum tmemif_status rc = TMEMIF_BUSY;
+    unsigned nr = 0;
+    uint32_t id;
+
+    while (rc == TMEMIF_BUSY && nr < 1000) {
+        rc = engine_pool_create(w->e, a, 0, &id);
+        nr++;
+    }
+    return rc == TMEMIF_OK ? nr : 0;
+}
+
+static void guest_that_drops_pools_faster_than_they_are_reclaimed_waits(void)
+{
+    struct world w = world_make(64, 0, 1, 64);
+    account_nr a = guest(&w, 1, 10, 10);
+    unsigned most = 0;
+
+    for (unsigned round = 0; round < 5; round++) {
+        for (uint32_t i = 0; i < TMEMIF_MAX_POOLS; i++) {
+            unsigned nr = pool_after_calls(&w, a);
+
+            CU_ASSERT(nr > 0);
+            most = nr > most ? nr : most;
+        }
+        engine_account_reset(w.e, a);
+    }
+    CU_ASSERT(most > 1); /* or nothing was tried here */
+    world_end(&w);
+}
+
 static void guests_that_make_all_the_pools_they_can_leave_some_for_everybody(void)
 {
     struct world w = world_make(64, 0, 1, 1);
@@ -633,6 +666,7 @@ static void pools_made_and_destroyed_for_ever_do_not_use_up_the_table(void)
     T(c27_guest_that_is_gone_leaves_no_page)                                                       \
     T(guests_that_make_all_the_pools_they_can_leave_some_for_everybody)                            \
     T(every_pool_id_and_no_more_can_be_had)                                                        \
+    T(guest_that_drops_pools_faster_than_they_are_reclaimed_waits)                                 \
     T(pools_made_and_destroyed_for_ever_do_not_use_up_the_table)
 
 RUN_TESTS(TESTS)

@@ -216,6 +216,7 @@ static void requests_run_exactly_once_over_many_kills(void)
             killer = 0;
             CU_ASSERT_TRUE_FATAL(daemon_run_start(&d, args));
             attach_again(&d, &p);
+            seed = seed * 1103515245 + 12345;
             killer = fork();
             if (killer == 0) {
                 usleep(1000 + seed / 65536 % 3000);
@@ -224,6 +225,8 @@ static void requests_run_exactly_once_over_many_kills(void)
             }
         }
         rsp = ring_front_take(&p.rings[0]);
+        if (rsp.status != TMEMIF_OK)
+            printf("op %u after %u kills: status %u\n", r.op, nr_kills, rsp.status);
         nr_bad += rsp.status != TMEMIF_OK;
         if (r.op == TMEMIF_OP_RESET) {
             pools = 0;
@@ -250,6 +253,34 @@ static void requests_run_exactly_once_over_many_kills(void)
         r.u.info.data = (struct tmemif_data){.length = sizeof(struct tmemif_pool_info)};
         CU_ASSERT_EQUAL(peer_call(&p, 0, &r, &rsp), want);
     }
+    peer_fini(&p);
+    end(&d);
+}
+
+/* However fast a client makes and drops its pools, it waits for their pages and is not refused. */
+static void pools_that_are_dying_do_not_refuse_new_ones(void)
+{
+    struct tmemif_response rsp;
+    unsigned nr_refused = 0;
+    struct daemon_run d;
+    struct peer p;
+
+    begin(&d);
+    CU_ASSERT_TRUE_FATAL(peer_init(&p, 0, 1, 0, 4));
+    CU_ASSERT_EQUAL_FATAL(peer_attach(&p, d.socket), TMEMIF_OK);
+    for (unsigned i = 0; i < 20 * 64; i += 16) {
+        for (unsigned j = i; j < i + 16; j++) {
+            const struct tmemif_request r =
+                peer_request(j % 64 == 63 ? TMEMIF_OP_RESET : TMEMIF_OP_POOL_CREATE, 0);
+
+            peer_submit(&p, 0, &r);
+        }
+        for (unsigned j = i; j < i + 16; j++) {
+            CU_ASSERT_TRUE_FATAL(peer_reap(&p, 0, &rsp));
+            nr_refused += rsp.status != TMEMIF_OK;
+        }
+    }
+    CU_ASSERT_EQUAL(nr_refused, 0);
     peer_fini(&p);
     end(&d);
 }
@@ -451,6 +482,7 @@ static void half_of_the_segments_is_as_good_as_none(void)
     T(rings_of_another_session_are_not_resumed)                                                    \
     T(session_that_ended_is_not_resumed)                                                           \
     T(requests_run_exactly_once_over_many_kills)                                                   \
+    T(pools_that_are_dying_do_not_refuse_new_ones)                                                 \
     T(c32_acknowledged_pages_survive_kills_under_load)                                             \
     T(damaged_segments_are_refused_with_a_sentence)                                                \
     T(c32_damaged_pages_are_lost_and_logged_and_no_others)                                         \
