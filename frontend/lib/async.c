@@ -134,7 +134,7 @@ static bool look(struct xentmem *t, uint64_t started, unsigned us)
 static void wait_for_events(struct xentmem *t, uint64_t deadline)
 {
     struct finished *f = &t->finished;
-    uint64_t started = clock_us();
+    uint64_t started = patience_now(t->poll_us);
 
     if (!look(t, started, patience_us(&f->patience, t->poll_us))) {
         atomic_fetch_add(&f->nr_asleep, 1);
@@ -145,7 +145,7 @@ static void wait_for_events(struct xentmem *t, uint64_t deadline)
         collect_all(t);
     }
     if (finished_any(f))
-        patience_learn(&f->patience, t->poll_us, clock_us() - started);
+        patience_learn(&f->patience, t->poll_us, patience_now(t->poll_us) - started);
 }
 
 /* ---- public ---- */

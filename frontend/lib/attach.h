@@ -42,7 +42,8 @@ struct attach;
 struct attach_ops {
     /* Tell the manager that requests are there. Any thread. */
     void (*notify)(struct attach *a, unsigned ring);
-    /* Take what made wait_fds[ring] readable. One thread at a time for a ring. Never blocks. */
+    /* Take what made wait_fds[ring] readable. Only when it is, or it may block
+     * (xenevtchn.h). One thread at a time for a ring. */
     void (*consume)(struct attach *a, unsigned ring);
     /* Look what made event_fd readable. */
     enum attach_state (*look)(struct attach *a);

@@ -13,6 +13,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "frontend/lib/clock.h"
+
 /* One look in so many, and that many times the limit long, where looking does not pay. */
 #define PATIENCE_PROBE_EVERY 16u
 #define PATIENCE_PROBE_TIMES 4u
@@ -30,6 +32,12 @@ static inline unsigned patience_us(struct patience *p, unsigned limit_us)
     if (atomic_fetch_add_explicit(&p->nr_asked, 1, memory_order_relaxed) % PATIENCE_PROBE_EVERY)
         return 0;
     return PATIENCE_PROBE_TIMES * limit_us;
+}
+
+/* When a wait begins or ends; not looked up (-> clock.h) where it would not be used. */
+static inline uint64_t patience_now(unsigned limit_us)
+{
+    return limit_us ? clock_us() : 0;
 }
 
 /* An answer came after @took_us. One that was late for once says little: there is a cap. */

@@ -15,6 +15,9 @@
  */
 #define LOOK_AGAIN_MS 1000
 
+/* The manager notifies at the end of its turn, after the answers: one may be on its way. */
+#define ON_ITS_WAY_MS 200
+
 void ring_init(struct ring *r, const struct attach *attach, unsigned number)
 {
     pthread_condattr_t monotonic;
@@ -55,7 +58,7 @@ static void look_again(struct xentmem *t, const struct ring *r)
 
     if (!is_answered(r))
         a->ops->notify(a, r->number);
-    else if (poll(&event, 1, 0) == 0)
+    else if (poll(&event, 1, ON_ITS_WAY_MS) == 0)
         log_say(&t->log, "ring %u: the notification of an answer was lost", r->number);
 }
 
@@ -152,8 +155,11 @@ void ring_look_again(struct xentmem *t, struct ring *r)
 
 void ring_consume(struct xentmem *t, struct ring *r)
 {
+    struct pollfd event = {.fd = t->attach->wait_fds[r->number], .events = POLLIN};
+
     pthread_mutex_lock(&r->lock);
-    if (!r->led)
+    /* or another thread has been faster */
+    if (!r->led && poll(&event, 1, 0) > 0)
         t->attach->ops->consume(t->attach, r->number);
     pthread_mutex_unlock(&r->lock);
 }
@@ -180,7 +186,7 @@ static void sleep_for_manager(struct xentmem *t, struct ring *r, uint64_t deadli
     struct attach *a = t->attach;
     bool woken = atomic_load_explicit(&r->had_to_wake, memory_order_relaxed);
     struct patience *patience = woken ? &r->woken : &r->awake;
-    uint64_t started = clock_us();
+    uint64_t started = patience_now(t->poll_us);
     struct pollfd fds[] = {
         {.fd = a->wait_fds[r->number], .events = POLLIN},
         {.fd = a->event_fd, .events = POLLIN | POLLRDHUP},
@@ -200,7 +206,7 @@ static void sleep_for_manager(struct xentmem *t, struct ring *r, uint64_t deadli
             a->ops->consume(a, r->number);
     }
     if (is_answered(r))
-        patience_learn(patience, t->poll_us, clock_us() - started);
+        patience_learn(patience, t->poll_us, patience_now(t->poll_us) - started);
 }
 
 /* ---- waiting: under the lock ---- */

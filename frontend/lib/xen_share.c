@@ -247,13 +247,8 @@ void xen_share_notify(struct xen_share *s, unsigned ring)
 
 void xen_share_consume(struct xen_share *s, unsigned ring)
 {
-    struct pollfd event = {.fd = xenevtchn_fd(s->channels[ring]), .events = POLLIN};
-    xenevtchn_port_or_error_t port;
+    xenevtchn_port_or_error_t port = xenevtchn_pending(s->channels[ring]);
 
-    /* reading may block, whatever the descriptor's flags (xenevtchn.h) */
-    if (poll(&event, 1, 0) <= 0)
-        return;
-    port = xenevtchn_pending(s->channels[ring]);
     if (port >= 0)
         xenevtchn_unmask(s->channels[ring], (evtchn_port_t)port);
 }

@@ -248,8 +248,13 @@ static void serve_ring(struct fake *f, unsigned number)
             ring_bell(f->to_front[number][1]);
             continue;
         }
-        if (ring_back_answer(back, &rsp) && manners != FAKE_MUTE)
+        if (manners == FAKE_LATE)
+            usleep(970000);
+        if (ring_back_answer(back, &rsp) && manners != FAKE_MUTE) {
+            if (manners == FAKE_LATE)
+                usleep(60000);
             ring_bell(f->to_front[number][1]);
+        }
     }
 }
 
@@ -277,9 +282,16 @@ static void make_pipe(int pair[2])
         abort();
 }
 
+static void count_sentence(void *arg, const char *sentence)
+{
+    (void)sentence;
+    atomic_fetch_add(&((struct fake *)arg)->nr_said, 1);
+}
+
 struct xentmem *fake_open(struct fake *f, int timeout_ms, unsigned poll_us)
 {
-    struct handle_config config = {.timeout_ms = timeout_ms, .poll_us = poll_us};
+    struct handle_config config = {
+        .log = {.say = count_sentence, .arg = f}, .timeout_ms = timeout_ms, .poll_us = poll_us};
     struct xentmem *t = NULL;
 
     *f = (struct fake){

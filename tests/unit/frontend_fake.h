@@ -24,6 +24,7 @@ enum fake_manners {
     FAKE_SILENT,         /* takes nothing */
     FAKE_MUTE,           /* answers, and does not notify */
     FAKE_DEAF,           /* does not hear the first notification */
+    FAKE_LATE,           /* answers as whoever waits looks again, and notifies a moment later */
     FAKE_SLOW,           /* one request at a time, with a pause before each */
     FAKE_WRONG_NUMBER,   /* answers a request that is not there */
     FAKE_JUMPING_INDEX,  /* claims more responses than requests */
@@ -55,6 +56,7 @@ struct fake {
     atomic_int look;  /* enum attach_state that look() gives */
     atomic_int again; /* and again() */
     atomic_uint nr_again;
+    atomic_uint nr_said; /* sentences in the log */
     struct ring_back back[FAKE_RINGS];
     struct fake_page *store;
 };

@@ -472,6 +472,26 @@ static void a_lost_notification_of_a_request_costs_a_pause(void)
     expect_answers_without_bells(FAKE_DEAF);
 }
 
+static void a_notification_that_is_late_is_not_called_lost(void)
+{
+    uint8_t page[XENTMEM_PAGE_SIZE] = {0};
+    struct xentmem_op op = {.kind = XENTMEM_PUT, .object = object, .page = page}, *back = NULL;
+    struct fake f;
+    struct xentmem *t = fake_open(&f, 30000, 0);
+
+    atomic_store(&f.manners, FAKE_LATE);
+    CU_ASSERT_EQUAL(xentmem_put(t, 0, &object, 0, page), XENTMEM_OK);
+    CU_ASSERT_EQUAL(xentmem_submit(t, &op, 1), 1);
+    CU_ASSERT_EQUAL(xentmem_reap(t, &back, 1, 30000), 1);
+    CU_ASSERT_EQUAL(atomic_load(&f.nr_said), 0);
+    /* and what is lost is told, or this says nothing */
+    atomic_store(&f.manners, FAKE_MUTE);
+    usleep(20000);
+    CU_ASSERT_EQUAL(xentmem_put(t, 0, &object, 0, page), XENTMEM_OK);
+    CU_ASSERT_EQUAL(atomic_load(&f.nr_said), 1);
+    xentmem_close(t);
+}
+
 static void an_asynchronous_operation_times_out_by_itself(void)
 {
     uint8_t page[XENTMEM_PAGE_SIZE] = {0};
@@ -694,6 +714,7 @@ static void bad_arguments_send_nothing(void)
     T(two_threads_and_a_reaper_share_a_handle)                                                     \
     T(a_silent_manager_costs_the_time_limit_and_a_late_answer_hurts_nobody)                        \
     T(a_lost_notification_of_an_answer_costs_a_pause)                                              \
+    T(a_notification_that_is_late_is_not_called_lost)                                              \
     T(a_lost_notification_of_a_request_costs_a_pause)                                              \
     T(an_asynchronous_operation_times_out_by_itself)                                               \
     T(a_response_to_another_request_ends_the_session)                                              \
