@@ -222,7 +222,7 @@ static bool build_sessions(struct daemon *d)
         .store = d->store,
         .log = &d->log,
         .nr_workers = d->options.workers,
-        .poll_us = d->options.poll_us,
+        .polling = d->options.polling,
         .control = &control_functions,
         .control_arg = d->control,
     };
@@ -339,7 +339,7 @@ static void serve(struct daemon *d)
 {
     log_event(&d->log, LOG_LEVEL_NOTICE, "ready",
               "version=" XENTMEM_VERSION " workers=%u poll_us=%u", d->options.workers,
-              d->options.poll_us);
+              d->options.polling.us);
     notify_send(&d->notify, "READY=1\nSTATUS=serving");
     event_base_dispatch(d->base);
     notify_send(&d->notify, "STOPPING=1");

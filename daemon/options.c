@@ -7,12 +7,12 @@
 #include <string.h>
 
 #include "daemon/store/layout.h"
+#include "daemon/util/clock.h"
 #include "daemon/util/size.h"
 #include "protocol/tmemif.h"
 
 #define MAX_WORKERS 64u
 #define MAX_POLL_US 1000u
-#define POLL_US     50u
 /* Descriptors are numbered by 32 bits and shared with same-filled pages. */
 #define MAX_MEMORY_PAGES (1u << 31)
 /* Less is a mistyped unit, not a manager. */
@@ -63,8 +63,8 @@ static const char help[] =
     "\n"
     "  --memory SIZE        most memory for pages; default: what is available, less a reserve\n"
     "  --workers N          threads that serve; default: one per CPU\n"
-    "  --poll-us N          look on for N microseconds before sleeping; default: 50, or 0 on one\n"
-    "                       CPU\n"
+    "  --poll-us N          look on for N microseconds before sleeping; default: what a\n"
+    "                       sleep costs, 50 or more, and on one CPU for guests only\n"
     "  --xen, --no-xen      serve guests: without it is an error, or not at all; default: if this\n"
     "                       runs on Xen\n"
     "  --socket PATH        for local clients; default: " OPTIONS_SOCKET_DEFAULT "\n"
@@ -98,7 +98,7 @@ static void set_defaults(struct options *o)
         .socket = OPTIONS_SOCKET_DEFAULT,
         .socket_mode = 0600,
         .workers = cpus < MAX_WORKERS ? cpus : MAX_WORKERS,
-        .poll_us = cpus > 1 ? POLL_US : 0,
+        .polling = polling_that_pays(cpus, clock_cost_us()),
         .local = {.max_pages = PAGES_UNLIMITED, .weight = 256},
         .log_level = LOG_LEVEL_INFO,
     };
@@ -163,7 +163,8 @@ static bool set_option(struct options *o, int option, const char *arg)
     case OPTION_WORKERS:
         return parse_unsigned(arg, 1, MAX_WORKERS, &o->workers);
     case OPTION_POLL_US:
-        return parse_unsigned(arg, 0, MAX_POLL_US, &o->poll_us);
+        o->polling.on_one_cpu = true;
+        return parse_unsigned(arg, 0, MAX_POLL_US, &o->polling.us);
     case OPTION_LOCAL_QUOTA:
         return parse_limit(arg, &o->local.quota_pages);
     case OPTION_LOCAL_MIN:

@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "daemon/engine/account.h"
+#include "daemon/session/polling.h"
 #include "daemon/util/log.h"
 
 #define OPTIONS_SOCKET_DEFAULT "/run/xentmem/socket"
@@ -24,7 +25,7 @@ struct options {
     const char *socket;    /* NULL: no local clients */
     mode_t socket_mode;
     unsigned workers;
-    unsigned poll_us;
+    struct polling polling;
     struct policy local; /* of local clients */
     enum xen_choice xen;
     enum log_level log_level;

@@ -55,6 +55,7 @@ struct link {
      */
     bool resume;
     uint32_t fence_ms; /* fence time asked for (front_beat beats); 0: no heartbeat */
+    bool apart;        /* the peer runs in another domain (struct worker_ring) */
     bool privileged;   /* dom0, or root on the daemon's socket: may send CONTROL */
     unsigned nr_rings;
     struct link_ring rings[TMEMIF_MAX_RINGS];

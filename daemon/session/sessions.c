@@ -443,7 +443,7 @@ bool sessions_create(const struct session_config *config, struct session_table *
     atomic_init(&t->attention.fence_by_ms, HEARTBEAT_NEVER);
     t->attention.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     for (unsigned i = 0; t->attention.fd >= 0 && i < t->nr_workers; i++) {
-        t->workers[i] = worker_create(config->engine, &t->attention, i, config->poll_us);
+        t->workers[i] = worker_create(config->engine, &t->attention, i, &config->polling);
         if (!t->workers[i]) {
             table_free(t);
             return false;

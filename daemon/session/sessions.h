@@ -19,6 +19,7 @@
 #include "daemon/engine/engine.h"
 #include "daemon/session/control_ops.h"
 #include "daemon/session/link.h"
+#include "daemon/session/polling.h"
 
 struct log;
 struct store;
@@ -38,7 +39,7 @@ struct session_config {
     struct store *store;   /* ring records lie there */
     struct log *log;
     unsigned nr_workers;
-    unsigned poll_us; /* how long a worker looks on before it sleeps; 0: not at all */
+    struct polling polling; /* of the workers */
     const struct control_ops *control;
     void *control_arg;
 };

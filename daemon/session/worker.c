@@ -55,7 +55,9 @@ struct worker {
     struct worker_ring *awake; /* those to be served, by next: who was served goes to the end */
     struct worker_ring *last_awake;
     unsigned nr_listed, nr_awake; /* rings on the two lists */
+    unsigned nr_idle;             /* rounds in which nobody had work */
     uint64_t looked_ns;
+    struct polling polling;
     uint64_t poll_max_ns;
     uint64_t poll_ns; /* grows while polling pays, shrinks while it does not */
     bool stop;
@@ -88,7 +90,7 @@ static void wake_ring(struct worker *w, struct worker_ring *r)
     if (r->awake)
         return;
     r->awake = true;
-    r->idle_since_ns = 0;
+    r->nr_idle = 0;
     r->poll_paid = false;
     append_awake(w, r);
 }
@@ -185,7 +187,19 @@ static uint64_t poll_time(const struct worker *w, const struct worker_ring *r)
 {
     uint64_t least = POLL_LOOKER_NS < w->poll_max_ns ? POLL_LOOKER_NS : w->poll_max_ns;
 
+    if (!r->apart && !w->polling.on_one_cpu)
+        return 0;
     return r->peer_looks && w->poll_ns < least ? least : w->poll_ns;
+}
+
+/* For so long. Known a little late, so that the clock costs less than the looking. */
+static bool has_idled(const struct worker *w, struct worker_ring *r, uint64_t ns)
+{
+    uint64_t now = clock_now_ns();
+
+    if (r->nr_idle == w->polling.clock_skips + 1)
+        r->idle_since_ns = now;
+    return now - r->idle_since_ns >= ns;
 }
 
 /* An empty ring stays awake for the polling time. True: it may sleep now. */
@@ -194,11 +208,7 @@ static bool may_sleep(struct worker *w, struct worker_ring *r)
     uint64_t ns = poll_time(w, r);
 
     if (ns > 0) {
-        uint64_t now = clock_now_ns();
-
-        if (r->idle_since_ns == 0)
-            r->idle_since_ns = now;
-        if (now - r->idle_since_ns < ns)
+        if (++r->nr_idle % (w->polling.clock_skips + 1) != 0 || !has_idled(w, r, ns))
             return false;
         learn_from_vain_poll(w, r);
     }
@@ -212,9 +222,9 @@ static bool serve(struct worker *w, struct worker_ring *r, bool *busy_out)
     enum serve_result result = r->ops->serve(r, w->number, TURN_BUDGET);
 
     if (atomic_load_explicit(&r->nr_requests, memory_order_relaxed) != before) {
-        if (r->idle_since_ns != 0)
+        if (r->nr_idle != 0)
             learn_from_request(w, r);
-        r->idle_since_ns = 0;
+        r->nr_idle = 0;
         *busy_out = true;
     }
     switch (result) {
@@ -287,11 +297,13 @@ static void look(struct worker *w, int timeout_ms)
  * is nothing to look for: a command sets @kicked, a channel that closes is found when its ring
  * sleeps.
  */
-static bool is_look_due(struct worker *w)
+static bool is_look_due(struct worker *w, bool busy)
 {
     uint64_t now;
 
     if (w->nr_awake == w->nr_listed)
+        return false;
+    if (!busy && ++w->nr_idle % (w->polling.clock_skips + 1) != 0)
         return false;
     now = clock_now_ns();
     if (now - w->looked_ns < LOOK_NS)
@@ -323,7 +335,7 @@ static void *worker_main(void *arg)
             reclaiming = engine_reclaim(w->engine, RECLAIM_PAGES);
         if (!w->awake && !reclaiming && !w->stop)
             look(w, -1);
-        else if (is_look_due(w))
+        else if (is_look_due(w, busy))
             look(w, 0);
         if (!busy)
             cpu_relax();
@@ -389,7 +401,7 @@ static bool start_thread(struct worker *w)
 }
 
 struct worker *worker_create(struct engine *engine, struct attention *attention, unsigned number,
-                             unsigned poll_us)
+                             const struct polling *polling)
 {
     struct worker *w = calloc(1, sizeof(*w));
 
@@ -398,7 +410,8 @@ struct worker *worker_create(struct engine *engine, struct attention *attention,
     w->engine = engine;
     w->attention = attention;
     w->number = number;
-    w->poll_max_ns = (uint64_t)poll_us * 1000;
+    w->polling = *polling;
+    w->poll_max_ns = (uint64_t)polling->us * 1000;
     w->poll_ns = w->poll_max_ns;
     pthread_mutex_init(&w->mutex, NULL);
     pthread_cond_init(&w->done, NULL);

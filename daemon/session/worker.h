@@ -15,6 +15,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/session/polling.h"
+
 struct attention;
 struct engine;
 struct worker;
@@ -43,6 +45,7 @@ struct worker_ring_ops {
 struct worker_ring {
     const struct worker_ring_ops *ops; /* the owner's, as the next one */
     int wait_fd;                       /* readable when the peer has notified */
+    bool apart;                        /* the peer does not wait for our processor */
 
     /* the worker's bookkeeping */
     struct worker *worker; /* once it was attached */
@@ -51,8 +54,9 @@ struct worker_ring {
     struct worker_ring *all_next; /* on the list of the worker's rings */
     struct worker_ring *next;     /* on the list of those awake */
     bool awake;
-    uint64_t idle_since_ns; /* 0: not idle */
-    bool poll_paid;         /* a request came while it was polled for, since it woke */
+    unsigned nr_idle; /* turns without a request, one after the other, while it is polled for */
+    uint64_t idle_since_ns;
+    bool poll_paid; /* a request came while it was polled for, since it woke */
     /* serve()'s: the last answers needed no notification, so the peer is awake, too */
     bool peer_looks;
 
@@ -70,7 +74,7 @@ static inline void worker_count(_Atomic(uint64_t) *counter, uint64_t n)
 
 /* Starts the thread, worker number @number of @engine. NULL: no memory, thread or descriptor. */
 struct worker *worker_create(struct engine *engine, struct attention *attention, unsigned number,
-                             unsigned poll_us);
+                             const struct polling *polling);
 /* Ends the thread. It has no rings. NULL is nothing. */
 void worker_destroy(struct worker *w);
 

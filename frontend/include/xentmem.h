@@ -113,7 +113,7 @@ struct xentmem_options {
     int ring_page_order;    /* 32 << order requests under way on a ring; -1: chosen */
     unsigned nr_data_pages; /* pages under way on all rings together; 0: 256. At least 8 */
     int poll_us;            /* longest time to look for an answer before sleeping; 0: sleep at
-                               once; -1: chosen (50, or 0 on one CPU) */
+                               once; -1: chosen */
     int timeout_ms;         /* how long a request may wait for its answer, and
                                xentmem_open() for the manager; 0: 30000; -1: for ever */
     unsigned fence_ms;      /* fence time to ask for; 0: none. See xentmem(3), FENCING */

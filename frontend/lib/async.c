@@ -115,18 +115,19 @@ static bool is_watched(struct xentmem *t)
 }
 
 /* Look for answers for a while, if that has paid lately. */
-static bool look(struct xentmem *t, uint64_t started, unsigned us)
+static bool look(struct xentmem *t, struct stopwatch *watch, unsigned us)
 {
     if (us == 0)
         return false;
     do {
-        for (unsigned i = 0; i < 10; i++) {
+        for (unsigned i = 0; i < t->poll_looks / PATIENCE_COLLECTS; i++) {
             collect_all(t);
             if (finished_any(&t->finished))
                 return true;
             patience_relax();
         }
-    } while (clock_us() - started < us);
+        stopwatch_begin(watch);
+    } while (stopwatch_us(watch) < us);
     return false;
 }
 
@@ -134,9 +135,11 @@ static bool look(struct xentmem *t, uint64_t started, unsigned us)
 static void wait_for_events(struct xentmem *t, uint64_t deadline)
 {
     struct finished *f = &t->finished;
-    uint64_t started = patience_now(t->poll_us);
+    struct stopwatch watch = {0};
 
-    if (!look(t, started, patience_us(&f->patience, t->poll_us))) {
+    if (!look(t, &watch, patience_us(&f->patience, t->poll_us))) {
+        if (t->poll_us)
+            stopwatch_begin(&watch);
         atomic_fetch_add(&f->nr_asleep, 1);
         /* what came before the manager knew that we sleep is on the list then */
         collect_and_arm_all(t);
@@ -145,7 +148,7 @@ static void wait_for_events(struct xentmem *t, uint64_t deadline)
         collect_all(t);
     }
     if (finished_any(f))
-        patience_learn(&f->patience, t->poll_us, patience_now(t->poll_us) - started);
+        patience_learn(&f->patience, t->poll_us, stopwatch_us(&watch));
 }
 
 /* ---- public ---- */

@@ -312,6 +312,7 @@ static int shake_hands(struct attach_xen *x)
         return x->error;
     switch (x->state) {
     case SCHEMA_FRONT_ATTACHED:
+        x->attach.apart = true;
         return 0;
     case SCHEMA_FRONT_ORPHANED:
         log_say(&x->want.log, "the manager (domain %u) is gone", x->nodes.place.manager);

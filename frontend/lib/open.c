@@ -6,12 +6,12 @@
 #include <unistd.h>
 
 #include "frontend/include/xentmem.h"
+#include "frontend/lib/clock.h"
 #include "frontend/lib/handle_life.h"
 #include "frontend/lib/where.h"
 #include "protocol/control.h"
 #include "protocol/local.h"
 
-#define DEFAULT_POLL_US 50
 /* As long as xentmem attach waits; a manager that restarts under load takes some of it. */
 #define DEFAULT_TIMEOUT_MS 30000
 /* An operator's attachment: one ring, one message and its reply at a time. */
@@ -27,12 +27,14 @@ static bool options_are_valid(const struct xentmem_options *o)
            o->poll_us >= -1 && o->poll_us <= 1000000 && o->timeout_ms >= -1;
 }
 
-static unsigned choose_poll_us(int wanted)
+static unsigned choose_poll_us(int wanted, const struct attach *a)
 {
     if (wanted >= 0)
         return (unsigned)wanted;
-    /* with one CPU the manager runs only when we do not */
-    return sysconf(_SC_NPROCESSORS_ONLN) > 1 ? DEFAULT_POLL_US : 0;
+    /* with one CPU a manager that shares it runs only when we do not */
+    if (!a->apart && sysconf(_SC_NPROCESSORS_ONLN) == 1)
+        return 0;
+    return patience_limit_us(clock_cost_us());
 }
 
 static int find_manager(const char *text, struct where *where_out)
@@ -106,14 +108,15 @@ struct xentmem *xentmem_open(const char *where, unsigned flags,
     }
     config = (struct handle_config){
         .log = {.say = o->log, .arg = o->log_arg},
-        .poll_us = choose_poll_us(o->poll_us),
         .timeout_ms = o->timeout_ms ? o->timeout_ms : DEFAULT_TIMEOUT_MS,
         .fence_ms = o->fence_ms,
         .control = flags & XENTMEM_OPEN_CONTROL,
     };
     error = attach(where, o, &config, &a);
-    if (!error)
+    if (!error) {
+        config.poll_us = choose_poll_us(o->poll_us, a);
         error = handle_create(a, &config, &t);
+    }
     if (error)
         errno = error;
     return t;

@@ -13,8 +13,6 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "frontend/lib/clock.h"
-
 /* One look in so many, and that many times the limit long, where looking does not pay. */
 #define PATIENCE_PROBE_EVERY 16u
 #define PATIENCE_PROBE_TIMES 4u
@@ -24,6 +22,33 @@ struct patience { /* zero: look, at first */
     _Atomic unsigned nr_asked;
 };
 
+/*
+ * A look is worth as long as it takes to sleep instead: on each side a few system calls, and a
+ * switch that costs as much again. What a call costs is known where the clock is one
+ * (-> clock.h); elsewhere they are cheap.
+ */
+#define PATIENCE_LEAST_US 50u
+#define PATIENCE_MOST_US  1000u
+#define PATIENCE_CALLS    16u
+
+static inline unsigned patience_limit_us(unsigned clock_cost_us)
+{
+    unsigned us = PATIENCE_CALLS * clock_cost_us;
+
+    if (us < PATIENCE_LEAST_US)
+        return PATIENCE_LEAST_US;
+    return us < PATIENCE_MOST_US ? us : PATIENCE_MOST_US;
+}
+
+/* Looks between two questions to the clock, so that those cost an eighth of the time at most. */
+static inline unsigned patience_looks(unsigned clock_cost_us)
+{
+    return 50 * (1 + 8 * clock_cost_us); /* 50 take about 1 us */
+}
+
+/* Of so many looks it takes one to collect what all rings have. */
+#define PATIENCE_COLLECTS 5u
+
 /* For so many microseconds; @limit_us is the user's, 0: never. */
 static inline unsigned patience_us(struct patience *p, unsigned limit_us)
 {
@@ -32,12 +57,6 @@ static inline unsigned patience_us(struct patience *p, unsigned limit_us)
     if (atomic_fetch_add_explicit(&p->nr_asked, 1, memory_order_relaxed) % PATIENCE_PROBE_EVERY)
         return 0;
     return PATIENCE_PROBE_TIMES * limit_us;
-}
-
-/* When a wait begins or ends; not looked up (-> clock.h) where it would not be used. */
-static inline uint64_t patience_now(unsigned limit_us)
-{
-    return limit_us ? clock_us() : 0;
 }
 
 /* An answer came after @took_us. One that was late for once says little: there is a cap. */

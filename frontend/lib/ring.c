@@ -49,6 +49,21 @@ static bool is_answered(const struct ring *r)
     return ring_read_once(&r->front.view.shared->rsp_prod) != r->front.rsp_cons;
 }
 
+/* Ask to be told of the next answer. True: it is here already. */
+static bool arm(struct ring *r)
+{
+    bool is_here = ring_front_arm(&r->front);
+
+    r->awaits_bell = !is_here;
+    return is_here;
+}
+
+static void consume(struct xentmem *t, struct ring *r)
+{
+    t->attach->ops->consume(t->attach, r->number);
+    r->awaits_bell = false;
+}
+
 /* The time was up and nobody had called: is the answer here all the same, or was the manager not
  * told? */
 static void look_again(struct xentmem *t, const struct ring *r)
@@ -58,7 +73,7 @@ static void look_again(struct xentmem *t, const struct ring *r)
 
     if (!is_answered(r))
         a->ops->notify(a, r->number);
-    else if (poll(&event, 1, ON_ITS_WAY_MS) == 0)
+    else if (r->awaits_bell && poll(&event, 1, ON_ITS_WAY_MS) == 0)
         log_say(&t->log, "ring %u: the notification of an answer was lost", r->number);
 }
 
@@ -131,7 +146,7 @@ void ring_collect_quietly(struct xentmem *t, struct ring *r)
 static void collect_and_arm(struct xentmem *t, struct ring *r)
 {
     collect(t, r);
-    while (r->nr_asynchronous && !atomic_load(&t->dead) && ring_front_arm(&r->front))
+    while (r->nr_asynchronous && !atomic_load(&t->dead) && arm(r))
         collect(t, r);
 }
 
@@ -160,24 +175,26 @@ void ring_consume(struct xentmem *t, struct ring *r)
     pthread_mutex_lock(&r->lock);
     /* or another thread has been faster */
     if (!r->led && poll(&event, 1, 0) > 0)
-        t->attach->ops->consume(t->attach, r->number);
+        consume(t, r);
     pthread_mutex_unlock(&r->lock);
 }
 
 /* ---- the leader's sleep: r->led is set, the lock is not held ---- */
 
 /* Look for an answer for a while, if that has paid lately. */
-static bool look(const struct ring *r, uint64_t started, unsigned us)
+static bool look(const struct xentmem *t, const struct ring *r, struct stopwatch *watch,
+                 unsigned us)
 {
     if (us == 0)
         return is_answered(r);
     do {
-        for (unsigned i = 0; i < 50; i++) {
+        for (unsigned i = 0; i < t->poll_looks; i++) {
             if (is_answered(r))
                 return true;
             patience_relax();
         }
-    } while (clock_us() - started < us);
+        stopwatch_begin(watch);
+    } while (stopwatch_us(watch) < us);
     return false;
 }
 
@@ -186,7 +203,7 @@ static void sleep_for_manager(struct xentmem *t, struct ring *r, uint64_t deadli
     struct attach *a = t->attach;
     bool woken = atomic_load_explicit(&r->had_to_wake, memory_order_relaxed);
     struct patience *patience = woken ? &r->woken : &r->awake;
-    uint64_t started = patience_now(t->poll_us);
+    struct stopwatch watch = {0};
     struct pollfd fds[] = {
         {.fd = a->wait_fds[r->number], .events = POLLIN},
         {.fd = a->event_fd, .events = POLLIN | POLLRDHUP},
@@ -197,16 +214,18 @@ static void sleep_for_manager(struct xentmem *t, struct ring *r, uint64_t deadli
         reconnect_wait(t, deadline);
         return;
     }
-    if (!look(r, started, patience_us(patience, t->poll_us)) && !ring_front_arm(&r->front)) {
+    if (!look(t, r, &watch, patience_us(patience, t->poll_us)) && !arm(r)) {
+        if (t->poll_us)
+            stopwatch_begin(&watch);
         if (poll(fds, 3, ring_nap_ms(deadline_left_ms(deadline))) == 0)
             look_again(t, r);
         if (fds[1].revents)
             reconnect_look(t);
         if (fds[0].revents)
-            a->ops->consume(a, r->number);
+            consume(t, r);
     }
     if (is_answered(r))
-        patience_learn(patience, t->poll_us, patience_now(t->poll_us) - started);
+        patience_learn(patience, t->poll_us, stopwatch_us(&watch));
 }
 
 /* ---- waiting: under the lock ---- */

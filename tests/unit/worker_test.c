@@ -55,13 +55,14 @@ static bool is_taken(struct waiting_ring *w, unsigned nr)
 static void ring_that_waits_is_served_whenever_it_is_woken(void)
 {
     struct attention attention = {.fence_by_ms = UINT64_MAX};
+    const struct polling polling = {0};
     struct waiting_ring rings[3];
     struct world w = world_make(64, 8, 2, 4);
     struct worker *worker;
     bool ok = true;
 
     attention.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    worker = worker_create(w.e, &attention, 0, 0);
+    worker = worker_create(w.e, &attention, 0, &polling);
     CU_ASSERT_PTR_NOT_NULL_FATAL(worker);
     for (unsigned i = 0; i < 3; i++) {
         rings[i] = (struct waiting_ring){.ring = {.ops = &ops}};

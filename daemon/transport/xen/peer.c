@@ -102,6 +102,7 @@ static bool open_all(struct xen_peer *p, uint32_t domid, const struct schema_fro
             return false;
         p->link.rings[i].wait_fd = p->platform->ops->channel_fd(p->channels[i]);
     }
+    p->link.apart = true;
     shared = p->link.rings[0].pages;
     p->link.resume = ring_read_once(&shared->back_epoch) != 0;
     p->link.fence_ms = front->fence_ms;
