@@ -286,14 +286,16 @@ $(TESTBED)/root/kernel-version: tests/xen/testbed/fetch
 .PHONY: testbed-images
 testbed-images: all man $(TESTBED)/root/kernel-version \
                 $(BUILD)/tests/conformance/conformance_guest $(BUILD)/tests/conformance/conformance_xen \
-                $(BUILD)/tests/xen/hostile $(BUILD)/tests/xen/disk_load $(BUILD)/tests/kill/guest_load $(BUILD)/bench/xen_bench
+                $(BUILD)/tests/xen/hostile $(BUILD)/tests/xen/disk_load $(BUILD)/tests/kill/guest_load \
+                $(BUILD)/bench/xen_bench $(BUILD)/bench/blk_bench
 	@rm -rf $(TESTBED)/stage
 	@$(MAKE) --no-print-directory install-guest DESTDIR=$(TESTBED)/stage/guest
 	@$(MAKE) --no-print-directory install DESTDIR=$(TESTBED)/stage/dom0 STUBDOM_KERNEL=$(KERNEL_OF_TESTBED) \
 	    STUBDOM_SYSROOT=$(TESTBED)/root STUBDOM=$(TESTBED)/stubdom
 	install -D $(BUILD)/tests/conformance/conformance_guest $(TESTBED)/stage/guest/usr/bin/conformance_guest
 	install -D $(BUILD)/tests/conformance/conformance_xen $(TESTBED)/stage/dom0/usr/bin/conformance_xen
-	install $(BUILD)/tests/xen/hostile $(BUILD)/tests/xen/disk_load $(BUILD)/tests/kill/guest_load $(BUILD)/bench/xen_bench $(TESTBED)/stage/guest/usr/bin
+	install $(BUILD)/tests/xen/hostile $(BUILD)/tests/xen/disk_load $(BUILD)/tests/kill/guest_load \
+	    $(BUILD)/bench/xen_bench $(BUILD)/bench/blk_bench $(TESTBED)/stage/guest/usr/bin
 	@BUILD=$(BUILD) tests/xen/testbed/image guest --tree $(TESTBED)/stage/guest
 	@BUILD=$(BUILD) tests/xen/testbed/image dom0 --tree $(TESTBED)/stage/dom0
 	@BUILD=$(BUILD) tests/xen/testbed/image manager $(TESTBED)/stubdom/initramfs
@@ -492,6 +494,11 @@ $(BUILD)/bench/xen_bench: $(call obj,tests/bench/xen_bench.c tests/bench/client.
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS) -lxenvchan -lm
+
+$(BUILD)/bench/blk_bench: $(call obj,tests/bench/blk_bench.c $(BENCH_SRC)) $(BUILD)/lib/layers.a
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS) -lm
 
 # Hit ratios of block traces: made ones, captured ones, and those of TRACES=dir, *.csv.
 MADE_TRACES := $(patsubst %,$(BUILD)/bench/traces/%.csv,zipf scan loop shift)

@@ -36,6 +36,7 @@
 #       guest_run and the others work on it by the name xentmem
 #   manager_is_ready [NAME]       has the daemon in that domain (xentmem) announced itself?
 #
+#   block_script                  xl can then give a domain block devices of dom0
 #   zombies                       domains that died and are held by somebody
 #   no_zombies [SECONDS]          true when there are none, after that time at most
 #   xen_free                      free memory of the machine, MiB
@@ -244,6 +245,19 @@ manager_config() {
         -e "s|^cmdline *= *\"\(.*\)\"|cmdline = \"\1 mitigations=off $lib_cmdline_pvh rdinit=/testbed/init\"|" \
         /etc/xen/xentmem.cfg >"$file"
     [ $# -eq 0 ] || printf '%s\n' "$@" >>"$file"
+}
+
+# libxl has a script make the device known to blkback; the product's image of dom0 has none of Xen's.
+block_script() {
+    mkdir -p /etc/xen/scripts
+    cat >/etc/xen/scripts/block <<'END'
+#!/bin/busybox sh
+[ "$1" = add ] || exit 0
+device=$(xenstore-read "$XENBUS_PATH/params")
+xenstore-write "$XENBUS_PATH/physical-device" "$(stat -c %t:%T "$device")" \
+    "$XENBUS_PATH/physical-device-path" "$device" "$XENBUS_PATH/hotplug-status" connected
+END
+    chmod 755 /etc/xen/scripts/block
 }
 
 manager_is_ready() { xenstore-read "/local/domain/$(domid "${1:-xentmem}")/data/xentmem/ready"; }
