@@ -76,7 +76,7 @@ CONTROL_SRC  := daemon/control/control.c daemon/control/counters.c daemon/contro
 START_SRC    := daemon/options.c daemon/segments.c daemon/xen_policy.c
 DAEMON_MAIN  := daemon/main.c
 
-LIB_SRC  := frontend/lib/answer.c frontend/lib/async.c frontend/lib/attach_local.c \
+LIB_SRC  := frontend/lib/answer.c frontend/lib/async.c frontend/lib/attach_local.c frontend/lib/clock.c \
             frontend/lib/attach_xen.c frontend/lib/batch.c frontend/lib/beat.c \
             frontend/lib/finished.c frontend/lib/handle.c frontend/lib/handle_life.c \
             frontend/lib/log.c frontend/lib/open.c frontend/lib/page.c frontend/lib/pool.c \

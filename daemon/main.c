@@ -339,7 +339,7 @@ static void serve(struct daemon *d)
 {
     log_event(&d->log, LOG_LEVEL_NOTICE, "ready",
               "version=" XENTMEM_VERSION " workers=%u poll_us=%u", d->options.workers,
-              d->options.polling.us);
+              (unsigned)(d->options.polling.ns / 1000));
     notify_send(&d->notify, "READY=1\nSTATUS=serving");
     event_base_dispatch(d->base);
     notify_send(&d->notify, "STOPPING=1");

@@ -92,13 +92,14 @@ static unsigned nr_cpus(void)
 
 static void set_defaults(struct options *o)
 {
+    uint64_t cost_ns = clock_cost_ns();
     unsigned cpus = nr_cpus();
 
     *o = (struct options){
         .socket = OPTIONS_SOCKET_DEFAULT,
         .socket_mode = 0600,
         .workers = cpus < MAX_WORKERS ? cpus : MAX_WORKERS,
-        .polling = polling_that_pays(cpus, clock_cost_us()),
+        .polling = polling_make(polling_us_that_pay(cost_ns), cpus > 1, cost_ns),
         .local = {.max_pages = PAGES_UNLIMITED, .weight = 256},
         .log_level = LOG_LEVEL_INFO,
     };
@@ -135,6 +136,16 @@ static bool parse_unsigned(const char *text, unsigned min, unsigned max, unsigne
     return true;
 }
 
+static bool parse_polling(const char *text, struct polling *polling_out)
+{
+    unsigned us;
+
+    if (!parse_unsigned(text, 0, MAX_POLL_US, &us))
+        return false;
+    *polling_out = polling_make(us, true, clock_cost_ns());
+    return true;
+}
+
 static bool parse_mode(const char *text, mode_t *mode_out)
 {
     char *end;
@@ -163,8 +174,7 @@ static bool set_option(struct options *o, int option, const char *arg)
     case OPTION_WORKERS:
         return parse_unsigned(arg, 1, MAX_WORKERS, &o->workers);
     case OPTION_POLL_US:
-        o->polling.on_one_cpu = true;
-        return parse_unsigned(arg, 0, MAX_POLL_US, &o->polling.us);
+        return parse_polling(arg, &o->polling);
     case OPTION_LOCAL_QUOTA:
         return parse_limit(arg, &o->local.quota_pages);
     case OPTION_LOCAL_MIN:

@@ -97,7 +97,7 @@ struct device *device_create(const struct device_config *config, const char **wh
 
         q->ring.ops = &turn_ring_ops;
         q->ring.wait_fd = config->link->queues[i].wait_fd;
-        q->ring.apart = true;
+        q->ring.apart = config->link->apart;
         q->device = d;
         q->number = i;
         ok = begin_batches(q, d->disk) && (config->link->resume ? resume_queue(q, config, why_out)

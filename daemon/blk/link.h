@@ -41,6 +41,7 @@ struct blk_link {
     unsigned nr_queues;
     struct blk_link_queue queues[BLK_MAX_QUEUES];
     uint64_t session; /* a number made of what tells this connection from the ones before */
+    bool apart;       /* the guest runs in another domain (struct worker_ring) */
     bool resume;      /* an earlier daemon served these rings */
 };
 

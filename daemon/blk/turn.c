@@ -445,14 +445,11 @@ static enum serve_result serve(struct worker_ring *r, unsigned worker, unsigned 
         .worker = worker,
         .budget = budget,
     };
-    uint32_t before = q->back.rsp_prod;
     enum serve_result result;
 
     if (device_broken(q->device))
         return SERVE_BROKEN;
     result = serve_requests(&t);
-    if (q->back.rsp_prod != before)
-        r->peer_looks = !t.notify;
     if (t.notify) {
         q->device->link->ops->notify(q->device->link, q->number);
         worker_count(&r->nr_notifies, 1);

@@ -1,37 +1,93 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* polling.h - how long a worker looks on before it sleeps. */
+/*
+ * polling.h - whether a worker looks on for a ring's next request before it sleeps.
+ *
+ * It looks for as long as a sleep would cost, or not at all: a ring has a credit, which looking
+ * in vain uses up and requests that are found by it fill. So a guest cannot keep a worker
+ * looking for less than a request in a quarter of that time.
+ */
 #ifndef XTM_SESSION_POLLING_H
 #define XTM_SESSION_POLLING_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct polling {
-    unsigned us;          /* 0: not at all */
-    bool on_one_cpu;      /* for peers that may wait for this very processor, too */
-    unsigned clock_skips; /* idle turns without a question to the clock, between two with one */
+    uint64_t ns;          /* how long a look takes; 0: nobody is looked for */
+    uint64_t look_ns;     /* between looks at sleeping rings while others are awake */
+    unsigned clock_skips; /* units of work done without a question to the clock */
+    bool for_local;       /* look for local clients, too, which may wait for this very processor */
 };
 
 /*
- * A look is worth as long as it takes to sleep instead: on each side a few system calls, and a
- * switch that costs as much again. What a call costs is known where the clock is one (a Xen
- * guest whose TSC is not known to be stable); elsewhere they are cheap.
+ * What a sleep costs: on each side a few system calls, and a switch that costs as much again.
+ * What a call costs is known where the clock is one (a Xen guest whose TSC is not known to be
+ * stable); elsewhere they are cheap. (-> frontend/lib/patience.h)
  */
 #define POLLING_CALLS    16u
 #define POLLING_LEAST_US 50u
 #define POLLING_MOST_US  1000u
+#define POLLING_LOOK_US  20u
 
-static inline struct polling polling_that_pays(unsigned nr_cpus, unsigned clock_cost_us)
+static inline unsigned polling_us_that_pay(uint64_t clock_cost_ns)
 {
-    unsigned us = POLLING_CALLS * clock_cost_us;
+    uint64_t us = POLLING_CALLS * clock_cost_ns / 1000;
 
     if (us < POLLING_LEAST_US)
-        us = POLLING_LEAST_US;
+        return POLLING_LEAST_US;
+    return us < POLLING_MOST_US ? (unsigned)us : POLLING_MOST_US;
+}
+
+/*
+ * A unit of work, an idle turn, takes about 1 us where the clock is dear: of looking the clock
+ * takes an eighth of the time, or more if @us is short.
+ */
+static inline struct polling polling_make(unsigned us, bool for_local, uint64_t clock_cost_ns)
+{
+    uint64_t skips = 8 * clock_cost_ns / 1000;
+
     return (struct polling){
-        .us = us < POLLING_MOST_US ? us : POLLING_MOST_US,
-        .on_one_cpu = nr_cpus > 1,
-        /* an idle turn takes about 1 us: the clock takes an eighth of the time at most */
-        .clock_skips = 8 * clock_cost_us,
+        .ns = (uint64_t)us * 1000,
+        .look_ns = POLLING_LOOK_US * 1000 + 16 * clock_cost_ns,
+        .clock_skips = (unsigned)(skips < us / 4 ? skips : us / 4),
+        .for_local = for_local,
     };
+}
+
+/* Of a ring. */
+struct poll_credit {
+    int64_t ns;
+};
+
+#define POLL_CREDIT_MOST 4 /* looks in vain that one may be good for */
+
+static inline void poll_credit_add(struct poll_credit *c, uint64_t most_ns, uint64_t ns)
+{
+    c->ns += (int64_t)ns;
+    if (c->ns > (int64_t)(POLL_CREDIT_MOST * most_ns))
+        c->ns = (int64_t)(POLL_CREDIT_MOST * most_ns);
+}
+
+static inline bool poll_credit_is_good(const struct poll_credit *c)
+{
+    return c->ns > 0;
+}
+
+/* A request came while it was looked for. */
+static inline void poll_credit_found(struct poll_credit *c, const struct polling *p)
+{
+    poll_credit_add(c, p->ns, p->ns / 4);
+}
+
+/* One came without: now and then it is tried whether looking pays by now. */
+static inline void poll_credit_served(struct poll_credit *c, const struct polling *p)
+{
+    poll_credit_add(c, p->ns, p->ns / 64);
+}
+
+static inline void poll_credit_in_vain(struct poll_credit *c, uint64_t looked_ns)
+{
+    c->ns -= (int64_t)looked_ns;
 }
 
 #endif /* XTM_SESSION_POLLING_H */

@@ -286,15 +286,11 @@ enum serve_result serve_ring(struct session_ring *r, unsigned worker, unsigned b
         .budget = budget,
     };
     enum serve_result result;
-    uint32_t before;
 
     t.sender.lookahead = &t.lookahead;
     if (session_is_broken(s))
         return SERVE_BROKEN;
-    before = r->back.rsp_prod;
     result = serve_requests(&t);
-    if (r->back.rsp_prod != before)
-        r->ring.peer_looks = !t.notify;
     if (t.notify) {
         s->link->ops->notify(s->link, r->number);
         worker_count(&r->ring.nr_notifies, 1);

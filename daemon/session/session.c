@@ -15,6 +15,11 @@ void attention_ask(struct attention *a)
         BUG_UNLESS(errno == EAGAIN); /* the counter is full: it is awake */
 }
 
+bool attention_is_watched(const struct attention *a)
+{
+    return atomic_load_explicit(&a->fence_by_ms, memory_order_relaxed) != HEARTBEAT_NEVER;
+}
+
 bool attention_is_due(const struct attention *a)
 {
     uint64_t by_ms = atomic_load_explicit(&a->fence_by_ms, memory_order_acquire);

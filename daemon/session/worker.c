@@ -15,19 +15,15 @@
 #include "daemon/util/clock.h"
 #include "daemon/util/lock.h"
 
-#define TURN_BUDGET        32u    /* requests of one ring before the next ring has its turn */
-#define RECLAIM_PAGES      64u    /* dead pages freed between rounds */
-#define ROUNDS_PER_RECLAIM 16u    /* while rings have work; else after each */
-#define LOOK_NS            20000u /* between looks at sleeping rings while others are awake */
+#define TURN_BUDGET        32u /* requests of one ring before the next ring has its turn */
+#define RECLAIM_PAGES      64u /* dead pages freed between rounds */
+#define ROUNDS_PER_RECLAIM 16u /* while rings have work; else after each */
 #define EVENTS_PER_LOOK    32
 #define FENCE_WAIT_MS      1
-/* A polling time that has shrunk below this is no use. */
-#define POLL_MIN_NS 4000u
-/*
- * Poll at least so long for a peer that looks for its answers: its next request is a few
- * hundred nanoseconds away, or a wake-up on each side: 1 us against 28 us, measured.
- */
-#define POLL_LOOKER_NS 10000u
+/* What costs time, in idle turns; asleep, any time may have passed. */
+#define UNITS_PER_REQUEST 16u
+#define RECLAIM_UNITS     256u
+#define UNITS_UNKNOWN     (1u << 30)
 
 enum command { COMMAND_NONE, COMMAND_ATTACH, COMMAND_DETACH, COMMAND_PAUSE, COMMAND_STOP };
 
@@ -55,11 +51,10 @@ struct worker {
     struct worker_ring *awake; /* those to be served, by next: who was served goes to the end */
     struct worker_ring *last_awake;
     unsigned nr_listed, nr_awake; /* rings on the two lists */
-    unsigned nr_idle;             /* rounds in which nobody had work */
     uint64_t looked_ns;
     struct polling polling;
-    uint64_t poll_max_ns;
-    uint64_t poll_ns; /* grows while polling pays, shrinks while it does not */
+    uint64_t time_ns;  /* when the clock was last read */
+    unsigned nr_units; /* of work since then */
     bool stop;
 };
 
@@ -90,8 +85,7 @@ static void wake_ring(struct worker *w, struct worker_ring *r)
     if (r->awake)
         return;
     r->awake = true;
-    r->nr_idle = 0;
-    r->poll_paid = false;
+    r->idle = false;
     append_awake(w, r);
 }
 
@@ -155,64 +149,53 @@ static void run_command(struct worker *w)
 
 /* ---- turns ---- */
 
-static void poll_longer(struct worker *w)
+/*
+ * The time as it was when the last clock_skips units of work had not been done yet: reading the
+ * clock is a system call in some domains. Where a fence may fall due it is read in each round
+ * anyway.
+ */
+static uint64_t time_ns(struct worker *w)
 {
-    w->poll_ns = w->poll_ns < POLL_MIN_NS ? POLL_MIN_NS : 2 * w->poll_ns;
-    if (w->poll_ns > w->poll_max_ns)
-        w->poll_ns = w->poll_max_ns;
+    unsigned skips = attention_is_watched(w->attention) ? 0 : w->polling.clock_skips;
+
+    if (w->nr_units > skips) {
+        w->time_ns = clock_now_ns();
+        w->nr_units = 0;
+    }
+    return w->time_ns;
 }
 
-/* Polling would have paid if the request came before the time was up. */
-static void learn_from_sleep(struct worker *w, uint64_t slept_ns)
+static bool is_polled_for(const struct worker *w, const struct worker_ring *r)
 {
-    if (slept_ns <= w->poll_max_ns)
-        poll_longer(w);
-}
-
-/* A request came while it was polled for. */
-static void learn_from_request(struct worker *w, struct worker_ring *r)
-{
-    r->poll_paid = true;
-    poll_longer(w);
-}
-
-/* Every burst of requests ends with a poll in vain; one that had paid before is no loss. */
-static void learn_from_vain_poll(struct worker *w, const struct worker_ring *r)
-{
-    if (!r->poll_paid)
-        w->poll_ns = w->poll_ns / 2 < POLL_MIN_NS ? 0 : w->poll_ns / 2;
-}
-
-static uint64_t poll_time(const struct worker *w, const struct worker_ring *r)
-{
-    uint64_t least = POLL_LOOKER_NS < w->poll_max_ns ? POLL_LOOKER_NS : w->poll_max_ns;
-
-    if (!r->apart && !w->polling.on_one_cpu)
-        return 0;
-    return r->peer_looks && w->poll_ns < least ? least : w->poll_ns;
-}
-
-/* For so long. Known a little late, so that the clock costs less than the looking. */
-static bool has_idled(const struct worker *w, struct worker_ring *r, uint64_t ns)
-{
-    uint64_t now = clock_now_ns();
-
-    if (r->nr_idle == w->polling.clock_skips + 1)
-        r->idle_since_ns = now;
-    return now - r->idle_since_ns >= ns;
+    return w->polling.ns > 0 && (r->apart || w->polling.for_local) &&
+           poll_credit_is_good(&r->credit);
 }
 
 /* An empty ring stays awake for the polling time. True: it may sleep now. */
 static bool may_sleep(struct worker *w, struct worker_ring *r)
 {
-    uint64_t ns = poll_time(w, r);
+    if (is_polled_for(w, r)) {
+        uint64_t now = time_ns(w);
 
-    if (ns > 0) {
-        if (++r->nr_idle % (w->polling.clock_skips + 1) != 0 || !has_idled(w, r, ns))
+        if (!r->idle)
+            r->idle_since_ns = now;
+        r->idle = true;
+        if (now - r->idle_since_ns < w->polling.ns)
             return false;
-        learn_from_vain_poll(w, r);
+        poll_credit_in_vain(&r->credit, now - r->idle_since_ns);
     }
     return !r->ops->arm(r);
+}
+
+/* It had @nr requests. */
+static void learn(struct worker *w, struct worker_ring *r, uint64_t nr)
+{
+    if (r->idle)
+        poll_credit_found(&r->credit, &w->polling);
+    else
+        poll_credit_served(&r->credit, &w->polling);
+    r->idle = false;
+    w->nr_units += (unsigned)(nr < TURN_BUDGET ? nr : TURN_BUDGET) * UNITS_PER_REQUEST;
 }
 
 /* True: it stays on the awake list. *@busy_out: it had something to do. */
@@ -221,10 +204,11 @@ static bool serve(struct worker *w, struct worker_ring *r, bool *busy_out)
     uint64_t before = atomic_load_explicit(&r->nr_requests, memory_order_relaxed);
     enum serve_result result = r->ops->serve(r, w->number, TURN_BUDGET);
 
-    if (atomic_load_explicit(&r->nr_requests, memory_order_relaxed) != before) {
-        if (r->nr_idle != 0)
-            learn_from_request(w, r);
-        r->nr_idle = 0;
+    uint64_t nr = atomic_load_explicit(&r->nr_requests, memory_order_relaxed) - before;
+
+    w->nr_units++;
+    if (nr != 0) {
+        learn(w, r, nr);
         *busy_out = true;
     }
     switch (result) {
@@ -273,13 +257,10 @@ static void hear(struct worker *w, struct worker_ring *r, uint32_t events)
 static void look(struct worker *w, int timeout_ms)
 {
     struct epoll_event events[EVENTS_PER_LOOK];
-    /* reading the clock is a system call in some domains: only for who learns from it */
-    bool learns = timeout_ms != 0 && w->poll_max_ns != 0;
-    uint64_t before = learns ? clock_now_ns() : 0;
     int nr = epoll_wait(w->epoll_fd, events, EVENTS_PER_LOOK, timeout_ms);
 
-    if (learns)
-        learn_from_sleep(w, clock_now_ns() - before);
+    if (timeout_ms)
+        w->nr_units = UNITS_UNKNOWN;
     for (int i = 0; i < nr; i++) {
         if (events[i].data.ptr) {
             hear(w, events[i].data.ptr, events[i].events);
@@ -297,16 +278,14 @@ static void look(struct worker *w, int timeout_ms)
  * is nothing to look for: a command sets @kicked, a channel that closes is found when its ring
  * sleeps.
  */
-static bool is_look_due(struct worker *w, bool busy)
+static bool is_look_due(struct worker *w)
 {
     uint64_t now;
 
     if (w->nr_awake == w->nr_listed)
         return false;
-    if (!busy && ++w->nr_idle % (w->polling.clock_skips + 1) != 0)
-        return false;
-    now = clock_now_ns();
-    if (now - w->looked_ns < LOOK_NS)
+    now = time_ns(w);
+    if (now - w->looked_ns < w->polling.look_ns)
         return false;
     w->looked_ns = now;
     return true;
@@ -331,11 +310,13 @@ static void *worker_main(void *arg)
             continue;
         }
         busy = serve_awake(w);
-        if (!busy || ++rounds % ROUNDS_PER_RECLAIM == 0)
+        if (!busy || !w->awake || ++rounds % ROUNDS_PER_RECLAIM == 0)
             reclaiming = engine_reclaim(w->engine, RECLAIM_PAGES);
+        if (reclaiming)
+            w->nr_units += RECLAIM_UNITS;
         if (!w->awake && !reclaiming && !w->stop)
             look(w, -1);
-        else if (is_look_due(w, busy))
+        else if (is_look_due(w))
             look(w, 0);
         if (!busy)
             cpu_relax();
@@ -411,8 +392,7 @@ struct worker *worker_create(struct engine *engine, struct attention *attention,
     w->attention = attention;
     w->number = number;
     w->polling = *polling;
-    w->poll_max_ns = (uint64_t)polling->us * 1000;
-    w->poll_ns = w->poll_max_ns;
+    w->nr_units = UNITS_UNKNOWN;
     pthread_mutex_init(&w->mutex, NULL);
     pthread_cond_init(&w->done, NULL);
     pthread_cond_init(&w->resumed, NULL);
@@ -450,6 +430,7 @@ void worker_destroy(struct worker *w)
 bool worker_attach(struct worker *w, struct worker_ring *r)
 {
     r->worker = w;
+    r->credit.ns = (int64_t)w->polling.ns;
     command(w, COMMAND_ATTACH, r);
     if (!watch(w, r->wait_fd, r)) {
         command(w, COMMAND_DETACH, r);

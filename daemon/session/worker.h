@@ -54,11 +54,9 @@ struct worker_ring {
     struct worker_ring *all_next; /* on the list of the worker's rings */
     struct worker_ring *next;     /* on the list of those awake */
     bool awake;
-    unsigned nr_idle; /* turns without a request, one after the other, while it is polled for */
+    bool idle; /* it is polled for, and had no request since */
     uint64_t idle_since_ns;
-    bool poll_paid; /* a request came while it was polled for, since it woke */
-    /* serve()'s: the last answers needed no notification, so the peer is awake, too */
-    bool peer_looks;
+    struct poll_credit credit;
 
     /* written by the worker, in serve(); read by the control thread */
     _Atomic(uint64_t) nr_requests;

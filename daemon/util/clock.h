@@ -14,8 +14,8 @@ static inline uint64_t clock_now_ns(void)
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-/* What it costs to ask for it, in microseconds: 0, or what a system call costs. */
-static inline unsigned clock_cost_us(void)
+/* What it costs to ask for it: tens of nanoseconds, or what a system call costs. */
+static inline uint64_t clock_cost_ns(void)
 {
     uint64_t least = UINT64_MAX;
 
@@ -24,7 +24,7 @@ static inline unsigned clock_cost_us(void)
 
         least = cost < least ? cost : least;
     }
-    return (unsigned)(least / 1000);
+    return least;
 }
 
 static inline uint64_t clock_now_ms(void)

@@ -120,14 +120,13 @@ static bool look(struct xentmem *t, struct stopwatch *watch, unsigned us)
     if (us == 0)
         return false;
     do {
-        for (unsigned i = 0; i < t->poll_looks / PATIENCE_COLLECTS; i++) {
+        for (unsigned i = 0; i < t->poll_pause_us * PATIENCE_LOOKS / PATIENCE_COLLECTS; i++) {
             collect_all(t);
             if (finished_any(&t->finished))
                 return true;
             patience_relax();
         }
-        stopwatch_begin(watch);
-    } while (stopwatch_us(watch) < us);
+    } while (stopwatch_us(watch, t->poll_pause_us) < us);
     return false;
 }
 
@@ -139,7 +138,7 @@ static void wait_for_events(struct xentmem *t, uint64_t deadline)
 
     if (!look(t, &watch, patience_us(&f->patience, t->poll_us))) {
         if (t->poll_us)
-            stopwatch_begin(&watch);
+            stopwatch_us(&watch, 0);
         atomic_fetch_add(&f->nr_asleep, 1);
         /* what came before the manager knew that we sleep is on the list then */
         collect_and_arm_all(t);
@@ -148,7 +147,7 @@ static void wait_for_events(struct xentmem *t, uint64_t deadline)
         collect_all(t);
     }
     if (finished_any(f))
-        patience_learn(&f->patience, t->poll_us, stopwatch_us(&watch));
+        patience_learn(&f->patience, t->poll_us, watch.begun_us ? stopwatch_us(&watch, 0) : 0);
 }
 
 /* ---- public ---- */

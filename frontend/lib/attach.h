@@ -42,7 +42,7 @@ struct attach;
 struct attach_ops {
     /* Tell the manager that requests are there. Any thread. */
     void (*notify)(struct attach *a, unsigned ring);
-    /* Take what made wait_fds[ring] readable. Only when it is, or it may block
+    /* Take what made wait_fds[ring] readable. On Xen it blocks if nothing did
      * (xenevtchn.h). One thread at a time for a ring. */
     void (*consume)(struct attach *a, unsigned ring);
     /* Look what made event_fd readable. */

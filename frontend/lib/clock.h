@@ -2,20 +2,29 @@
 /*
  * clock.h - monotonic time in microseconds, and deadlines in it.
  *
- * Every operation has a deadline, and reading the exact clock is a system call in a Xen guest
- * whose TSC is not known to be stable. So deadlines are in the time of the last tick of the
- * kernel's timer, which never is one. It is late by up to CLOCK_TICK_US.
+ * Every operation has a deadline, and in a Xen guest whose TSC is not known to be stable reading
+ * the exact clock is a system call. There deadlines are in the time of the kernel's last tick.
  */
 #ifndef XENTMEM_LIB_CLOCK_H
 #define XENTMEM_LIB_CLOCK_H
 
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
 #define DEADLINE_NEVER UINT64_MAX
-#define CLOCK_TICK_US  10000u /* with HZ=100 */
+
+/* By which deadlines are measured, chosen once for the process; exact until then. */
+struct clock_of_deadlines {
+    _Atomic clockid_t id;
+    _Atomic uint64_t tick_us; /* it is late by up to so much */
+};
+extern struct clock_of_deadlines clock_of_deadlines;
+
+/* Choose it. What the exact clock costs is the result: tens of nanoseconds, or a system call. */
+uint64_t clock_choose_ns(void);
 
 static inline uint64_t clock_read_us(clockid_t clock)
 {
@@ -31,22 +40,14 @@ static inline uint64_t clock_us(void)
     return clock_read_us(CLOCK_MONOTONIC);
 }
 
-/* What it costs to ask for it: nothing to speak of, or what a system call costs. */
-static inline unsigned clock_cost_us(void)
-{
-    uint64_t least = UINT64_MAX;
-
-    for (unsigned i = 0; i < 8; i++) {
-        uint64_t before = clock_us(), cost = clock_us() - before;
-
-        least = cost < least ? cost : least;
-    }
-    return (unsigned)least;
-}
-
 static inline uint64_t clock_tick_us(void)
 {
-    return clock_read_us(CLOCK_MONOTONIC_COARSE);
+    return atomic_load_explicit(&clock_of_deadlines.tick_us, memory_order_relaxed);
+}
+
+static inline uint64_t deadline_now_us(void)
+{
+    return clock_read_us(atomic_load_explicit(&clock_of_deadlines.id, memory_order_relaxed));
 }
 
 /* @ms from now, or a tick later; 0: it has passed; negative: never. */
@@ -54,12 +55,12 @@ static inline uint64_t deadline_in_ms(int ms)
 {
     if (ms < 0)
         return DEADLINE_NEVER;
-    return clock_tick_us() + (ms ? (uint64_t)ms * 1000 + CLOCK_TICK_US : 0);
+    return deadline_now_us() + (ms ? (uint64_t)ms * 1000 + clock_tick_us() : 0);
 }
 
 static inline bool deadline_passed(uint64_t deadline)
 {
-    return deadline != DEADLINE_NEVER && clock_tick_us() >= deadline;
+    return deadline != DEADLINE_NEVER && deadline_now_us() >= deadline;
 }
 
 /* What is left of it, as poll() takes it: rounded up, -1 for ever. */
@@ -69,7 +70,7 @@ static inline int deadline_left_ms(uint64_t deadline)
 
     if (deadline == DEADLINE_NEVER)
         return -1;
-    now = clock_tick_us();
+    now = deadline_now_us();
     left = deadline > now ? (deadline - now + 999) / 1000 : 0;
     return left > INT_MAX ? INT_MAX : (int)left;
 }
@@ -77,7 +78,7 @@ static inline int deadline_left_ms(uint64_t deadline)
 /* For who sleeps by the exact clock: at that time the deadline has passed by the other, too. */
 static inline struct timespec deadline_timespec(uint64_t deadline)
 {
-    deadline += CLOCK_TICK_US;
+    deadline += clock_tick_us();
     return (struct timespec){.tv_sec = (time_t)(deadline / 1000000),
                              .tv_nsec = (long)(deadline % 1000000) * 1000};
 }
@@ -87,15 +88,14 @@ struct stopwatch {
     uint64_t begun_us;
 };
 
-static inline void stopwatch_begin(struct stopwatch *w)
+/* What it shows; it begins with @before_us if it has not begun. */
+static inline uint64_t stopwatch_us(struct stopwatch *w, unsigned before_us)
 {
-    if (w->begun_us == 0)
-        w->begun_us = clock_us();
-}
+    uint64_t now = clock_us();
 
-static inline uint64_t stopwatch_us(const struct stopwatch *w)
-{
-    return w->begun_us ? clock_us() - w->begun_us : 0;
+    if (w->begun_us == 0)
+        w->begun_us = now - before_us;
+    return now - w->begun_us;
 }
 
 #endif /* XENTMEM_LIB_CLOCK_H */

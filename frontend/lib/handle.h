@@ -32,7 +32,7 @@ struct xentmem {
     struct finished finished;
     struct log_to log;
     unsigned poll_us;
-    unsigned poll_looks; /* between two questions to the clock */
+    unsigned poll_pause_us; /* between two questions to the clock */
     int timeout_ms;
     bool control; /* for xentmem_control() alone */
 

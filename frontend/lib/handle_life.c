@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "frontend/lib/beat.h"
-#include "frontend/lib/clock.h"
 #include "frontend/lib/finished.h"
 #include "frontend/lib/ring.h"
 
@@ -90,7 +89,7 @@ int handle_create(struct attach *a, const struct handle_config *config, struct x
     t->attach = a;
     t->log = config->log;
     t->poll_us = config->poll_us;
-    t->poll_looks = patience_looks(clock_cost_us());
+    t->poll_pause_us = config->poll_pause_us;
     t->timeout_ms = config->timeout_ms;
     t->control = config->control;
     pthread_mutex_init(&t->attach_lock, NULL);

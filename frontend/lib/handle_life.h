@@ -8,6 +8,7 @@
 struct handle_config {
     struct log_to log;
     unsigned poll_us;
+    unsigned poll_pause_us;
     int timeout_ms; /* -1: for ever */
     unsigned fence_ms;
     bool control;

@@ -27,14 +27,14 @@ static bool options_are_valid(const struct xentmem_options *o)
            o->poll_us >= -1 && o->poll_us <= 1000000 && o->timeout_ms >= -1;
 }
 
-static unsigned choose_poll_us(int wanted, const struct attach *a)
+static unsigned choose_poll_us(int wanted, const struct attach *a, uint64_t clock_cost_ns)
 {
     if (wanted >= 0)
         return (unsigned)wanted;
     /* with one CPU a manager that shares it runs only when we do not */
     if (!a->apart && sysconf(_SC_NPROCESSORS_ONLN) == 1)
         return 0;
-    return patience_limit_us(clock_cost_us());
+    return patience_limit_us(clock_cost_ns);
 }
 
 static int find_manager(const char *text, struct where *where_out)
@@ -98,6 +98,7 @@ struct xentmem *xentmem_open(const char *where, unsigned flags,
     static const struct xentmem_options defaults = XENTMEM_OPTIONS_INIT;
     const struct xentmem_options *o = options ? options : &defaults;
     struct handle_config config;
+    uint64_t clock_cost_ns;
     struct xentmem *t = NULL;
     struct attach *a;
     int error;
@@ -106,6 +107,7 @@ struct xentmem *xentmem_open(const char *where, unsigned flags,
         errno = EINVAL;
         return NULL;
     }
+    clock_cost_ns = clock_choose_ns();
     config = (struct handle_config){
         .log = {.say = o->log, .arg = o->log_arg},
         .timeout_ms = o->timeout_ms ? o->timeout_ms : DEFAULT_TIMEOUT_MS,
@@ -114,7 +116,8 @@ struct xentmem *xentmem_open(const char *where, unsigned flags,
     };
     error = attach(where, o, &config, &a);
     if (!error) {
-        config.poll_us = choose_poll_us(o->poll_us, a);
+        config.poll_us = choose_poll_us(o->poll_us, a, clock_cost_ns);
+        config.poll_pause_us = patience_pause_us(config.poll_us, clock_cost_ns);
         error = handle_create(a, &config, &t);
     }
     if (error)

@@ -23,28 +23,34 @@ struct patience { /* zero: look, at first */
 };
 
 /*
- * A look is worth as long as it takes to sleep instead: on each side a few system calls, and a
- * switch that costs as much again. What a call costs is known where the clock is one
- * (-> clock.h); elsewhere they are cheap.
+ * What a sleep costs: on each side a few system calls, and a switch that costs as much again.
+ * What a call costs is known where the clock is one (-> clock.h); elsewhere they are cheap.
+ * (-> daemon/session/polling.h)
  */
 #define PATIENCE_LEAST_US 50u
 #define PATIENCE_MOST_US  1000u
 #define PATIENCE_CALLS    16u
 
-static inline unsigned patience_limit_us(unsigned clock_cost_us)
+static inline unsigned patience_limit_us(uint64_t clock_cost_ns)
 {
-    unsigned us = PATIENCE_CALLS * clock_cost_us;
+    uint64_t us = PATIENCE_CALLS * clock_cost_ns / 1000;
 
     if (us < PATIENCE_LEAST_US)
         return PATIENCE_LEAST_US;
-    return us < PATIENCE_MOST_US ? us : PATIENCE_MOST_US;
+    return us < PATIENCE_MOST_US ? (unsigned)us : PATIENCE_MOST_US;
 }
 
-/* Looks between two questions to the clock, so that those cost an eighth of the time at most. */
-static inline unsigned patience_looks(unsigned clock_cost_us)
+/* Between two questions to the clock: an eighth of the time is theirs, or more of a short look. */
+static inline unsigned patience_pause_us(unsigned limit_us, uint64_t clock_cost_ns)
 {
-    return 50 * (1 + 8 * clock_cost_us); /* 50 take about 1 us */
+    uint64_t us = 8 * clock_cost_ns / 1000;
+
+    if (us > limit_us / 4)
+        us = limit_us / 4;
+    return us ? (unsigned)us : 1;
 }
+
+#define PATIENCE_LOOKS 50u /* take about 1 us */
 
 /* Of so many looks it takes one to collect what all rings have. */
 #define PATIENCE_COLLECTS 5u

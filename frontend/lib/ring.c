@@ -15,8 +15,8 @@
  */
 #define LOOK_AGAIN_MS 1000
 
-/* The manager notifies at the end of its turn, after the answers: one may be on its way. */
-#define ON_ITS_WAY_MS 200
+/* An answer without its notification may be early: two, one look after the other, are not. */
+#define UNRUNG_MOST 1u
 
 void ring_init(struct ring *r, const struct attach *attach, unsigned number)
 {
@@ -62,19 +62,21 @@ static void consume(struct xentmem *t, struct ring *r)
 {
     t->attach->ops->consume(t->attach, r->number);
     r->awaits_bell = false;
+    r->nr_unrung = 0;
 }
 
 /* The time was up and nobody had called: is the answer here all the same, or was the manager not
  * told? */
-static void look_again(struct xentmem *t, const struct ring *r)
+static void look_again(struct xentmem *t, struct ring *r)
 {
     struct attach *a = t->attach;
     struct pollfd event = {.fd = a->wait_fds[r->number], .events = POLLIN};
 
     if (!is_answered(r))
         a->ops->notify(a, r->number);
-    else if (r->awaits_bell && poll(&event, 1, ON_ITS_WAY_MS) == 0)
-        log_say(&t->log, "ring %u: the notification of an answer was lost", r->number);
+    else if (r->awaits_bell && poll(&event, 1, 0) == 0 && r->nr_unrung++ == UNRUNG_MOST)
+        log_say(&t->log, "ring %u: the manager answers, and its notifications do not come",
+                r->number);
 }
 
 int ring_nap_ms(int ms)
@@ -173,8 +175,8 @@ void ring_consume(struct xentmem *t, struct ring *r)
     struct pollfd event = {.fd = t->attach->wait_fds[r->number], .events = POLLIN};
 
     pthread_mutex_lock(&r->lock);
-    /* or another thread has been faster */
-    if (!r->led && poll(&event, 1, 0) > 0)
+    /* on Xen consume() blocks if another thread has been faster */
+    if (!r->led && (!t->attach->apart || poll(&event, 1, 0) > 0))
         consume(t, r);
     pthread_mutex_unlock(&r->lock);
 }
@@ -188,13 +190,12 @@ static bool look(const struct xentmem *t, const struct ring *r, struct stopwatch
     if (us == 0)
         return is_answered(r);
     do {
-        for (unsigned i = 0; i < t->poll_looks; i++) {
+        for (unsigned i = 0; i < t->poll_pause_us * PATIENCE_LOOKS; i++) {
             if (is_answered(r))
                 return true;
             patience_relax();
         }
-        stopwatch_begin(watch);
-    } while (stopwatch_us(watch) < us);
+    } while (stopwatch_us(watch, t->poll_pause_us) < us);
     return false;
 }
 
@@ -216,7 +217,7 @@ static void sleep_for_manager(struct xentmem *t, struct ring *r, uint64_t deadli
     }
     if (!look(t, r, &watch, patience_us(patience, t->poll_us)) && !arm(r)) {
         if (t->poll_us)
-            stopwatch_begin(&watch);
+            stopwatch_us(&watch, 0);
         if (poll(fds, 3, ring_nap_ms(deadline_left_ms(deadline))) == 0)
             look_again(t, r);
         if (fds[1].revents)
@@ -225,7 +226,7 @@ static void sleep_for_manager(struct xentmem *t, struct ring *r, uint64_t deadli
             consume(t, r);
     }
     if (is_answered(r))
-        patience_learn(patience, t->poll_us, stopwatch_us(&watch));
+        patience_learn(patience, t->poll_us, watch.begun_us ? stopwatch_us(&watch, 0) : 0);
 }
 
 /* ---- waiting: under the lock ---- */

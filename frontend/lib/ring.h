@@ -28,8 +28,9 @@ struct ring {
     pthread_cond_t moved; /* answers were taken, or the leader stepped down */
     unsigned number;
     bool led;
-    bool awaits_bell;         /* armed, and not rung yet; of the leader, or under the lock */
-    unsigned nr_asynchronous; /* calls with an op under way */
+    unsigned nr_unrung; /* looks, one after the other, that found an answer without its bell */
+    bool awaits_bell;   /* armed, and not rung yet; of the leader, or under the lock */
+    unsigned nr_asynchronous;           /* calls with an op under way */
     struct call *calls[RING_MAX_SLOTS]; /* by request number modulo the ring's size */
     struct ring_front front;
     atomic_bool had_to_wake; /* the manager, for the last request */

@@ -2,7 +2,6 @@
 #include "frontend/lib/xen_share.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -120,7 +120,7 @@ static void every_option_is_taken(void)
                     OPTIONS_RUN);
     CU_ASSERT_EQUAL(o.memory_pages, 262144);
     CU_ASSERT_EQUAL(o.workers, 3);
-    CU_ASSERT_EQUAL(o.polling.us, 0);
+    CU_ASSERT_EQUAL(o.polling.ns, 0);
     CU_ASSERT_EQUAL(o.xen, XEN_NEVER);
     CU_ASSERT_EQUAL(o.socket_mode, 0666);
     CU_ASSERT_EQUAL(o.local.quota_pages, 2);

@@ -238,7 +238,7 @@ static void serve_ring(struct fake *f, unsigned number)
         struct tmemif_response rsp =
             r.op == TMEMIF_OP_BATCH ? serve_batch(f, &r, k, manners) : serve(f, &r, k);
 
-        if (manners == FAKE_SLOW)
+        if (manners == FAKE_SLOW || manners == FAKE_MUTE)
             usleep(2000);
         spoil(manners, &r, &rsp);
         if (manners == FAKE_JUMPING_INDEX || manners == FAKE_BACKWARD_INDEX) {
@@ -290,8 +290,10 @@ static void count_sentence(void *arg, const char *sentence)
 
 struct xentmem *fake_open(struct fake *f, int timeout_ms, unsigned poll_us)
 {
-    struct handle_config config = {
-        .log = {.say = count_sentence, .arg = f}, .timeout_ms = timeout_ms, .poll_us = poll_us};
+    struct handle_config config = {.log = {.say = count_sentence, .arg = f},
+                                   .timeout_ms = timeout_ms,
+                                   .poll_us = poll_us,
+                                   .poll_pause_us = 1};
     struct xentmem *t = NULL;
 
     *f = (struct fake){

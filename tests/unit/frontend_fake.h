@@ -22,7 +22,7 @@
 enum fake_manners {
     FAKE_POLITE,
     FAKE_SILENT,         /* takes nothing */
-    FAKE_MUTE,           /* answers, and does not notify */
+    FAKE_MUTE,           /* answers after a pause, and does not notify */
     FAKE_DEAF,           /* does not hear the first notification */
     FAKE_LATE,           /* answers as whoever waits looks again, and notifies a moment later */
     FAKE_SLOW,           /* one request at a time, with a pause before each */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* How long the library looks for an answer before it sleeps. */
+#include "frontend/lib/clock.h"
 #include "frontend/lib/patience.h"
 
 #include "tests/lib/runner.h"
@@ -57,10 +58,51 @@ static void quick_answers_bring_the_looking_back(void)
     CU_ASSERT(nr > 1 && nr < 16);
 }
 
+static void a_look_takes_what_a_sleep_costs(void)
+{
+    CU_ASSERT_EQUAL(patience_limit_us(25), 50);
+    CU_ASSERT_EQUAL(patience_limit_us(30000), 480);
+    CU_ASSERT_EQUAL(patience_limit_us(UINT32_MAX), 1000);
+    /* the clock is asked often enough to keep the limit, and not more often than it is worth */
+    CU_ASSERT_EQUAL(patience_pause_us(50, 25), 1);
+    CU_ASSERT_EQUAL(patience_pause_us(480, 30000), 120);
+    CU_ASSERT_EQUAL(patience_pause_us(10, 30000), 2);
+    CU_ASSERT_EQUAL(patience_pause_us(0, 30000), 1);
+}
+
+static void deadlines_are_not_early_by_either_clock(void)
+{
+    static const struct {
+        clockid_t id;
+        uint64_t tick_us;
+    } clocks[] = {{CLOCK_MONOTONIC, 0}, {CLOCK_MONOTONIC_COARSE, 10000}};
+
+    for (unsigned i = 0; i < 2; i++) {
+        atomic_store(&clock_of_deadlines.id, clocks[i].id);
+        atomic_store(&clock_of_deadlines.tick_us, clocks[i].tick_us);
+        CU_ASSERT_TRUE(deadline_passed(deadline_in_ms(0)));
+        CU_ASSERT_FALSE(deadline_passed(deadline_in_ms(-1)));
+        CU_ASSERT_EQUAL(deadline_left_ms(deadline_in_ms(-1)), -1);
+        for (unsigned n = 0; n < 50; n++) {
+            uint64_t begun = clock_us(), deadline = deadline_in_ms(3);
+
+            while (!deadline_passed(deadline))
+                ;
+            CU_ASSERT(clock_us() - begun >= 3000);
+        }
+    }
+    /* chosen by what it costs; either will do here */
+    CU_ASSERT(clock_choose_ns() > 0);
+    CU_ASSERT((atomic_load(&clock_of_deadlines.tick_us) != 0) ==
+              (atomic_load(&clock_of_deadlines.id) == CLOCK_MONOTONIC_COARSE));
+}
+
 #define TESTS(T)                                                                                   \
     T(at_first_it_looks_and_where_it_may_not_it_never_does)                                        \
     T(one_late_answer_does_not_end_the_looking)                                                    \
     T(where_answers_are_late_it_looks_now_and_then_and_longer)                                     \
-    T(quick_answers_bring_the_looking_back)
+    T(quick_answers_bring_the_looking_back)                                                        \
+    T(a_look_takes_what_a_sleep_costs)                                                             \
+    T(deadlines_are_not_early_by_either_clock)
 
 RUN_TESTS(TESTS)

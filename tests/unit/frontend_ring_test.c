@@ -484,10 +484,11 @@ static void a_notification_that_is_late_is_not_called_lost(void)
     CU_ASSERT_EQUAL(xentmem_submit(t, &op, 1), 1);
     CU_ASSERT_EQUAL(xentmem_reap(t, &back, 1, 30000), 1);
     CU_ASSERT_EQUAL(atomic_load(&f.nr_said), 0);
-    /* and what is lost is told, or this says nothing */
+    /* and of a manager that has none it is told, or this says nothing */
     atomic_store(&f.manners, FAKE_MUTE);
     usleep(20000);
-    CU_ASSERT_EQUAL(xentmem_put(t, 0, &object, 0, page), XENTMEM_OK);
+    for (unsigned i = 0; i < 10 && atomic_load(&f.nr_said) == 0; i++)
+        CU_ASSERT_EQUAL(xentmem_put(t, 0, &object, 0, page), XENTMEM_OK);
     CU_ASSERT_EQUAL(atomic_load(&f.nr_said), 1);
     xentmem_close(t);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A ring that waits for another thread is served again once that thread has woken it. */
+/* A worker: rings that wait, rings that sleep beside others, what it reclaims; and when it looks.
+ */
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -88,5 +89,201 @@ static void ring_that_waits_is_served_whenever_it_is_woken(void)
     world_end(&w);
 }
 
-#define TESTS(T) T(ring_that_waits_is_served_whenever_it_is_woken)
+/* ---- rings with requests that are notified ---- */
+
+struct plain_ring {
+    struct worker_ring ring;    /* first */
+    _Atomic unsigned nr_put;    /* requests, by the test */
+    _Atomic unsigned nr_served; /* by the worker */
+    _Atomic bool armed;
+};
+
+static enum serve_result serve_plain(struct worker_ring *r, unsigned worker, unsigned budget)
+{
+    struct plain_ring *p = (struct plain_ring *)r;
+    unsigned nr = atomic_load(&p->nr_put) - atomic_load(&p->nr_served);
+
+    (void)worker;
+    (void)budget;
+    atomic_store(&p->armed, false);
+    atomic_fetch_add(&p->nr_served, nr);
+    worker_count(&r->nr_requests, nr);
+    return SERVE_EMPTY;
+}
+
+static bool arm_plain(struct worker_ring *r)
+{
+    struct plain_ring *p = (struct plain_ring *)r;
+
+    atomic_store(&p->armed, true);
+    return atomic_load(&p->nr_put) != atomic_load(&p->nr_served);
+}
+
+static void consume_plain(struct worker_ring *r)
+{
+    uint64_t times;
+    ssize_t n = read(r->wait_fd, &times, sizeof(times));
+
+    (void)n;
+}
+
+static const struct worker_ring_ops plain_ops = {
+    .serve = serve_plain, .arm = arm_plain, .consume = consume_plain, .hang_up = ignore};
+
+struct bench {
+    struct world world;
+    struct attention attention;
+    struct worker *worker;
+    struct plain_ring rings[2];
+};
+
+static void bench_begin(struct bench *b, const struct polling *polling, bool apart)
+{
+    *b = (struct bench){.world = world_make(512, 8, 2, 4)};
+    b->attention = (struct attention){.fence_by_ms = UINT64_MAX};
+    b->attention.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    b->worker = worker_create(b->world.e, &b->attention, 0, polling);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(b->worker);
+    for (unsigned i = 0; i < 2; i++) {
+        b->rings[i].ring = (struct worker_ring){
+            .ops = &plain_ops, .wait_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), .apart = apart};
+        CU_ASSERT_TRUE_FATAL(worker_attach(b->worker, &b->rings[i].ring));
+    }
+}
+
+static void bench_end(struct bench *b)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        worker_detach(b->worker, &b->rings[i].ring);
+        close(b->rings[i].ring.wait_fd);
+    }
+    worker_destroy(b->worker);
+    close(b->attention.fd);
+    world_end(&b->world);
+}
+
+static bool comes_true(_Atomic bool *flag)
+{
+    for (unsigned n = 0; n < PATIENCE_S * 10000u && !atomic_load(flag); n++)
+        usleep(100);
+    return atomic_load(flag);
+}
+
+/* One request, with a notification if the worker asked for one. */
+static bool request(struct plain_ring *r)
+{
+    unsigned nr = atomic_fetch_add(&r->nr_put, 1) + 1;
+    uint64_t one = 1;
+
+    if (atomic_load(&r->armed) && write(r->ring.wait_fd, &one, sizeof(one)) < 0)
+        return false;
+    for (unsigned n = 0; n < PATIENCE_S * 10000u && atomic_load(&r->nr_served) != nr; n++)
+        usleep(n < 100 ? 0 : 100);
+    return atomic_load(&r->nr_served) == nr;
+}
+
+/* A second of looking, in which another ring is heard; with and without a clock that is dear. */
+static void ring_that_sleeps_is_heard_beside_one_that_is_looked_for(void)
+{
+    for (unsigned skips = 0; skips <= 240; skips += 240) {
+        const struct polling polling = {
+            .ns = 1000000000, .look_ns = 20000, .clock_skips = skips, .for_local = true};
+        struct bench b;
+
+        bench_begin(&b, &polling, true);
+        CU_ASSERT_TRUE(comes_true(&b.rings[0].armed) && comes_true(&b.rings[1].armed));
+        for (unsigned n = 0; n < 200; n++) {
+            CU_ASSERT_TRUE(request(&b.rings[0]));
+            CU_ASSERT_TRUE(request(&b.rings[1]));
+        }
+        bench_end(&b);
+    }
+}
+
+static void peers_that_share_the_processor_are_not_looked_for_unless_told(void)
+{
+    const struct polling polling = {.ns = 3600000000000, .look_ns = 20000};
+
+    for (unsigned apart = 0; apart < 2; apart++) {
+        struct bench b;
+
+        bench_begin(&b, &polling, apart);
+        if (!apart) {
+            CU_ASSERT_TRUE(comes_true(&b.rings[0].armed));
+            CU_ASSERT_TRUE(request(&b.rings[0]));
+            CU_ASSERT_TRUE(comes_true(&b.rings[0].armed));
+        } else {
+            CU_ASSERT_TRUE(request(&b.rings[0]));
+            usleep(50000);
+            CU_ASSERT_FALSE(atomic_load(&b.rings[0].armed));
+        }
+        bench_end(&b);
+    }
+}
+
+/* Though nothing comes that would wake the worker again. */
+static void what_is_dead_is_reclaimed_before_the_worker_sleeps(void)
+{
+    const struct polling polling = {.look_ns = 20000};
+    struct bench b;
+    account_nr a;
+    uint32_t id;
+
+    bench_begin(&b, &polling, false);
+    CU_ASSERT_TRUE(comes_true(&b.rings[0].armed));
+    a = guest(&b.world, 1, 400, 400);
+    id = pool(&b.world, a, TMEMIF_POOL_PERSISTENT);
+    for (uint32_t i = 0; i < 400; i++)
+        CU_ASSERT_EQUAL(put(&b.world, a, id, i, 0, i + 1), TMEMIF_OK);
+    engine_account_reset(b.world.e, a);
+    CU_ASSERT_TRUE(request(&b.rings[0]));
+    for (unsigned n = 0; n < PATIENCE_S * 1000u && frames_used(&b.world) != 0; n++)
+        usleep(1000);
+    CU_ASSERT_EQUAL(frames_used(&b.world), 0);
+    bench_end(&b);
+}
+
+/* ---- polling.h ---- */
+
+static void a_look_takes_what_a_sleep_costs(void)
+{
+    struct polling dear = polling_make(polling_us_that_pay(30000), false, 30000);
+    struct polling cheap = polling_make(polling_us_that_pay(25), true, 25);
+
+    CU_ASSERT(dear.ns == 480000 && dear.clock_skips == 120 && dear.look_ns == 500000);
+    CU_ASSERT(cheap.ns == 50000 && cheap.clock_skips == 0 && cheap.for_local);
+    CU_ASSERT_EQUAL(polling_us_that_pay(UINT32_MAX), 1000);
+    CU_ASSERT_EQUAL(polling_make(0, true, 30000).ns, 0);
+}
+
+/* A request for each look is not enough; four for each are. */
+static void looking_has_to_pay(void)
+{
+    const struct polling p = polling_make(50, true, 25);
+
+    for (unsigned found = 0; found <= 4; found += 4) {
+        struct poll_credit c = {.ns = (int64_t)p.ns};
+        unsigned nr_looks = 0;
+
+        for (unsigned burst = 0; burst < 1000; burst++) {
+            poll_credit_served(&c, &p);
+            for (unsigned i = 0; i < found && poll_credit_is_good(&c); i++)
+                poll_credit_found(&c, &p);
+            if (poll_credit_is_good(&c)) {
+                poll_credit_in_vain(&c, p.ns);
+                nr_looks++;
+            }
+        }
+        /* now and then it is tried again */
+        CU_ASSERT(found == 0 ? nr_looks >= 10 && nr_looks <= 20 : nr_looks == 1000);
+    }
+}
+
+#define TESTS(T)                                                                                   \
+    T(ring_that_waits_is_served_whenever_it_is_woken)                                              \
+    T(ring_that_sleeps_is_heard_beside_one_that_is_looked_for)                                     \
+    T(peers_that_share_the_processor_are_not_looked_for_unless_told)                               \
+    T(what_is_dead_is_reclaimed_before_the_worker_sleeps)                                          \
+    T(a_look_takes_what_a_sleep_costs)                                                             \
+    T(looking_has_to_pay)
 RUN_TESTS(TESTS)

@@ -119,6 +119,7 @@ bool vbd_link_open(struct platform *platform, uint32_t domid, const struct schem
     l->link.ops = &link_ops;
     l->link.abi = front->is_32_bit ? BLKIF_ABI_32 : BLKIF_ABI_64;
     l->link.order = front->order;
+    l->link.apart = true;
     l->link.session = session_of(front);
     l->platform = platform;
     l->attend_fd = attend_fd;
