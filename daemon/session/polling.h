@@ -85,9 +85,10 @@ static inline void poll_credit_served(struct poll_credit *c, const struct pollin
     poll_credit_add(c, p->ns, p->ns / 64);
 }
 
-static inline void poll_credit_in_vain(struct poll_credit *c, uint64_t looked_ns)
+/* However long it took: the thread may not have run all the while. */
+static inline void poll_credit_in_vain(struct poll_credit *c, const struct polling *p)
 {
-    c->ns -= (int64_t)looked_ns;
+    c->ns -= (int64_t)p->ns;
 }
 
 #endif /* XTM_SESSION_POLLING_H */

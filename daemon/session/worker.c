@@ -182,7 +182,7 @@ static bool may_sleep(struct worker *w, struct worker_ring *r)
         r->idle = true;
         if (now - r->idle_since_ns < w->polling.ns)
             return false;
-        poll_credit_in_vain(&r->credit, now - r->idle_since_ns);
+        poll_credit_in_vain(&r->credit, &w->polling);
     }
     return !r->ops->arm(r);
 }

@@ -270,7 +270,7 @@ static void looking_has_to_pay(void)
             for (unsigned i = 0; i < found && poll_credit_is_good(&c); i++)
                 poll_credit_found(&c, &p);
             if (poll_credit_is_good(&c)) {
-                poll_credit_in_vain(&c, p.ns);
+                poll_credit_in_vain(&c, &p);
                 nr_looks++;
             }
         }
