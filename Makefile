@@ -69,7 +69,9 @@ TRANSPORT_XEN_SRC   := daemon/transport/xen/attachment.c daemon/transport/xen/ba
                        daemon/transport/xen/mapping.c daemon/transport/xen/node.c \
                        daemon/transport/xen/peer.c daemon/transport/xen/platform.c \
                        daemon/transport/xen/policies.c daemon/transport/xen/roster.c \
-                       daemon/transport/xen/vbd.c daemon/transport/xen/vbd_link.c \
+                       daemon/transport/xen/vbd.c daemon/transport/xen/vbd_disk.c \
+                       daemon/transport/xen/vbd_link.c daemon/transport/xen/vbd_nodes.c \
+                       daemon/transport/xen/vbd_session.c daemon/transport/xen/vbd_world.c \
                        daemon/transport/xen/xen.c
 CONTROL_SRC  := daemon/control/control.c daemon/control/counters.c daemon/control/describe.c \
                 daemon/control/disk_commands.c daemon/control/policy.c daemon/control/reply.c
