@@ -22,6 +22,8 @@ struct vbd {
     enum schema_vbd_state state;
     struct vbd_disk disk;
     struct vbd_session session;
+    bool waits;            /* for the disk, which another guest has: */
+    uint32_t waits_for;    /* its domid */
     uint64_t remove_at_ms; /* ENDED: when our folder is to go */
 };
 
@@ -41,6 +43,7 @@ static const struct backend_kind kind = {
 enum outcome {
     DONE,
     LATER,   /* xenstore does not say what has to be known */
+    WAITS,   /* another guest has the disk, as is said */
     NO_DISK, /* it cannot be opened, for a reason that is given */
     BROKEN,  /* the frontend cannot be served, for a reason that is given */
 };
@@ -50,23 +53,46 @@ static void end_session(struct vbd *v, const char *why)
     vbd_session_close(&v->session, v->world, &v->backend, why, false);
 }
 
+/* Those who wait for it are looked at again. */
+static void close_disk(struct vbd *v, enum disk_end end)
+{
+    vbd_disk_close(&v->disk, v->world, end);
+    for (struct backend *b = v->world->roster->first; b; b = b->next)
+        b->touched = b->touched || ((const struct vbd *)b)->waits;
+}
+
+/* What is written is heard of, too: nothing is said twice. */
+static void wait_for_disk(struct vbd *v, const char *why)
+{
+    if (v->waits && v->waits_for == v->disk.user)
+        return;
+    v->waits = true;
+    v->waits_for = v->disk.user;
+    backend_publish(&v->backend, SCHEMA_VBD_ERROR, why);
+    log_limited(v->backend.log, &v->backend.log_limit, LOG_LEVEL_NOTICE, "wait",
+                "dom=%u vbd=%u why=\"%s\"", v->backend.place.guest, v->backend.place.device, why);
+}
+
 /* @resume: the frontend has it. */
 static enum outcome open_disk(struct vbd *v, bool resume, char why_out[SCHEMA_REASON_LEN])
 {
-    if (v->disk.disk)
-        return DONE;
-    switch (vbd_disk_open(&v->disk, v->world, &v->backend, resume, why_out)) {
-    case VBD_FOUND:
-        return DONE;
-    case VBD_REFUSED:
-        return NO_DISK;
-    case VBD_UNSURE:
-        break;
+    enum vbd_found found =
+        v->disk.disk ? VBD_FOUND : vbd_disk_open(&v->disk, v->world, &v->backend, resume, why_out);
+
+    if (found == VBD_IN_USE) {
+        wait_for_disk(v, why_out);
+        return WAITS;
     }
-    return LATER;
+    v->waits = v->waits && found == VBD_UNSURE;
+    if (found == VBD_UNSURE)
+        return LATER;
+    return found == VBD_FOUND ? DONE : NO_DISK;
 }
 
-/* A frontend that begins anew finds the disk as it was; new nodes may name another one. */
+/*
+ * A frontend that begins anew finds the disk as it was; new nodes may name another one. One that is
+ * in use is offered: a guest that is migrated has to be ready for it while the old domain has it.
+ */
 static enum outcome offer(struct vbd *v, bool renewed, const char *why,
                           char why_out[SCHEMA_REASON_LEN])
 {
@@ -75,9 +101,9 @@ static enum outcome offer(struct vbd *v, bool renewed, const char *why,
     end_session(v, why);
     v->backend.not_before_ms = 0;
     if (renewed)
-        vbd_disk_close(&v->disk, v->world, DISK_DETACHED);
+        close_disk(v, DISK_DETACHED);
     outcome = open_disk(v, false, why_out);
-    if (outcome != DONE)
+    if (outcome != DONE && outcome != WAITS)
         return outcome;
     vbd_disk_read_discards(&v->disk, &v->backend);
     v->backend.refused = 0;
@@ -157,7 +183,8 @@ static void end(struct vbd *v, const char *why)
     uint32_t own_state;
 
     end_session(v, why);
-    vbd_disk_close(&v->disk, v->world, gone ? DISK_GUEST_GONE : DISK_DETACHED);
+    v->waits = false;
+    close_disk(v, gone ? DISK_GUEST_GONE : DISK_DETACHED);
     v->remove_at_ms = 0;
     /* a node that is written would bring a folder back that has gone already */
     if (!node_read_state(v->backend.platform, &v->backend.place, SCHEMA_VBD_STATE, &own_state))
@@ -198,6 +225,8 @@ static enum outcome act(struct vbd *v, enum schema_vbd_action action, enum schem
         break;
     case SCHEMA_VBD_DISOWN:
         disown(v, why);
+        if (event == SCHEMA_VBD_NO_DISK)
+            close_disk(v, DISK_DETACHED);
         break;
     case SCHEMA_VBD_END:
         end(v, why);
@@ -223,6 +252,9 @@ static bool apply(struct vbd *v, enum schema_vbd_event event, const char *why)
         /* what was offered before is no more */
         enter(v, step.action == SCHEMA_VBD_OFFER ? SCHEMA_VBD_NEW : before, "not known yet");
         return false;
+    case WAITS:
+        enter(v, before, "in use");
+        return true;
     case NO_DISK:
         return apply(v, SCHEMA_VBD_NO_DISK, failure);
     case BROKEN:
@@ -370,7 +402,7 @@ static void destroy(struct backend *b)
     struct vbd *v = (struct vbd *)b;
 
     vbd_session_close(&v->session, v->world, b, "stopping", true);
-    vbd_disk_close(&v->disk, v->world, DISK_STOPPING);
+    close_disk(v, DISK_STOPPING);
     backend_fini(b);
     free(v);
 }

@@ -5,6 +5,7 @@
 
 #include "daemon/blk/answer.h"
 #include "daemon/blk/link.h"
+#include "xenstore-schema/vbd_states.h"
 
 /* How long after a detach, and how often, to look whether guests are gone whose disks are kept. */
 #define SWEEP_MS 1000u
@@ -37,6 +38,15 @@ void vbd_world_fini(struct vbd_world *w)
     free_scratch(w);
 }
 
+bool vbd_world_is_resuming(const struct vbd_world *w)
+{
+    for (const struct backend *b = w->roster->first; b; b = b->next) {
+        if (b->is_new && schema_vbd_begin(b->published) == SCHEMA_VBD_RESUMING)
+            return true;
+    }
+    return w->roster->listing;
+}
+
 /* ---- what guests leave ---- */
 
 bool vbd_world_is_gone(const struct vbd_world *w, uint32_t domid)
@@ -44,18 +54,19 @@ bool vbd_world_is_gone(const struct vbd_world *w, uint32_t domid)
     return w->platform->ops->is_gone(w->platform, domid);
 }
 
-static bool is_anybodys(struct roster *r, const struct answer_owner *owner)
+static bool is_anybodys(const struct vbd_world *w, const struct answer_owner *owner)
 {
-    return roster_find(r, &(struct schema_place){.guest = owner->domid, .device = owner->device});
+    return roster_find(w->roster,
+                       &(struct schema_place){.guest = owner->domid, .device = owner->device});
 }
 
-static void sweep_records(struct vbd_world *w, struct roster *r)
+static void sweep_records(struct vbd_world *w)
 {
     struct answer_owner owner;
     uint32_t cursor = 0;
 
     while (answer_rec_next(w->store, &cursor, &owner)) {
-        for (uint32_t queue = 0; !is_anybodys(r, &owner) && queue < BLK_MAX_QUEUES; queue++)
+        for (uint32_t queue = 0; !is_anybodys(w, &owner) && queue < BLK_MAX_QUEUES; queue++)
             answer_rec_close(answer_rec_find(w->store, &owner, queue));
     }
 }
@@ -86,10 +97,10 @@ bool vbd_world_sweep_is_due(const struct vbd_world *w, uint64_t now_ms)
     return w->disks && (!w->swept || (w->sweep_at_ms != 0 && w->sweep_at_ms <= now_ms));
 }
 
-void vbd_world_sweep(struct vbd_world *w, struct roster *r, uint64_t now_ms)
+void vbd_world_sweep(struct vbd_world *w, uint64_t now_ms)
 {
     if (!w->swept)
-        sweep_records(w, r);
+        sweep_records(w);
     w->swept = true;
     w->sweep_at_ms = sweep_disks(w) ? 0 : now_ms + SWEEP_MS;
 }

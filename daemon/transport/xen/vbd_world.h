@@ -17,7 +17,8 @@ struct vbd_world {
     struct session_table *sessions;
     struct store *store;
     struct log *log;
-    struct disks *disks; /* NULL: none are served */
+    struct disks *disks;   /* NULL: none are served */
+    struct roster *roster; /* of all of them */
     unsigned nr_workers;
     int attend_fd;            /* eventfd: some device has news */
     struct scratch **scratch; /* by worker; NULL until a first guest connects */
@@ -31,6 +32,12 @@ void vbd_world_fini(struct vbd_world *w);
  * none. */
 bool vbd_world_prepare(struct vbd_world *w);
 
+/*
+ * Are there disks that an earlier daemon served and we do not yet? What they have is theirs,
+ * whoever comes first now.
+ */
+bool vbd_world_is_resuming(const struct vbd_world *w);
+
 bool vbd_world_is_gone(const struct vbd_world *w, uint32_t domid);
 
 /*
@@ -39,6 +46,6 @@ bool vbd_world_is_gone(const struct vbd_world *w, uint32_t domid);
  * up.
  */
 bool vbd_world_sweep_is_due(const struct vbd_world *w, uint64_t now_ms);
-void vbd_world_sweep(struct vbd_world *w, struct roster *r, uint64_t now_ms);
+void vbd_world_sweep(struct vbd_world *w, uint64_t now_ms);
 
 #endif /* XTM_TRANSPORT_XEN_VBD_WORLD_H */
