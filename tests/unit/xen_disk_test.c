@@ -584,6 +584,27 @@ static void dom0_serves_no_disks(void)
     manager_end(m);
 }
 
+static void guest_that_begins_all_the_time_has_to_wait(void)
+{
+    struct manager *m = manager_new();
+    unsigned before;
+
+    dom0_attach(m->fake, "swap/1M");
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    before = m->fake->nr_written;
+    for (unsigned i = 0; i < 200; i++) {
+        fake_write(m->fake, FRONT("state"), "5");
+        settle(m);
+        fake_write(m->fake, FRONT("state"), "1");
+        settle(m);
+    }
+    /* nine nodes each time; eight times at once, and once a second */
+    CU_ASSERT(m->fake->nr_written - before >= 9 * 7);
+    CU_ASSERT(m->fake->nr_written - before <= 9 * 60);
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    manager_end(m);
+}
+
 /* ---- the life of a disk ---- */
 
 static void detached_disk_that_is_not_used_goes(void)
@@ -907,6 +928,7 @@ static void what_xenstore_does_not_say_is_asked_again(void)
     T(quota_of_xenstore_is_named)                                                                  \
     T(frontend_that_breaks_the_protocol_is_closed)                                                 \
     T(state_without_a_meaning_ends_the_session)                                                    \
+    T(guest_that_begins_all_the_time_has_to_wait)                                                  \
     T(dom0_serves_no_disks)                                                                        \
     T(detached_disk_that_is_not_used_goes)                                                         \
     T(disk_in_use_is_served_until_its_guest_lets_it_go)                                            \

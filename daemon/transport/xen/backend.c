@@ -7,8 +7,8 @@
 
 #include "daemon/transport/xen/node.h"
 
-#define ATTACH_BURST     8u
-#define ATTACH_PERIOD_MS 1000u
+#define PACE_BURST     8u
+#define PACE_PERIOD_MS 1000u
 /* When to look again at what has to wait. */
 #define LOOK_WAIT_MS 200u
 
@@ -111,7 +111,12 @@ void backend_look_again(struct backend *b, uint64_t now_ms)
 
 bool backend_may_attach(struct backend *b, uint64_t now_ms)
 {
-    return pace_take(&b->attaches, now_ms, ATTACH_BURST, ATTACH_PERIOD_MS);
+    return pace_take(&b->attaches, now_ms, PACE_BURST, PACE_PERIOD_MS);
+}
+
+bool backend_may_offer(struct backend *b, uint64_t now_ms)
+{
+    return pace_take(&b->offers, now_ms, PACE_BURST, PACE_PERIOD_MS);
 }
 
 /*

@@ -325,16 +325,26 @@ static bool observe(struct vbd *v, enum schema_vbd_event *event_out, const char 
     return false;
 }
 
+/* Is it too early for @action? What the toolstack does is never. */
+static bool is_paced(struct vbd *v, enum schema_vbd_event event, uint64_t now_ms)
+{
+    switch (schema_vbd_step(v->state, event).action) {
+    case SCHEMA_VBD_ATTACH:
+        return !backend_may_attach(&v->backend, now_ms);
+    case SCHEMA_VBD_OFFER:
+        return event != SCHEMA_VBD_RENEWED && !backend_may_offer(&v->backend, now_ms);
+    default:
+        return false;
+    }
+}
+
 /* False: it has to wait. */
 static bool take_step(struct vbd *v, uint64_t now_ms)
 {
     enum schema_vbd_event event;
     const char *why;
 
-    if (!observe(v, &event, &why))
-        return false;
-    if (schema_vbd_step(v->state, event).action == SCHEMA_VBD_ATTACH &&
-        !backend_may_attach(&v->backend, now_ms))
+    if (!observe(v, &event, &why) || is_paced(v, event, now_ms))
         return false;
     return apply(v, event, why);
 }
