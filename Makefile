@@ -55,7 +55,7 @@ ENGINE_SRC   := daemon/engine/table.c daemon/engine/slab.c daemon/engine/object_
 BLK_SRC      := daemon/blk/answer.c daemon/blk/base.c daemon/blk/batch.c daemon/blk/blkif.c daemon/blk/cache.c daemon/blk/caches.c \
                 daemon/blk/catalogue.c \
                 daemon/blk/device.c daemon/blk/disks.c daemon/blk/gate.c \
-                daemon/blk/items.c daemon/blk/items_recover.c daemon/blk/layer.c daemon/blk/pool_page.c daemon/blk/scratch.c \
+                daemon/blk/items.c daemon/blk/items_recover.c daemon/blk/layer.c daemon/blk/lost.c daemon/blk/pool_page.c daemon/blk/scratch.c \
                 daemon/blk/stack.c daemon/blk/target.c daemon/blk/turn.c
 BLOCKDEV_SRC := daemon/blockdev/aio.c daemon/blockdev/blockdev.c daemon/blockdev/crew.c
 SCHEMA_SRC   := xenstore-schema/form.c xenstore-schema/front.c xenstore-schema/nodes.c xenstore-schema/states.c \

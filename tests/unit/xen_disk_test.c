@@ -187,21 +187,28 @@ static const char *front_of(unsigned domid, const char *key)
 #define BACK(key)  back_of(GUEST, key)
 #define FRONT(key) front_of(GUEST, key)
 
-/* As libxl does. */
-static void dom0_attach_to(struct fake_platform *f, unsigned domid, const char *target)
+/* The backend's end. */
+static void dom0_writes_nodes(struct fake_platform *f, unsigned domid, const char *target,
+                              const char *state)
 {
     char number[16];
 
     snprintf(number, sizeof(number), "%u", domid);
-    fake_write(f, front_of(domid, "backend"), back_of(domid, ""));
-    fake_write(f, front_of(domid, "backend-id"), "5");
-    fake_write(f, front_of(domid, "state"), "1");
     fake_write(f, back_of(domid, "frontend"), front_of(domid, ""));
     fake_write(f, back_of(domid, "frontend-id"), number);
     fake_write(f, back_of(domid, "params"), target);
     fake_write(f, back_of(domid, "mode"), "w");
     fake_write(f, back_of(domid, "online"), "1");
-    fake_write(f, back_of(domid, "state"), "1");
+    fake_write(f, back_of(domid, "state"), state);
+}
+
+/* As libxl does. */
+static void dom0_attach_to(struct fake_platform *f, unsigned domid, const char *target)
+{
+    fake_write(f, front_of(domid, "backend"), back_of(domid, ""));
+    fake_write(f, front_of(domid, "backend-id"), "5");
+    fake_write(f, front_of(domid, "state"), "1");
+    dom0_writes_nodes(f, domid, target, "1");
 }
 
 static void dom0_attach(struct fake_platform *f, const char *target)
@@ -842,7 +849,7 @@ static void lose_disk(struct manager *m)
     engine_destroy(config.engine);
 }
 
-static void disk_that_was_lost_is_not_resumed_empty(void)
+static void requests_for_a_disk_that_was_lost_are_errors(void)
 {
     struct guest g;
     struct manager *m = connected(&g);
@@ -850,11 +857,61 @@ static void disk_that_was_lost_is_not_resumed_empty(void)
     CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
     manager_stop(m);
     lose_disk(m);
+    guest_put(&g, BLKIF_WRITE, 8 * 8, DATA_PAGE);
+    guest_publish(&g);
     manager_start(m);
-    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    CU_ASSERT_EQUAL(guest_take(&g), BLKIF_ERROR);
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("state")), "4");
     CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("error")),
-                           "the disk was lost: the manager's memory was damaged");
+                           "the disk was lost with the manager's memory: detach it");
+    CU_ASSERT_EQUAL(guest_call(&g, BLKIF_READ, 8, DATA_PAGE), BLKIF_ERROR);
+    CU_ASSERT_EQUAL(guest_call(&g, BLKIF_FLUSH, 0, DATA_PAGE), BLKIF_ERROR);
     CU_ASSERT_EQUAL(nr_disks(m), 0);
+    /* nor does the next daemon have it */
+    manager_restart(m);
+    CU_ASSERT_EQUAL(guest_call(&g, BLKIF_READ, 8, DATA_PAGE), BLKIF_ERROR);
+    dom0_detach(m->fake);
+    settle(m);
+    CU_ASSERT_EQUAL(guest_call(&g, BLKIF_READ, 8, DATA_PAGE), BLKIF_ERROR);
+    fake_write(m->fake, FRONT("state"), "6");
+    CU_ASSERT(wait_gone(m, BACK("")));
+    dom0_attach(m->fake, "swap/1M");
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    CU_ASSERT_FALSE(fake_exists(m->fake, BACK("error")));
+    manager_end(m);
+}
+
+/*
+ * The manager's domain is gone, with its memory and its nodes; another one has its domid, and dom0
+ * has written the nodes again.
+ */
+static void frontends_of_a_manager_that_died_have_errors_from_the_next(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+
+    for (unsigned i = 0; i < 40; i++)
+        CU_ASSERT_EQUAL(guest_write(&g, i, i), BLKIF_OKAY);
+    manager_stop(m);
+    store_close(m->store);
+    m->store = store_of(1024, 64);
+    fake_remove(m->fake, BACK(""));
+    manager_start(m);
+    for (unsigned i = 0; i < 3; i++)
+        guest_put(&g, BLKIF_READ, i, DATA_PAGE);
+    guest_publish(&g);
+    settle(m);
+    dom0_writes_nodes(m->fake, GUEST, "swap/1M", "4");
+    for (unsigned i = 0; i < 3; i++)
+        CU_ASSERT_EQUAL(guest_take(&g), BLKIF_ERROR);
+    CU_ASSERT_EQUAL(guest_call(&g, BLKIF_WRITE, 0, DATA_PAGE), BLKIF_ERROR);
+    /* a frontend that begins anew has a new disk */
+    fake_write(m->fake, FRONT("state"), "1");
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    guest_connect(&g, m);
+    CU_ASSERT(wait_value(m, BACK("state"), "4"));
+    CU_ASSERT_FALSE(fake_exists(m->fake, BACK("error")));
+    CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
     manager_end(m);
 }
 
@@ -942,7 +999,8 @@ static void what_xenstore_does_not_say_is_asked_again(void)
     T(who_waits_and_is_detached_waits_no_more)                                                     \
     T(disk_that_is_refused_for_its_nodes_is_not_kept_from_others)                                  \
     T(restarted_daemon_goes_on_where_the_ring_stands)                                              \
-    T(disk_that_was_lost_is_not_resumed_empty)                                                     \
+    T(requests_for_a_disk_that_was_lost_are_errors)                                                \
+    T(frontends_of_a_manager_that_died_have_errors_from_the_next)                                  \
     T(ring_that_a_guest_changed_meanwhile_is_closed)                                               \
     T(detach_while_no_daemon_ran_waits_for_the_guest)                                              \
     T(what_xenstore_does_not_say_is_asked_again)

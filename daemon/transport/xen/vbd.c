@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "daemon/blk/lost.h"
 #include "daemon/transport/xen/node.h"
 #include "daemon/transport/xen/vbd_nodes.h"
 #include "daemon/transport/xen/vbd_session.h"
@@ -114,7 +115,8 @@ static enum outcome offer(struct vbd *v, bool renewed, const char *why,
     return DONE;
 }
 
-static enum outcome connect(struct vbd *v, bool resume, char why_out[SCHEMA_REASON_LEN])
+static enum outcome connect(struct vbd *v, const struct vbd_disk *disk, bool resume,
+                            char why_out[SCHEMA_REASON_LEN])
 {
     struct schema_vbd_front front;
 
@@ -130,7 +132,7 @@ static enum outcome connect(struct vbd *v, bool resume, char why_out[SCHEMA_REAS
     case VBD_READ_UNSURE:
         return LATER;
     }
-    return vbd_session_open(&v->session, v->world, &v->backend, &v->disk, &front, resume, why_out)
+    return vbd_session_open(&v->session, v->world, &v->backend, disk, &front, resume, why_out)
                ? DONE
                : BROKEN;
 }
@@ -146,13 +148,32 @@ static enum outcome publish_connected(struct vbd *v, char why_out[SCHEMA_REASON_
     return DONE;
 }
 
+/*
+ * The frontend has requests under way, and nobody else can answer them: each has an error, until it
+ * closes. One that begins anew is offered what the target says, as any other.
+ */
+static enum outcome fail_requests(struct vbd *v, char why_out[SCHEMA_REASON_LEN])
+{
+    const struct vbd_disk lost = {.disk = &lost_disk, .discards = true};
+    char why[SCHEMA_REASON_LEN];
+    enum outcome outcome = connect(v, &lost, true, why);
+
+    if (outcome == DONE) {
+        backend_publish_error(&v->backend, why_out);
+        vbd_session_wake(&v->session);
+    }
+    return outcome == BROKEN ? NO_DISK : outcome;
+}
+
 /* @resume: an earlier daemon has connected it, so our nodes are there. */
 static enum outcome attach(struct vbd *v, bool resume, char why_out[SCHEMA_REASON_LEN])
 {
     enum outcome outcome = open_disk(v, resume, why_out);
 
     if (outcome == DONE)
-        outcome = connect(v, resume, why_out);
+        outcome = connect(v, &v->disk, resume, why_out);
+    if (outcome == NO_DISK && resume)
+        return fail_requests(v, why_out);
     if (outcome != DONE)
         return outcome;
     if (resume)

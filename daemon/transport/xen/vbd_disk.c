@@ -17,7 +17,8 @@ static enum vbd_found look_for(struct vbd_disk *d, const struct vbd_world *w,
     if (connected) {
         if (disks_has(w->disks, target, owner))
             return VBD_FOUND;
-        snprintf(why_out, SCHEMA_REASON_LEN, "the disk was lost: the manager's memory was damaged");
+        snprintf(why_out, SCHEMA_REASON_LEN,
+                 "the disk was lost with the manager's memory: detach it");
         return VBD_REFUSED;
     }
     /* a disk without a name is nobody else's, a device is everybody's */
