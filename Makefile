@@ -98,6 +98,7 @@ OPERATOR_SRC := frontend/tool/operator.c frontend/tool/operator_agent.c \
                 frontend/tool/operator_names.c \
                 frontend/tool/operator_grant.c frontend/tool/operator_list.c \
                 frontend/tool/operator_options.c frontend/tool/operator_policy.c \
+                frontend/tool/operator_orphan.c frontend/tool/operator_start.c \
                 frontend/tool/operator_stats.c frontend/tool/operator_subject.c \
                 frontend/tool/operator_talk.c frontend/tool/operator_xen.c
 INIT_SRC := stubdom/boot.c stubdom/cmdline.c stubdom/init.c stubdom/keeper.c
@@ -160,7 +161,7 @@ obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 all: $(if $(DAEMON_MAIN),$(BUILD)/bin/xentmemd) \
      $(if $(LIB_SRC),$(BUILD)/lib/libxentmem.so.$(ABI) $(BUILD)/lib/libxentmem.a) \
      $(if $(TOOL_SRC),$(BUILD)/bin/xentmem) \
-     $(if $(INIT_SRC),$(BUILD)/bin/xentmem-init)
+     $(if $(INIT_SRC),$(BUILD)/bin/xentmem-init) $(BUILD)/lib/xentmem/same-domid.so
 
 $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -197,6 +198,12 @@ $(BUILD)/bin/xentmem: $(call obj,$(TOOL_SRC) $(OPERATOR_SRC) $(PROTOCOL_SRC) $(S
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -L$(BUILD)/lib -lxentmem $(TOOL_LIBS) \
 	    -Wl,-rpath,'$$ORIGIN/../lib'
+
+# Loaded into xl: it must need nothing but libc
+$(BUILD)/lib/xentmem/same-domid.so: $(call obj,dom0/same_domid.c)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(filter-out -fsanitize=%,$(LDFLAGS)) -shared -o $@ $^
 
 $(BUILD)/bin/xentmem-init: $(call obj,$(INIT_SRC)) $(BUILD)/lib/layers.a
 	@mkdir -p $(@D)
@@ -246,9 +253,10 @@ install-guest: all man
 	@install -m 644 dom0/modules-load.conf $(DESTDIR)/usr/lib/modules-load.d/xentmem.conf
 
 install-dom0: all man
-	@install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSCONFDIR)/xen \
+	@install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(DATADIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSCONFDIR)/xen \
 	    $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8
 	@install $(BUILD)/bin/xentmemd $(DESTDIR)$(SBINDIR)
+	@install -m 644 $(BUILD)/lib/xentmem/same-domid.so $(DESTDIR)$(DATADIR)
 	@for unit in xentmemd xentmem-agent; do \
 	    sed -e 's|/usr/sbin/|$(SBINDIR)/|; s|/usr/bin/|$(BINDIR)/|' dom0/$$unit.service \
 	        > $(DESTDIR)$(UNITDIR)/$$unit.service || exit; \
@@ -270,7 +278,7 @@ uninstall:
 	    $(DESTDIR)$(INCLUDEDIR)/xentmem.h $(DESTDIR)$(INCLUDEDIR)/tmemif.h \
 	    $(DESTDIR)/usr/lib/modules-load.d/xentmem.conf \
 	    $(DESTDIR)$(UNITDIR)/xentmemd.service $(DESTDIR)$(UNITDIR)/xentmem-agent.service \
-	    $(DESTDIR)$(DATADIR)/kernel $(DESTDIR)$(DATADIR)/initramfs \
+	    $(DESTDIR)$(DATADIR)/kernel $(DESTDIR)$(DATADIR)/initramfs $(DESTDIR)$(DATADIR)/same-domid.so \
 	    $(foreach m,$(MAN),$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $m))/$(notdir $m))
 	rmdir $(DESTDIR)$(DATADIR) 2>/dev/null || :
 	@for kept in $(DESTDIR)$(SYSCONFDIR)/xen/xentmem.cfg $(DESTDIR)/var/lib/xentmem; do \
@@ -401,7 +409,7 @@ NATIVE_ITEMS = selftest/runner=tests/selftest/runner_test \
 
 # tests/xen/suites/NAME.sh each, on the real hypervisor. The limits are for an emulated
 # machine that shares its processors.
-XEN_SUITES := testbed_smoke quickstart operator attach library hostile conformance_xen disks cache kills
+XEN_SUITES := testbed_smoke quickstart operator attach library hostile conformance_xen disks cache manager_death kills
 xen_items = -t 1560 $(foreach s,$(1),\
     xen/$(s)='tests/xen/testbed/boot --timeout 1500 tests/xen/suites/$(s).sh')
 

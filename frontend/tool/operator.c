@@ -131,6 +131,17 @@ const struct command operator_commands[] = {
         .run = operator_log,
     },
     {
+        .name = "start",
+        .args = "[CONFIG [DOMID]]",
+        .summary = "the manager's domain, as the one that died under guests' disks",
+        .help = "xl create CONFIG (/etc/xen/xentmem.cfg), so that a domain that crashes is created "
+                "anew with\n"
+                "the number it had; the first one with the number of a manager that is gone and "
+                "has left\n"
+                "guests with disks, whose requests are answered then.\n",
+        .run = operator_start,
+    },
+    {
         .name = "agent",
         .args = "",
         .summary = "service of dom0: keep guests attached as attach and set said",

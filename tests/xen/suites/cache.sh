@@ -21,17 +21,7 @@ put() { guest_run "$1" "printf %4096d $3 >/run/page; dd if=/run/page of=/dev/xvd
 get() { guest_run "$1" "dd if=/dev/xvdt bs=4096 skip=$2 count=1 iflag=direct 2>/dev/null | tr -d ' '"; }
 reads() { [ "$(get "$1" "$2")" = "$3" ]; }
 
-# libxl has a script make the device known to blkback; the product's image of dom0 has none of Xen's.
-mkdir -p /etc/xen/scripts
-cat >/etc/xen/scripts/block <<'END'
-#!/bin/busybox sh
-[ "$1" = add ] || exit 0
-device=$(xenstore-read "$XENBUS_PATH/params")
-xenstore-write "$XENBUS_PATH/physical-device" "$(stat -c %t:%T "$device")" \
-    "$XENBUS_PATH/physical-device-path" "$device" "$XENBUS_PATH/hotplug-status" connected
-END
-chmod 755 /etc/xen/scripts/block
-
+dom0_hotplug_script
 step "starting the manager with a disk of $mib MiB, and two guests"
 head -c $((mib << 20)) /dev/urandom >$image
 losetup /dev/loop0 $image || exit
