@@ -630,6 +630,25 @@ static void detached_disk_that_is_not_used_goes(void)
     manager_end(m);
 }
 
+static void folder_stays_until_it_says_closed(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+    unsigned until;
+
+    fake_write(m->fake, FRONT("state"), "6");
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    dom0_detach(m->fake);
+    fake_refuse(m->fake, BACK("state"), FAKE_WRITES, EAGAIN);
+    until = m->fake->nr_refused + 8;
+    for (unsigned i = 0; i < 2000 && m->fake->nr_refused < until; i++)
+        settle(m); /* it has been tried for longer than a folder stays */
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("state")), "5");
+    fake_refuse(m->fake, BACK("state"), 0, 0);
+    CU_ASSERT(wait_gone(m, BACK("")));
+    manager_end(m);
+}
+
 static void disk_in_use_is_served_until_its_guest_lets_it_go(void)
 {
     struct guest g;
@@ -988,6 +1007,7 @@ static void what_xenstore_does_not_say_is_asked_again(void)
     T(guest_that_begins_all_the_time_has_to_wait)                                                  \
     T(dom0_serves_no_disks)                                                                        \
     T(detached_disk_that_is_not_used_goes)                                                         \
+    T(folder_stays_until_it_says_closed)                                                           \
     T(disk_in_use_is_served_until_its_guest_lets_it_go)                                            \
     T(disk_that_is_detached_and_attached_again_is_the_same)                                        \
     T(guest_that_dies_takes_its_disk_along)                                                        \

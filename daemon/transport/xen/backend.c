@@ -76,17 +76,24 @@ void backend_remove(struct backend *b, enum schema_node node)
     node_remove(b->platform, &b->place, node);
 }
 
-/* Nobody else's is tidied: who has removed it may have begun it anew. */
+/*
+ * Only what says what we have said last: who has removed it may have begun it anew, and a state
+ * that we owe has to be seen before.
+ */
 void backend_remove_folder(struct backend *b)
 {
     char folder[SCHEMA_PATH_LEN];
     uint32_t own_state;
 
-    b->published = XENBUS_UNKNOWN;
-    if (!node_read_state(b->platform, &b->place, b->kind->state, &own_state))
+    if (node_read_state(b->platform, &b->place, b->kind->state, &own_state)) {
+        if (own_state != b->published)
+            return;
+        schema_folder(folder, &b->place, b->kind->folder);
+        b->platform->ops->remove(b->platform, folder);
+    } else if (errno != ENOENT) {
         return;
-    schema_folder(folder, &b->place, b->kind->folder);
-    b->platform->ops->remove(b->platform, folder);
+    }
+    b->published = XENBUS_UNKNOWN;
 }
 
 /* ---- looking ---- */

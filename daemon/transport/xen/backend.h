@@ -59,7 +59,7 @@ void backend_publish_state(struct backend *b, enum schema_xenbus state);
 /* Node `error`, and the log. */
 void backend_publish_error(struct backend *b, const char *why);
 void backend_remove(struct backend *b, enum schema_node node);
-/* A guest that is gone leaves our folder of it behind. */
+/* A guest that is gone leaves our folder of it behind. published is UNKNOWN: it is gone. */
 void backend_remove_folder(struct backend *b);
 
 /* ---- looking ---- */

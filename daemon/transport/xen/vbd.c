@@ -380,6 +380,8 @@ static void tidy(struct vbd *v, uint64_t now_ms)
 {
     if (v->remove_at_ms <= now_ms) {
         backend_remove_folder(&v->backend);
+        if (!is_over(&v->backend))
+            backend_look_again(&v->backend, now_ms);
         return;
     }
     v->backend.touched = true;
