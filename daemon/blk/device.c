@@ -142,9 +142,10 @@ const char *device_broken(const struct device *d)
 
 void device_count_failure(struct device *d, _Atomic(uint64_t) *counter)
 {
-    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
-    if (!atomic_load_explicit(&d->told, memory_order_relaxed) && !atomic_exchange(&d->told, true))
-        d->link->ops->attend(d->link);
+    if (atomic_fetch_add_explicit(counter, 1, memory_order_relaxed) > 0)
+        return;
+    atomic_store(&d->has_news, true);
+    d->link->ops->attend(d->link);
 }
 
 struct device_stats device_stats(const struct device *d)

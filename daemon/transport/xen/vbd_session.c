@@ -17,10 +17,8 @@ static void log_failures(const struct vbd_session *s, struct backend *b, const c
 
 void vbd_session_tell_failures(struct vbd_session *s, struct backend *b)
 {
-    if (!s->device || s->failures_told || !atomic_load(&s->device->told))
-        return;
-    s->failures_told = true;
-    log_failures(s, b, "first failure");
+    if (s->device && atomic_exchange(&s->device->has_news, false))
+        log_failures(s, b, "first failures");
 }
 
 void vbd_session_wake(struct vbd_session *s)
@@ -63,7 +61,6 @@ bool vbd_session_open(struct vbd_session *s, struct vbd_world *w, struct backend
                       const struct vbd_disk *d, const struct schema_vbd_front *front, bool resume,
                       char why_out[SCHEMA_REASON_LEN])
 {
-    s->failures_told = false;
     if (!vbd_link_open(b->platform, b->place.guest, front, w->attend_fd, &s->link, why_out))
         return false;
     if (make_device(s, w, b, d, resume, why_out))
