@@ -92,7 +92,7 @@ TOOL_SRC := frontend/tool/main.c frontend/tool/guest.c frontend/tool/guest_pool.
 OPERATOR_SRC := frontend/tool/operator.c frontend/tool/operator_agent.c \
                 frontend/tool/operator_attach.c frontend/tool/operator_attaching.c \
                 frontend/tool/operator_book.c frontend/tool/operator_book_file.c \
-                frontend/tool/operator_base.c frontend/tool/operator_book_json.c \
+                frontend/tool/operator_base.c frontend/tool/operator_book_json.c frontend/tool/operator_clean.c \
                 frontend/tool/operator_dead.c frontend/tool/operator_disk.c \
                 frontend/tool/operator_disk_list.c frontend/tool/operator_freeze.c \
                 frontend/tool/operator_names.c \

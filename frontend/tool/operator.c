@@ -99,11 +99,13 @@ const struct command operator_commands[] = {
     },
     {
         .name = "disk",
-        .args = "[list] | add NAME BASE | rm DISK",
+        .args = "[list] | add NAME BASE | rm DISK | clean",
         .summary = "disks that the manager serves to guests",
         .help = "  list             what each is, what it holds, which guest has it\n"
                 "  add NAME BASE    what target=clone/BASE/NAME makes when it is attached\n"
-                "  rm DISK          destroy one that no guest has\n" HELP_DISK HELP_MANAGER,
+                "  rm DISK          destroy one that no guest has\n"
+                "  clean            remove nodes that a guest or a manager that is gone has "
+                "left\n" HELP_DISK HELP_MANAGER,
         .run = operator_disk,
     },
     {

@@ -14,11 +14,10 @@
 
 /* ---- finding them ---- */
 
-/* Does a target begin as ours do? Other driver domains' disks are not touched. */
-static bool is_ours(const char *params)
+bool orphan_is_ours(const char *target)
 {
-    return strncmp(params, "swap/", 5) == 0 || strncmp(params, "clone/", 6) == 0 ||
-           strncmp(params, "cache/", 6) == 0;
+    return strncmp(target, "swap/", 5) == 0 || strncmp(target, "clone/", 6) == 0 ||
+           strncmp(target, "cache/", 6) == 0;
 }
 
 static void libxl_path(char path_out[XEN_PATH_LEN], unsigned guest, uint32_t vdev, const char *key)
@@ -69,12 +68,13 @@ static bool look_at(struct xs_handle *xs, unsigned guest, uint32_t vdev, struct 
     libxl_path(path, guest, vdev, "backend");
     backend = node_read(xs, XBT_NULL, path);
     *out = (struct orphan){.guest = guest, .vdev = vdev};
-    found = params && backend && is_ours(params) &&
+    found = params && backend && orphan_is_ours(params) &&
             sscanf(backend, "/local/domain/%u/", &out->manager) == 1 && out->manager != 0;
     free(params);
     free(backend);
     place = place_of(out);
-    return found && is_connected(xs, &place) && !has_backend(xs, &place);
+    out->is_connected = is_connected(xs, &place);
+    return found && !has_backend(xs, &place);
 }
 
 /* Room for one more behind @nr. False: no memory. */
@@ -231,7 +231,7 @@ void orphans_adopt(struct xs_handle *xs, const struct domain *domains, unsigned 
     char why[XEN_WHY_LEN];
 
     for (unsigned i = 0; orphans && i < nr; i++) {
-        if (!is_alive(domains, nr_domains, orphans[i].manager))
+        if (!orphans[i].is_connected || !is_alive(domains, nr_domains, orphans[i].manager))
             continue;
         adopted(&orphans[i], orphan_adopt(xs, &orphans[i], why) ? NULL : why);
     }

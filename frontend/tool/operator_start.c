@@ -27,6 +27,8 @@ static bool find_domid(const struct orphan *orphans, unsigned nr, unsigned *domi
 {
     *domid_out = 0;
     for (unsigned i = 0; i < nr; i++) {
+        if (!orphans[i].is_connected)
+            continue;
         if (*domid_out != 0 && orphans[i].manager != *domid_out) {
             snprintf(why_out, XEN_WHY_LEN,
                      "guests have disks of several managers that are gone, such as the domains %u "
@@ -98,7 +100,7 @@ static int adopt(struct xs_handle *xs, const struct orphan *orphans, unsigned nr
         return tool_fail(TOOL_REFUSED,
                          "the manager has another number than %u: disks of guests wait on", domid);
     for (unsigned i = 0; i < nr; i++) {
-        if (orphans[i].manager != domid)
+        if (orphans[i].manager != domid || !orphans[i].is_connected)
             continue;
         vdev_name(orphans[i].vdev, name);
         if (orphan_adopt(xs, &orphans[i], why))

@@ -4,7 +4,7 @@
 . /testbed/lib.sh
 
 vdev() { echo $(((1 << 28) + $1 * 256)); } # as xl numbers disks from xvdq on
-xvds=$(vdev 18) xvdt=$(vdev 19)
+xvds=$(vdev 18) xvdt=$(vdev 19) xvdu=$(vdev 20)
 node() { xenstore-read "$1" 2>/dev/null; }
 back() { node "/local/domain/$m/backend/vbd/$g/$1/$2"; }
 is_back() { [ "$(back "$1" "$2")" = "$3" ]; }
@@ -71,7 +71,25 @@ done=$(completed xvdt)
 check "the load on the device goes on" wait_for 60 goes_on xvdt "$done"
 check "the agent says what it did" grep -q "disk guest=- domid=$g device=$xvds" /run/agent.log
 kill $agent
-guest_run guest 'rm -f /run/stop'
+
+step "nodes that are left over"
+xl pause xentmem
+xl block-attach guest "$(disk xvdu swap/4M)" >/dev/null 2>&1
+xl destroy xentmem
+check "an attach that failed has left nodes with the guest" node "/local/domain/$g/device/vbd/$xvdu/state"
+at dom0 'xentmem disk clean'
+is "they are removed" says "xvdu: removed, its manager is gone"
+check "and xl knows nothing of them" [ -z "$(node "/libxl/$g/device/vbd/$xvdu/backend")$(node "/local/domain/$g/device/vbd/$xvdu/state")" ]
+is "what the guest uses is not touched" says "xvdt: the guest uses it and waits for its manager"
+check "its nodes are there" node "/local/domain/$g/device/vbd/$xvdt/state"
+check "it is served by the next manager" xentmem start /run/xentmem.cfg
+check "and goes on" wait_for 120 goes_on xvdt "$(completed xvdt)"
+dead=/local/domain/$m/backend/vbd/4242/51712
+xenstore-write $dead/params swap/4M $dead/online 1
+at dom0 'xentmem disk clean'
+is "nodes of a guest that is gone are removed" [ $rc -eq 0 ]
+check "they are not there" [ -z "$(node $dead/params)" ]
+check "the guest's own are" is_back $xvdt state 4
 check "the guest can be destroyed" guest_destroy guest
 check "it leaves no zombie" no_zombies 30
 check "every counter agrees with a full scan" xentmem stats --check
