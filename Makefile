@@ -55,7 +55,7 @@ ENGINE_SRC   := daemon/engine/table.c daemon/engine/slab.c daemon/engine/object_
 BLK_SRC      := daemon/blk/answer.c daemon/blk/base.c daemon/blk/batch.c daemon/blk/blkif.c daemon/blk/cache.c daemon/blk/caches.c \
                 daemon/blk/catalogue.c \
                 daemon/blk/device.c daemon/blk/disks.c daemon/blk/gate.c \
-                daemon/blk/items.c daemon/blk/items_recover.c daemon/blk/layer.c daemon/blk/pool_page.c daemon/blk/scratch.c \
+                daemon/blk/items.c daemon/blk/items_recover.c daemon/blk/layer.c daemon/blk/lost.c daemon/blk/pool_page.c daemon/blk/scratch.c \
                 daemon/blk/stack.c daemon/blk/target.c daemon/blk/turn.c
 BLOCKDEV_SRC := daemon/blockdev/aio.c daemon/blockdev/blockdev.c daemon/blockdev/crew.c
 SCHEMA_SRC   := xenstore-schema/form.c xenstore-schema/front.c xenstore-schema/nodes.c xenstore-schema/states.c \
@@ -69,7 +69,9 @@ TRANSPORT_XEN_SRC   := daemon/transport/xen/attachment.c daemon/transport/xen/ba
                        daemon/transport/xen/mapping.c daemon/transport/xen/node.c \
                        daemon/transport/xen/peer.c daemon/transport/xen/platform.c \
                        daemon/transport/xen/policies.c daemon/transport/xen/roster.c \
-                       daemon/transport/xen/vbd.c daemon/transport/xen/vbd_link.c \
+                       daemon/transport/xen/vbd.c daemon/transport/xen/vbd_disk.c \
+                       daemon/transport/xen/vbd_link.c daemon/transport/xen/vbd_nodes.c \
+                       daemon/transport/xen/vbd_session.c daemon/transport/xen/vbd_world.c \
                        daemon/transport/xen/xen.c
 CONTROL_SRC  := daemon/control/control.c daemon/control/counters.c daemon/control/describe.c \
                 daemon/control/disk_commands.c daemon/control/policy.c daemon/control/reply.c
@@ -90,12 +92,13 @@ TOOL_SRC := frontend/tool/main.c frontend/tool/guest.c frontend/tool/guest_pool.
 OPERATOR_SRC := frontend/tool/operator.c frontend/tool/operator_agent.c \
                 frontend/tool/operator_attach.c frontend/tool/operator_attaching.c \
                 frontend/tool/operator_book.c frontend/tool/operator_book_file.c \
-                frontend/tool/operator_base.c frontend/tool/operator_book_json.c \
+                frontend/tool/operator_base.c frontend/tool/operator_book_json.c frontend/tool/operator_clean.c \
                 frontend/tool/operator_dead.c frontend/tool/operator_disk.c \
                 frontend/tool/operator_disk_list.c frontend/tool/operator_freeze.c \
                 frontend/tool/operator_names.c \
                 frontend/tool/operator_grant.c frontend/tool/operator_list.c \
                 frontend/tool/operator_options.c frontend/tool/operator_policy.c \
+                frontend/tool/operator_orphan.c frontend/tool/operator_start.c \
                 frontend/tool/operator_stats.c frontend/tool/operator_subject.c \
                 frontend/tool/operator_talk.c frontend/tool/operator_xen.c
 INIT_SRC := stubdom/boot.c stubdom/cmdline.c stubdom/init.c stubdom/keeper.c
@@ -158,7 +161,7 @@ obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 all: $(if $(DAEMON_MAIN),$(BUILD)/bin/xentmemd) \
      $(if $(LIB_SRC),$(BUILD)/lib/libxentmem.so.$(ABI) $(BUILD)/lib/libxentmem.a) \
      $(if $(TOOL_SRC),$(BUILD)/bin/xentmem) \
-     $(if $(INIT_SRC),$(BUILD)/bin/xentmem-init)
+     $(if $(INIT_SRC),$(BUILD)/bin/xentmem-init) $(BUILD)/lib/xentmem/same-domid.so
 
 $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
@@ -195,6 +198,12 @@ $(BUILD)/bin/xentmem: $(call obj,$(TOOL_SRC) $(OPERATOR_SRC) $(PROTOCOL_SRC) $(S
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -L$(BUILD)/lib -lxentmem $(TOOL_LIBS) \
 	    -Wl,-rpath,'$$ORIGIN/../lib'
+
+# Loaded into xl: it must need nothing but libc
+$(BUILD)/lib/xentmem/same-domid.so: $(call obj,dom0/same_domid.c)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(filter-out -fsanitize=%,$(LDFLAGS)) -shared -o $@ $^
 
 $(BUILD)/bin/xentmem-init: $(call obj,$(INIT_SRC)) $(BUILD)/lib/layers.a
 	@mkdir -p $(@D)
@@ -244,9 +253,10 @@ install-guest: all man
 	@install -m 644 dom0/modules-load.conf $(DESTDIR)/usr/lib/modules-load.d/xentmem.conf
 
 install-dom0: all man
-	@install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSCONFDIR)/xen \
+	@install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(DATADIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSCONFDIR)/xen \
 	    $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8
 	@install $(BUILD)/bin/xentmemd $(DESTDIR)$(SBINDIR)
+	@install -m 644 $(BUILD)/lib/xentmem/same-domid.so $(DESTDIR)$(DATADIR)
 	@for unit in xentmemd xentmem-agent; do \
 	    sed -e 's|/usr/sbin/|$(SBINDIR)/|; s|/usr/bin/|$(BINDIR)/|' dom0/$$unit.service \
 	        > $(DESTDIR)$(UNITDIR)/$$unit.service || exit; \
@@ -268,7 +278,7 @@ uninstall:
 	    $(DESTDIR)$(INCLUDEDIR)/xentmem.h $(DESTDIR)$(INCLUDEDIR)/tmemif.h \
 	    $(DESTDIR)/usr/lib/modules-load.d/xentmem.conf \
 	    $(DESTDIR)$(UNITDIR)/xentmemd.service $(DESTDIR)$(UNITDIR)/xentmem-agent.service \
-	    $(DESTDIR)$(DATADIR)/kernel $(DESTDIR)$(DATADIR)/initramfs \
+	    $(DESTDIR)$(DATADIR)/kernel $(DESTDIR)$(DATADIR)/initramfs $(DESTDIR)$(DATADIR)/same-domid.so \
 	    $(foreach m,$(MAN),$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $m))/$(notdir $m))
 	rmdir $(DESTDIR)$(DATADIR) 2>/dev/null || :
 	@for kept in $(DESTDIR)$(SYSCONFDIR)/xen/xentmem.cfg $(DESTDIR)/var/lib/xentmem; do \
@@ -401,7 +411,7 @@ NATIVE_ITEMS = selftest/runner=tests/selftest/runner_test \
 
 # tests/xen/suites/NAME.sh each, on the real hypervisor. The limits are for an emulated
 # machine that shares its processors.
-XEN_SUITES := testbed_smoke quickstart operator attach library hostile conformance_xen disks cache kills
+XEN_SUITES := testbed_smoke quickstart operator attach library hostile conformance_xen disks cache manager_death kills
 xen_items = -t 1560 $(foreach s,$(1),\
     xen/$(s)='tests/xen/testbed/boot --timeout 1500 tests/xen/suites/$(s).sh')
 

@@ -23,14 +23,19 @@
 #include "daemon/store/store.h"
 #include "daemon/transport/local/local.h"
 #include "daemon/transport/xen/xen.h"
+#include "daemon/util/clock.h"
 #include "daemon/util/log.h"
 #include "daemon/util/malloc.h"
 #include "daemon/util/notify.h"
+#include "daemon/util/pace.h"
 #include "daemon/xen_policy.h"
 
 /* How often memory of empty chunks goes back to the system, and how much of it at once. */
 static const struct timeval TIDY_TIME = {.tv_sec = 1};
 #define TIDY_CHUNKS 16u
+/* Lines about damaged pages: some at once, then one an hour. */
+#define DAMAGE_BURST     8u
+#define DAMAGE_PERIOD_MS 3600000u
 /* Dead pages reclaimed then, if the workers sleep, and at once: workers may wait for a slice. */
 #define TIDY_SLICES 64u
 #define TIDY_SLICE  256u
@@ -42,6 +47,7 @@ struct daemon {
     struct store *store;
     struct engine *engine;
     uint64_t damage_told; /* damaged pages that have been logged */
+    struct pace damage_lines;
     struct disks *disks;
     struct policy_book *policy;
     struct control *control;
@@ -90,11 +96,14 @@ static void on_tidy(evutil_socket_t fd, short what, void *arg)
     /* some slack stays, or memory would go back and forth */
     if (usage.frames_taken - usage.frames_used > usage.frames_used / 8 + STORE_CHUNK_PAGES)
         store_shrink(d->store, TIDY_CHUNKS);
-    if (nr_damaged != d->damage_told)
+    /* a guest may read a damaged page of its disk for ever; lines of the disk name it */
+    if (nr_damaged != d->damage_told &&
+        pace_take(&d->damage_lines, clock_now_ms(), DAMAGE_BURST, DAMAGE_PERIOD_MS)) {
         log_event(&d->log, LOG_LEVEL_ERROR, "damage",
                   "pages=%llu why=\"other bytes than were put\"",
                   (unsigned long long)(nr_damaged - d->damage_told));
-    d->damage_told = nr_damaged;
+        d->damage_told = nr_damaged;
+    }
 }
 
 static void on_stop(evutil_socket_t signal_number, short what, void *arg)

@@ -29,7 +29,7 @@ struct ring_rec *answer_rec_find(struct store *s, const struct answer_owner *own
 }
 
 struct ring_rec *answer_rec_open(struct store *s, const struct answer_owner *owner, uint32_t queue,
-                                 uint64_t session)
+                                 uint64_t session, uint32_t rsp_prod)
 {
     struct ring_rec *rec = answer_rec_find(s, owner, queue);
 
@@ -44,6 +44,7 @@ struct ring_rec *answer_rec_open(struct store *s, const struct answer_owner *own
     rec->ring = queue;
     rec->object[0] = owner_word(owner);
     rec->session = session;
+    rec->number = rsp_prod;
     ring_rec_make_live(rec);
     return rec;
 }

@@ -29,9 +29,10 @@ struct answer_owner {
     uint32_t domid, device;
 };
 
-/* A record of no answer at all, in place of the one there was. NULL: none is left. */
+/* A record of no answer from response @rsp_prod on, in place of the one there was. NULL: none is
+ * left. */
 struct ring_rec *answer_rec_open(struct store *s, const struct answer_owner *owner, uint32_t queue,
-                                 uint64_t session);
+                                 uint64_t session, uint32_t rsp_prod);
 /* The record of that queue, or NULL. */
 struct ring_rec *answer_rec_find(struct store *s, const struct answer_owner *owner, uint32_t queue);
 void answer_rec_close(struct ring_rec *rec);

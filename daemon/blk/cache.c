@@ -145,6 +145,7 @@ void cache_disk_init(struct cache_disk *d, struct cache *c)
         .nr_pages = c->backing->nr_pages,
         .read_only = c->backing->read_only,
         .discards = c->backing->discards,
+        .lasting = true,
         .keeps = true,
     };
     d->cache = c;

@@ -9,7 +9,7 @@ static const char bad_index[] = "ring index out of range";
 
 static bool begin_queue(struct queue *q, const struct device_config *c, const char **why_out)
 {
-    q->record = answer_rec_open(c->store, &c->owner, q->number, c->link->session);
+    q->record = answer_rec_open(c->store, &c->owner, q->number, c->link->session, 0);
     if (!q->record) {
         *why_out = "all ring records are in use";
         return false;
@@ -32,6 +32,10 @@ static bool pay(struct queue *q, const struct answer *owed)
     return true;
 }
 
+/*
+ * Where the record is gone with the manager's memory and the disk is not, the ring is taken up
+ * where it stands: what was done and not answered is done again.
+ */
 static bool resume_queue(struct queue *q, const struct device_config *c, const char **why_out)
 {
     struct blkif_ring_header *shared = c->link->queues[q->number].pages;
@@ -41,6 +45,8 @@ static bool resume_queue(struct queue *q, const struct device_config *c, const c
 
     *why_out = "the record is of another ring";
     q->record = answer_rec_find(c->store, &c->owner, q->number);
+    if (!q->record && c->disk->lasting)
+        q->record = answer_rec_open(c->store, &c->owner, q->number, c->link->session, rsp_prod);
     if (!q->record || !answer_rec_resume(q->record, c->link->session, rsp_prod, &is_owed, &owed))
         return false;
     blkif_ring_init(&q->back, shared, c->link->order, c->link->abi, rsp_prod);
@@ -137,9 +143,10 @@ const char *device_broken(const struct device *d)
 
 void device_count_failure(struct device *d, _Atomic(uint64_t) *counter)
 {
-    atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
-    if (!atomic_load_explicit(&d->told, memory_order_relaxed) && !atomic_exchange(&d->told, true))
-        d->link->ops->attend(d->link);
+    if (atomic_fetch_add_explicit(counter, 1, memory_order_relaxed) > 0)
+        return;
+    atomic_store(&d->has_news, true);
+    d->link->ops->attend(d->link);
 }
 
 struct device_stats device_stats(const struct device *d)

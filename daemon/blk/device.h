@@ -39,7 +39,7 @@ struct queue {
     uint32_t next_page, end_page; /* what is left of it */
 };
 
-/* What has gone wrong, by the thousand if a frontend likes: counted, and told once. */
+/* What has gone wrong, by the thousand if a frontend likes: counted, and told once of each kind. */
 struct device_stats {
     uint64_t requests;
     uint64_t refused; /* malformed, beyond the end, or with grants that cannot be copied */
@@ -57,7 +57,7 @@ struct device {
     void (*wake)(struct worker_ring *r); /* for disks that keep batches: worker_wake() */
     _Atomic(const char *) broken;        /* why it is not served any more, or NULL */
     _Atomic(uint64_t) nr_refused, nr_full, nr_damaged, nr_failed;
-    atomic_bool told; /* the control thread was told of the first of them */
+    atomic_bool has_news; /* the first of a kind, for the control thread to take */
     unsigned nr_queues;
     struct queue queues[BLK_MAX_QUEUES];
 };

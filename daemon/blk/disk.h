@@ -29,6 +29,7 @@ struct disk {
     uint32_t nr_pages;
     bool read_only;
     bool discards; /* it knows what to do with them */
+    bool lasting;  /* what it holds is not the manager's memory */
     bool keeps;    /* disk_run() may keep a batch, whose memory must not be a worker's then */
 };
 

@@ -194,6 +194,18 @@ bool disks_has(struct disks *t, const struct target *target, const struct disk_o
     return item && fits(t, item, target);
 }
 
+bool disks_is_in_use(struct disks *t, const struct target *target, const struct disk_owner *owner,
+                     struct disk_owner *user_out)
+{
+    const struct disk_ref ref = ref_of(target, owner);
+    const struct item *item = target->kind == TARGET_CACHE ? NULL : item_find(t, &ref);
+
+    if (!item || !item->open || !fits(t, item, target))
+        return false;
+    *user_out = item->user;
+    return true;
+}
+
 void disks_close(struct disks *t, struct disk *disk, enum disk_end end)
 {
     if (t->has_caches && caches_close(&t->caches, disk))

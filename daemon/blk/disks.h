@@ -62,6 +62,12 @@ bool disks_open(struct disks *t, const struct target *target, const struct disk_
  */
 bool disks_has(struct disks *t, const struct target *target, const struct disk_owner *owner);
 
+/*
+ * Would disks_open() open it, but for somebody who has it open? Then *user_out is who.
+ */
+bool disks_is_in_use(struct disks *t, const struct target *target, const struct disk_owner *owner,
+                     struct disk_owner *user_out);
+
 enum disk_end {
     DISK_GUEST_GONE, /* a disk without a name goes with it */
     DISK_DETACHED,   /* it stays, until its guest is gone or somebody removes it */

@@ -99,11 +99,13 @@ const struct command operator_commands[] = {
     },
     {
         .name = "disk",
-        .args = "[list] | add NAME BASE | rm DISK",
+        .args = "[list] | add NAME BASE | rm DISK | clean",
         .summary = "disks that the manager serves to guests",
         .help = "  list             what each is, what it holds, which guest has it\n"
                 "  add NAME BASE    what target=clone/BASE/NAME makes when it is attached\n"
-                "  rm DISK          destroy one that no guest has\n" HELP_DISK HELP_MANAGER,
+                "  rm DISK          destroy one that no guest has\n"
+                "  clean            remove nodes that a guest or a manager that is gone has "
+                "left\n" HELP_DISK HELP_MANAGER,
         .run = operator_disk,
     },
     {
@@ -129,6 +131,17 @@ const struct command operator_commands[] = {
         .summary = "set how much the manager logs, until it restarts",
         .help = HELP_MANAGER,
         .run = operator_log,
+    },
+    {
+        .name = "start",
+        .args = "[CONFIG [DOMID]]",
+        .summary = "the manager's domain, as the one that died under guests' disks",
+        .help = "xl create CONFIG (/etc/xen/xentmem.cfg), so that a domain that crashes is created "
+                "anew with\n"
+                "the number it had; the first one with the number of a manager that is gone and "
+                "has left\n"
+                "guests with disks, whose requests are answered then.\n",
+        .run = operator_start,
     },
     {
         .name = "agent",

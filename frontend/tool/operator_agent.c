@@ -5,7 +5,8 @@
  * A small service of dom0. Whenever a domain comes or goes, and every few
  * seconds, it compares what is in xenstore with the policy file and mends the
  * difference: a guest that was started or rebooted is attached again, all of
- * them when the manager was created anew, and nodes of dead guests go. It keeps
+ * them when the manager was created anew, and nodes of dead guests go; disks of a manager that
+ * died get the nodes of the one that has its number. It keeps
  * nothing between two looks, so it may be restarted at any time.
  */
 #include <errno.h>
@@ -19,6 +20,7 @@
 #include "frontend/tool/operator_attach.h"
 #include "frontend/tool/operator_command.h"
 #include "frontend/tool/operator_dead.h"
+#include "frontend/tool/operator_orphan.h"
 
 /* Some changes have no watch: a name that is given late, a policy file written by hand. */
 #define LOOK_EVERY_MS 5000
@@ -38,6 +40,13 @@ static void say_removed(unsigned domid, uint32_t device)
     const struct domain dead = {.domid = domid};
 
     say("removed", &dead, device, "the guest is gone");
+}
+
+static void say_adopted(const struct orphan *o, const char *why)
+{
+    const struct domain guest = {.domid = o->guest};
+
+    say(why ? "failed" : "disk", &guest, o->vdev, why ? why : "it has the manager again");
 }
 
 static void keep_attached(struct operator_place *p, const struct domain *guest,
@@ -70,6 +79,7 @@ static void look(void)
     domains = domains_read(place.xs, &nr);
     if (domains && nr) {
         dead_remove(place.xs, domains, nr, say_removed);
+        orphans_adopt(place.xs, domains, nr, say_adopted);
         for (unsigned i = 0; i < nr; i++) {
             for (unsigned k = 0; k < place.book.nr_guests; k++) {
                 const struct book_guest *entry = &place.book.guests[k];

@@ -23,6 +23,7 @@ int operator_log(struct tool *tool, int argc, char **argv);
 int operator_agent(struct tool *tool, int argc, char **argv);
 int operator_base(struct tool *tool, int argc, char **argv);
 int operator_disk(struct tool *tool, int argc, char **argv);
+int operator_start(struct tool *tool, int argc, char **argv);
 int operator_rollback(struct tool *tool, int argc, char **argv);
 
 /* xentmem freeze DISK NAME. */

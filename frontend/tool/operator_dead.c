@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "frontend/tool/operator_attach.h"
+#include "frontend/tool/operator_orphan.h"
 
 static bool is_alive(const struct domain *domains, unsigned nr, uint64_t domid)
 {
@@ -70,6 +71,63 @@ void dead_remove(struct xs_handle *xs, const struct domain *domains, unsigned nr
         *strrchr(folder, '/') = '\0';
         *strrchr(folder, '/') = '\0';
         remove_guests(xs, place.manager, domains, nr_domains, folder, removed);
+    }
+}
+
+/* ---- disks ---- */
+
+static void remove_disk(struct xs_handle *xs, const struct schema_place *place,
+                        dead_removed *removed)
+{
+    char folder[SCHEMA_PATH_LEN], path[SCHEMA_PATH_LEN];
+    char *target;
+
+    schema_path(path, place, SCHEMA_VBD_PARAMS, 0);
+    schema_folder(folder, place, SCHEMA_IN_VBD_BACKEND);
+    target = node_read(xs, XBT_NULL, path);
+    if (target && orphan_is_ours(target) && node_remove(xs, XBT_NULL, folder))
+        removed(place->guest, place->device);
+    free(target);
+}
+
+static void remove_disks_of(struct xs_handle *xs, unsigned manager, unsigned guest,
+                            dead_removed *removed)
+{
+    struct schema_place place = {.manager = manager, .guest = guest};
+    char folder[SCHEMA_PATH_LEN];
+    unsigned nr = 0;
+    char **vdevs;
+    uint64_t vdev;
+
+    schema_folder(folder, &place, SCHEMA_IN_VBD_BACKEND);
+    *strrchr(folder, '/') = '\0';
+    vdevs = xs_directory(xs, XBT_NULL, folder, &nr);
+    for (unsigned i = 0; vdevs && i < nr; i++) {
+        if (!text_to_number(vdevs[i], UINT32_MAX, &vdev))
+            continue;
+        place.device = (uint32_t)vdev;
+        remove_disk(xs, &place, removed);
+    }
+    free(vdevs);
+}
+
+void dead_remove_disks(struct xs_handle *xs, const struct domain *domains, unsigned nr_domains,
+                       dead_removed *removed)
+{
+    for (unsigned i = 0; i < nr_domains; i++) {
+        char folder[SCHEMA_PATH_LEN];
+        unsigned nr = 0;
+        char **guests;
+        uint64_t domid;
+
+        schema_vbds(folder, domains[i].domid);
+        guests = xs_directory(xs, XBT_NULL, folder, &nr);
+        for (unsigned k = 0; domains[i].domid != 0 && guests && k < nr; k++) {
+            if (text_to_number(guests[k], UINT16_MAX, &domid) &&
+                !is_alive(domains, nr_domains, domid))
+                remove_disks_of(xs, domains[i].domid, (unsigned)domid, removed);
+        }
+        free(guests);
     }
 }
 

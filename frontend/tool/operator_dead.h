@@ -17,6 +17,10 @@ typedef void dead_removed(unsigned domid, uint32_t device);
 void dead_remove(struct xs_handle *xs, const struct domain *domains, unsigned nr_domains,
                  dead_removed *removed);
 
+/* Disks that are left in the folders of managers, as dead_remove() of attachments. */
+void dead_remove_disks(struct xs_handle *xs, const struct domain *domains, unsigned nr_domains,
+                       dead_removed *removed);
+
 /* The same, of whoever does not live now, and quietly. */
 void dead_sweep(struct xs_handle *xs);
 

@@ -176,7 +176,9 @@ int operator_disk(struct tool *tool, int argc, char **argv)
         return disk_add(tool, o.manager, argv + optind);
     if (strcmp(verb, "rm") == 0 && nr == 1)
         return change(tool, o.manager, TMEMCTL_DISK_REMOVE, "disk rm", argv[optind]);
-    return tool_usage(operator_command(argv[0]), "list, add NAME BASE, or rm DISK");
+    if (strcmp(verb, "clean") == 0 && nr == 0)
+        return disk_clean();
+    return tool_usage(operator_command(argv[0]), "list, add NAME BASE, rm DISK, or clean");
 }
 
 int operator_rollback(struct tool *tool, int argc, char **argv)

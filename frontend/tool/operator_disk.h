@@ -31,4 +31,7 @@ int disk_print_bases(struct tool *tool, const char *manager);
 /* Say on stderr who lies on the base @name. */
 void disk_tell_users(struct tool *tool, struct xentmem *t, const char *name);
 
+/* xentmem disk clean. An exit code. */
+int disk_clean(void);
+
 #endif /* XENTMEM_TOOL_OPERATOR_DISK_H */

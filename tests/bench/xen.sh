@@ -26,7 +26,7 @@ echo "$output" | figures
 check "the bench ran to its end" [ $rc -eq 0 ]
 
 step "measuring disks"
-block_script
+dom0_hotplug_script
 mib=$(($(cat /sys/block/ram0/size) / 2048))
 check "a disk of the manager's" xl block-attach client "format=raw,vdev=xvds,access=rw,backend=xentmem,target=swap/${mib}M"
 check "a RAM disk of dom0's" xl block-attach client "format=raw,vdev=xvdt,access=rw,target=/dev/ram0"

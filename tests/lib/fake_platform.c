@@ -170,6 +170,7 @@ static bool fake_write_own(struct platform *p, const char *path, const char *tex
 
     if (is_refused(p, FAKE_WRITES, path))
         return false;
+    fake_of(p)->nr_written++;
     fake_write(fake_of(p), path, text);
     n = find_node(fake_of(p), path);
     n->value[n->len] = '\0';

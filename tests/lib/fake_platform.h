@@ -71,6 +71,7 @@ struct fake_platform {
     int refused_errno;
     unsigned nr_refused; /* so far */
     unsigned nr_asked;   /* reads and lists so far */
+    unsigned nr_written; /* by the transport so far */
     unsigned refused_at; /* the one of this number fails with EIO; 0: none */
 };
 

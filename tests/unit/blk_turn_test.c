@@ -470,6 +470,7 @@ static void disks_errors_are_io_errors_and_counted(void)
     CU_ASSERT_EQUAL(stats.damaged, 1);
     CU_ASSERT_EQUAL(stats.failed, 2);
     CU_ASSERT_EQUAL(stats.requests, 5);
+    CU_ASSERT_EQUAL(b.world.nr_attends, 3); /* each kind is told, once */
     bed_end(&b);
 }
 

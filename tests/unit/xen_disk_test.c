@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "daemon/blk/answer.h"
+#include "daemon/blk/base.h"
 #include "daemon/blk/blkif_ring.h"
 #include "daemon/blk/disks.h"
 #include "daemon/control/control.h"
@@ -170,21 +171,49 @@ static bool wait_gone(struct manager *m, const char *path)
 
 /* ---- dom0 ---- */
 
-#define BACK(key)  fake_at(MANAGER, "backend/vbd/7/" VDEV, key)
-#define FRONT(key) fake_at(GUEST, "device/vbd/" VDEV, key)
+static const char *back_of(unsigned domid, const char *key)
+{
+    char folder[64];
+
+    snprintf(folder, sizeof(folder), "backend/vbd/%u/" VDEV, domid);
+    return fake_at(MANAGER, folder, key);
+}
+
+static const char *front_of(unsigned domid, const char *key)
+{
+    return fake_at(domid, "device/vbd/" VDEV, key);
+}
+
+#define BACK(key)  back_of(GUEST, key)
+#define FRONT(key) front_of(GUEST, key)
+
+/* The backend's end. */
+static void dom0_writes_nodes(struct fake_platform *f, unsigned domid, const char *target,
+                              const char *state)
+{
+    char number[16];
+
+    snprintf(number, sizeof(number), "%u", domid);
+    fake_write(f, back_of(domid, "frontend"), front_of(domid, ""));
+    fake_write(f, back_of(domid, "frontend-id"), number);
+    fake_write(f, back_of(domid, "params"), target);
+    fake_write(f, back_of(domid, "mode"), "w");
+    fake_write(f, back_of(domid, "online"), "1");
+    fake_write(f, back_of(domid, "state"), state);
+}
 
 /* As libxl does. */
+static void dom0_attach_to(struct fake_platform *f, unsigned domid, const char *target)
+{
+    fake_write(f, front_of(domid, "backend"), back_of(domid, ""));
+    fake_write(f, front_of(domid, "backend-id"), "5");
+    fake_write(f, front_of(domid, "state"), "1");
+    dom0_writes_nodes(f, domid, target, "1");
+}
+
 static void dom0_attach(struct fake_platform *f, const char *target)
 {
-    fake_write(f, FRONT("backend"), BACK(""));
-    fake_write(f, FRONT("backend-id"), "5");
-    fake_write(f, FRONT("state"), "1");
-    fake_write(f, BACK("frontend"), FRONT(""));
-    fake_write(f, BACK("frontend-id"), "7");
-    fake_write(f, BACK("params"), target);
-    fake_write(f, BACK("mode"), "w");
-    fake_write(f, BACK("online"), "1");
-    fake_write(f, BACK("state"), "1");
+    dom0_attach_to(f, GUEST, target);
 }
 
 static void dom0_detach(struct fake_platform *f)
@@ -193,14 +222,19 @@ static void dom0_detach(struct fake_platform *f)
     fake_write(f, BACK("state"), "5");
 }
 
-/* ---- the guest: its ring is page 10, data in pages 20 and on ---- */
+/* ---- the guest: its ring is page 10, data in pages 20 and on; of another one 11 and 3 more ----
+ */
 
 #define RING_PAGE 10u
 #define DATA_PAGE 20u
 #define PORT      3u
 
+#define OTHER_GUEST 8u
+
 struct guest {
     struct manager *manager;
+    unsigned domid;
+    uint32_t ring_page, port;
     uint32_t req_prod, rsp_cons;
 };
 
@@ -211,23 +245,39 @@ static uint8_t *page_of(struct manager *m, uint32_t page)
 
 static struct blkif_ring_header *ring_of(struct guest *g)
 {
-    return (struct blkif_ring_header *)(void *)page_of(g->manager, RING_PAGE);
+    return (struct blkif_ring_header *)(void *)page_of(g->manager, g->ring_page);
+}
+
+static void connect_as(struct guest *g, struct manager *m)
+{
+    char number[16];
+
+    memset(page_of(m, g->ring_page), 0, TMEMIF_PAGE_SIZE);
+    ring_of(g)->req_event = ring_of(g)->rsp_event = 1;
+    snprintf(number, sizeof(number), "%u", g->ring_page);
+    fake_write(m->fake, front_of(g->domid, "ring-ref"), number);
+    snprintf(number, sizeof(number), "%u", g->port);
+    fake_write(m->fake, front_of(g->domid, "event-channel"), number);
+    fake_write(m->fake, front_of(g->domid, "protocol"), "x86_64-abi");
+    fake_write(m->fake, front_of(g->domid, "state"), "3");
 }
 
 static void guest_connect(struct guest *g, struct manager *m)
 {
-    *g = (struct guest){.manager = m};
-    memset(page_of(m, RING_PAGE), 0, TMEMIF_PAGE_SIZE);
-    ring_of(g)->req_event = ring_of(g)->rsp_event = 1;
-    fake_write(m->fake, FRONT("ring-ref"), "10");
-    fake_write(m->fake, FRONT("event-channel"), "3");
-    fake_write(m->fake, FRONT("protocol"), "x86_64-abi");
-    fake_write(m->fake, FRONT("state"), "3");
+    *g = (struct guest){.manager = m, .domid = GUEST, .ring_page = RING_PAGE, .port = PORT};
+    connect_as(g, m);
+}
+
+static void other_connect(struct guest *g, struct manager *m)
+{
+    *g = (struct guest){
+        .manager = m, .domid = OTHER_GUEST, .ring_page = RING_PAGE + 1, .port = PORT + 1};
+    connect_as(g, m);
 }
 
 static void guest_put(struct guest *g, uint8_t op, uint64_t sector, uint32_t page)
 {
-    uint8_t *slot = page_of(g->manager, RING_PAGE) + 64 + g->req_prod % 32 * 112;
+    uint8_t *slot = page_of(g->manager, g->ring_page) + 64 + g->req_prod % 32 * 112;
     uint64_t id = 1000 + g->req_prod++;
 
     memset(slot, 0, 112);
@@ -244,13 +294,13 @@ static void guest_publish(struct guest *g)
     const uint64_t one = 1;
 
     __atomic_store_n(&ring_of(g)->req_prod, g->req_prod, __ATOMIC_RELEASE);
-    MUST(write(g->manager->fake->channels[PORT].to_backend, &one, sizeof(one)) == sizeof(one));
+    MUST(write(g->manager->fake->channels[g->port].to_backend, &one, sizeof(one)) == sizeof(one));
 }
 
 /* The status of the next answer, or 99 if none comes. */
 static int guest_take(struct guest *g)
 {
-    const uint8_t *slot = page_of(g->manager, RING_PAGE) + 64 + g->rsp_cons % 32 * 112;
+    const uint8_t *slot = page_of(g->manager, g->ring_page) + 64 + g->rsp_cons % 32 * 112;
     int16_t status;
     uint64_t id;
 
@@ -297,6 +347,38 @@ static struct manager *connected(struct guest *g)
     MUST(wait_value(m, BACK("state"), "4"));
     fake_write(m->fake, FRONT("state"), "4");
     settle(m);
+    return m;
+}
+
+static void make_base(struct manager *m, const char *name)
+{
+    uint8_t page[TMEMIF_PAGE_SIZE];
+
+    fill_page(page, 9);
+    MUST(base_import_begin(m->disks, name, 1, NULL) == TMEMIF_OK &&
+         base_import_write(m->disks, 1, 0, 1, page) == TMEMIF_OK &&
+         base_import_end(m->disks, 1, 256) == TMEMIF_OK);
+}
+
+/* @g has the kept clone that the other guest waits for. */
+static struct manager *contended(struct guest *g, struct guest *other)
+{
+    struct manager *m = manager_new();
+    unsigned written;
+
+    make_base(m, "root");
+    dom0_attach(m->fake, "clone/root/home");
+    MUST(wait_value(m, BACK("state"), "2"));
+    guest_connect(g, m);
+    MUST(wait_value(m, BACK("state"), "4"));
+    fake_write(m->fake, FRONT("state"), "4");
+    CU_ASSERT_EQUAL(guest_write(g, 1, 1), BLKIF_OKAY);
+    dom0_attach_to(m->fake, OTHER_GUEST, "clone/root/home");
+    MUST(wait_value(m, back_of(OTHER_GUEST, "state"), "2"));
+    written = m->fake->nr_written;
+    other_connect(other, m);
+    settle(m);
+    CU_ASSERT_EQUAL(m->fake->nr_written, written); /* it has been said already */
     return m;
 }
 
@@ -509,6 +591,27 @@ static void dom0_serves_no_disks(void)
     manager_end(m);
 }
 
+static void guest_that_begins_all_the_time_has_to_wait(void)
+{
+    struct manager *m = manager_new();
+    unsigned before;
+
+    dom0_attach(m->fake, "swap/1M");
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    before = m->fake->nr_written;
+    for (unsigned i = 0; i < 200; i++) {
+        fake_write(m->fake, FRONT("state"), "5");
+        settle(m);
+        fake_write(m->fake, FRONT("state"), "1");
+        settle(m);
+    }
+    /* nine nodes each time; eight times at once, and once a second */
+    CU_ASSERT(m->fake->nr_written - before >= 9 * 7);
+    CU_ASSERT(m->fake->nr_written - before <= 9 * 60);
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    manager_end(m);
+}
+
 /* ---- the life of a disk ---- */
 
 static void detached_disk_that_is_not_used_goes(void)
@@ -523,6 +626,25 @@ static void detached_disk_that_is_not_used_goes(void)
     CU_ASSERT(wait_value(m, BACK("state"), "6"));
     CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
     dom0_detach(m->fake);
+    CU_ASSERT(wait_gone(m, BACK("")));
+    manager_end(m);
+}
+
+static void folder_stays_until_it_says_closed(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+    unsigned until;
+
+    fake_write(m->fake, FRONT("state"), "6");
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    dom0_detach(m->fake);
+    fake_refuse(m->fake, BACK("state"), FAKE_WRITES, EAGAIN);
+    until = m->fake->nr_refused + 8;
+    for (unsigned i = 0; i < 2000 && m->fake->nr_refused < until; i++)
+        settle(m); /* it has been tried for longer than a folder stays */
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("state")), "5");
+    fake_refuse(m->fake, BACK("state"), 0, 0);
     CU_ASSERT(wait_gone(m, BACK("")));
     manager_end(m);
 }
@@ -616,6 +738,89 @@ static void guest_that_died_while_no_manager_ran_leaves_nothing(void)
     manager_end(m);
 }
 
+/* ---- a disk that two want, as when a domain is migrated within the host ---- */
+
+static void disk_in_use_is_waited_for_and_its_user_named(void)
+{
+    struct guest g, other;
+    struct manager *m = contended(&g, &other);
+
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, back_of(OTHER_GUEST, "feature-discard")), "1");
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, back_of(OTHER_GUEST, "state")), "2");
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, back_of(OTHER_GUEST, "error")),
+                           "waits until domain 7 lets the disk go");
+    CU_ASSERT_EQUAL(m->fake->nr_mapped, 1);
+    CU_ASSERT(guest_finds(&g, 1, 1));
+    fake_write(m->fake, FRONT("state"), "6");
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    /* it may begin anew */
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, back_of(OTHER_GUEST, "state")), "2");
+    dom0_detach(m->fake);
+    CU_ASSERT(wait_value(m, back_of(OTHER_GUEST, "state"), "4"));
+    CU_ASSERT_FALSE(fake_exists(m->fake, back_of(OTHER_GUEST, "error")));
+    CU_ASSERT(guest_finds(&other, 1, 1));
+    CU_ASSERT_EQUAL(nr_disks(m), 2);
+    manager_end(m);
+}
+
+static void disk_of_a_guest_that_dies_goes_to_who_waits_for_it(void)
+{
+    struct guest g, other;
+    struct manager *m = contended(&g, &other);
+
+    m->fake->dead_domid = GUEST;
+    fake_remove(m->fake, fake_at(GUEST, "device", ""));
+    fake_fire(m->fake, "@releaseDomain");
+    CU_ASSERT(wait_value(m, back_of(OTHER_GUEST, "state"), "4"));
+    CU_ASSERT(guest_finds(&other, 1, 1));
+    manager_end(m);
+}
+
+/* The one who waits is looked at first: who is found last begins the roster. */
+static void disk_is_still_its_users_after_a_restart(void)
+{
+    struct guest g, other;
+    struct manager *m = contended(&g, &other);
+
+    manager_restart(m);
+    CU_ASSERT(wait_value(m, fake_at(MANAGER, "data/xentmem", "ready"), "2"));
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, back_of(OTHER_GUEST, "state")), "2");
+    CU_ASSERT(guest_finds(&g, 1, 1));
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, back_of(OTHER_GUEST, "error")),
+                           "waits until domain 7 lets the disk go");
+    manager_end(m);
+}
+
+static void who_waits_and_is_detached_waits_no_more(void)
+{
+    struct guest g, other;
+    struct manager *m = contended(&g, &other);
+
+    fake_write(m->fake, back_of(OTHER_GUEST, "online"), "0");
+    fake_write(m->fake, back_of(OTHER_GUEST, "state"), "5");
+    CU_ASSERT(wait_gone(m, back_of(OTHER_GUEST, "")));
+    CU_ASSERT(guest_finds(&g, 1, 1));
+    fake_write(m->fake, FRONT("state"), "6");
+    dom0_detach(m->fake);
+    CU_ASSERT(wait_gone(m, BACK("")));
+    CU_ASSERT_EQUAL(nr_disks(m), 2);
+    manager_end(m);
+}
+
+static void disk_that_is_refused_for_its_nodes_is_not_kept_from_others(void)
+{
+    struct manager *m = manager_new();
+
+    make_base(m, "root");
+    fake_refuse(m->fake, BACK("multi-queue-max-queues"), FAKE_WRITES, ENOSPC);
+    dom0_attach(m->fake, "clone/root/home");
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    dom0_attach_to(m->fake, OTHER_GUEST, "clone/root/home");
+    CU_ASSERT(wait_value(m, back_of(OTHER_GUEST, "state"), "2"));
+    CU_ASSERT_FALSE(fake_exists(m->fake, back_of(OTHER_GUEST, "error")));
+    manager_end(m);
+}
+
 /* ---- restarts ---- */
 
 static void restarted_daemon_goes_on_where_the_ring_stands(void)
@@ -663,7 +868,7 @@ static void lose_disk(struct manager *m)
     engine_destroy(config.engine);
 }
 
-static void disk_that_was_lost_is_not_resumed_empty(void)
+static void requests_for_a_disk_that_was_lost_are_errors(void)
 {
     struct guest g;
     struct manager *m = connected(&g);
@@ -671,11 +876,61 @@ static void disk_that_was_lost_is_not_resumed_empty(void)
     CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
     manager_stop(m);
     lose_disk(m);
+    guest_put(&g, BLKIF_WRITE, 8 * 8, DATA_PAGE);
+    guest_publish(&g);
     manager_start(m);
-    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    CU_ASSERT_EQUAL(guest_take(&g), BLKIF_ERROR);
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("state")), "4");
     CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("error")),
-                           "the disk was lost: the manager's memory was damaged");
+                           "the disk was lost with the manager's memory: detach it");
+    CU_ASSERT_EQUAL(guest_call(&g, BLKIF_READ, 8, DATA_PAGE), BLKIF_ERROR);
+    CU_ASSERT_EQUAL(guest_call(&g, BLKIF_FLUSH, 0, DATA_PAGE), BLKIF_ERROR);
     CU_ASSERT_EQUAL(nr_disks(m), 0);
+    /* nor does the next daemon have it */
+    manager_restart(m);
+    CU_ASSERT_EQUAL(guest_call(&g, BLKIF_READ, 8, DATA_PAGE), BLKIF_ERROR);
+    dom0_detach(m->fake);
+    settle(m);
+    CU_ASSERT_EQUAL(guest_call(&g, BLKIF_READ, 8, DATA_PAGE), BLKIF_ERROR);
+    fake_write(m->fake, FRONT("state"), "6");
+    CU_ASSERT(wait_gone(m, BACK("")));
+    dom0_attach(m->fake, "swap/1M");
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    CU_ASSERT_FALSE(fake_exists(m->fake, BACK("error")));
+    manager_end(m);
+}
+
+/*
+ * The manager's domain is gone, with its memory and its nodes; another one has its domid, and dom0
+ * has written the nodes again.
+ */
+static void frontends_of_a_manager_that_died_have_errors_from_the_next(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+
+    for (unsigned i = 0; i < 40; i++)
+        CU_ASSERT_EQUAL(guest_write(&g, i, i), BLKIF_OKAY);
+    manager_stop(m);
+    store_close(m->store);
+    m->store = store_of(1024, 64);
+    fake_remove(m->fake, BACK(""));
+    manager_start(m);
+    for (unsigned i = 0; i < 3; i++)
+        guest_put(&g, BLKIF_READ, i, DATA_PAGE);
+    guest_publish(&g);
+    settle(m);
+    dom0_writes_nodes(m->fake, GUEST, "swap/1M", "4");
+    for (unsigned i = 0; i < 3; i++)
+        CU_ASSERT_EQUAL(guest_take(&g), BLKIF_ERROR);
+    CU_ASSERT_EQUAL(guest_call(&g, BLKIF_WRITE, 0, DATA_PAGE), BLKIF_ERROR);
+    /* a frontend that begins anew has a new disk */
+    fake_write(m->fake, FRONT("state"), "1");
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    guest_connect(&g, m);
+    CU_ASSERT(wait_value(m, BACK("state"), "4"));
+    CU_ASSERT_FALSE(fake_exists(m->fake, BACK("error")));
+    CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
     manager_end(m);
 }
 
@@ -749,15 +1004,23 @@ static void what_xenstore_does_not_say_is_asked_again(void)
     T(quota_of_xenstore_is_named)                                                                  \
     T(frontend_that_breaks_the_protocol_is_closed)                                                 \
     T(state_without_a_meaning_ends_the_session)                                                    \
+    T(guest_that_begins_all_the_time_has_to_wait)                                                  \
     T(dom0_serves_no_disks)                                                                        \
     T(detached_disk_that_is_not_used_goes)                                                         \
+    T(folder_stays_until_it_says_closed)                                                           \
     T(disk_in_use_is_served_until_its_guest_lets_it_go)                                            \
     T(disk_that_is_detached_and_attached_again_is_the_same)                                        \
     T(guest_that_dies_takes_its_disk_along)                                                        \
     T(disk_of_a_guest_that_dies_later_goes_by_itself)                                              \
     T(guest_that_died_while_no_manager_ran_leaves_nothing)                                         \
+    T(disk_in_use_is_waited_for_and_its_user_named)                                                \
+    T(disk_of_a_guest_that_dies_goes_to_who_waits_for_it)                                          \
+    T(disk_is_still_its_users_after_a_restart)                                                     \
+    T(who_waits_and_is_detached_waits_no_more)                                                     \
+    T(disk_that_is_refused_for_its_nodes_is_not_kept_from_others)                                  \
     T(restarted_daemon_goes_on_where_the_ring_stands)                                              \
-    T(disk_that_was_lost_is_not_resumed_empty)                                                     \
+    T(requests_for_a_disk_that_was_lost_are_errors)                                                \
+    T(frontends_of_a_manager_that_died_have_errors_from_the_next)                                  \
     T(ring_that_a_guest_changed_meanwhile_is_closed)                                               \
     T(detach_while_no_daemon_ran_waits_for_the_guest)                                              \
     T(what_xenstore_does_not_say_is_asked_again)

@@ -1565,6 +1565,26 @@ static void a_guest_that_attaches_all_the_time_has_to_wait(void)
     manager_end(m);
 }
 
+static void a_guest_that_begins_all_the_time_has_to_wait(void)
+{
+    struct guest g;
+    struct manager *m = attached(&g);
+    unsigned before;
+
+    before = m->fake->nr_written;
+    for (unsigned i = 0; i < 200; i++) {
+        fake_write(m->fake, FRONT("state"), "5");
+        settle(m);
+        fake_write(m->fake, FRONT("state"), "1");
+        settle(m);
+    }
+    /* eight nodes each time, and two for its end; eight times at once, and once a second */
+    CU_ASSERT(m->fake->nr_written - before >= 8 * 7);
+    CU_ASSERT(m->fake->nr_written - before <= 10 * 60);
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    manager_end(m);
+}
+
 static void a_flood_of_events_is_taken_in_turns(void)
 {
     struct guest g;
@@ -1648,6 +1668,7 @@ static void guests_are_served_on_when_xenstore_is_lost(void)
     T(a_state_that_vanishes_ends_the_session_and_keeps_the_attachment)                             \
     T(a_guest_that_hides_its_folder_is_gone)                                                       \
     T(a_guest_that_attaches_all_the_time_has_to_wait)                                              \
+    T(a_guest_that_begins_all_the_time_has_to_wait)                                                \
     T(a_flood_of_events_is_taken_in_turns)                                                         \
     T(guests_are_served_on_when_xenstore_is_lost)
 RUN_TESTS(TESTS)

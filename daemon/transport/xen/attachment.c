@@ -303,7 +303,7 @@ static bool observe(struct attachment *a, enum schema_back_event *event_out, con
 
 enum progress {
     STEP_TAKEN,
-    STEP_LATER,     /* it attaches too often, or xenstore does not say */
+    STEP_LATER,     /* it begins too often, or xenstore does not say */
     STEP_NEXT_TURN, /* mapping is not allowed in this turn */
 };
 
@@ -316,11 +316,19 @@ static enum progress take_step(struct attachment *a, uint64_t now_ms)
         return STEP_LATER;
     if (event == SCHEMA_NODES_RENEWED && !admit_anew(a))
         return STEP_LATER;
-    if (schema_back_step(a->state, event).action == SCHEMA_BACK_ATTACH) {
+    switch (schema_back_step(a->state, event).action) {
+    case SCHEMA_BACK_ATTACH:
         if (!a->world->may_map)
             return STEP_NEXT_TURN;
         if (!backend_may_attach(&a->backend, now_ms))
             return STEP_LATER;
+        break;
+    case SCHEMA_BACK_OFFER:
+        if (event != SCHEMA_NODES_RENEWED && !backend_may_offer(&a->backend, now_ms))
+            return STEP_LATER;
+        break;
+    default:
+        break;
     }
     apply(a, event, why);
     if (event == SCHEMA_NODES_GONE)

@@ -7,8 +7,8 @@
 
 #include "daemon/transport/xen/node.h"
 
-#define ATTACH_BURST     8u
-#define ATTACH_PERIOD_MS 1000u
+#define PACE_BURST     8u
+#define PACE_PERIOD_MS 1000u
 /* When to look again at what has to wait. */
 #define LOOK_WAIT_MS 200u
 
@@ -76,17 +76,24 @@ void backend_remove(struct backend *b, enum schema_node node)
     node_remove(b->platform, &b->place, node);
 }
 
-/* Nobody else's is tidied: who has removed it may have begun it anew. */
+/*
+ * Only what says what we have said last: who has removed it may have begun it anew, and a state
+ * that we owe has to be seen before.
+ */
 void backend_remove_folder(struct backend *b)
 {
     char folder[SCHEMA_PATH_LEN];
     uint32_t own_state;
 
-    b->published = XENBUS_UNKNOWN;
-    if (!node_read_state(b->platform, &b->place, b->kind->state, &own_state))
+    if (node_read_state(b->platform, &b->place, b->kind->state, &own_state)) {
+        if (own_state != b->published)
+            return;
+        schema_folder(folder, &b->place, b->kind->folder);
+        b->platform->ops->remove(b->platform, folder);
+    } else if (errno != ENOENT) {
         return;
-    schema_folder(folder, &b->place, b->kind->folder);
-    b->platform->ops->remove(b->platform, folder);
+    }
+    b->published = XENBUS_UNKNOWN;
 }
 
 /* ---- looking ---- */
@@ -111,7 +118,12 @@ void backend_look_again(struct backend *b, uint64_t now_ms)
 
 bool backend_may_attach(struct backend *b, uint64_t now_ms)
 {
-    return pace_take(&b->attaches, now_ms, ATTACH_BURST, ATTACH_PERIOD_MS);
+    return pace_take(&b->attaches, now_ms, PACE_BURST, PACE_PERIOD_MS);
+}
+
+bool backend_may_offer(struct backend *b, uint64_t now_ms)
+{
+    return pace_take(&b->offers, now_ms, PACE_BURST, PACE_PERIOD_MS);
 }
 
 /*

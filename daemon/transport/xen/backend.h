@@ -41,6 +41,7 @@ struct backend {
     bool wants_map;         /* to be looked at in a turn that may map */
     uint64_t not_before_ms; /* it is not to be looked at before that time */
     struct pace attaches;   /* each maps a guest's memory while others wait */
+    struct pace offers;     /* each writes all our nodes */
     struct log_limit log_limit;
 };
 
@@ -58,7 +59,7 @@ void backend_publish_state(struct backend *b, enum schema_xenbus state);
 /* Node `error`, and the log. */
 void backend_publish_error(struct backend *b, const char *why);
 void backend_remove(struct backend *b, enum schema_node node);
-/* A guest that is gone leaves our folder of it behind. */
+/* A guest that is gone leaves our folder of it behind. published is UNKNOWN: it is gone. */
 void backend_remove_folder(struct backend *b);
 
 /* ---- looking ---- */
@@ -67,8 +68,10 @@ void backend_remove_folder(struct backend *b);
 void backend_watch(struct backend *b);
 /* Not now: what has to wait. */
 void backend_look_again(struct backend *b, uint64_t now_ms);
-/* May it attach now? Some at once, then one a second. */
+/* May it attach, or be offered to a frontend that begins anew, now? Some at once, then one a
+ * second. */
 bool backend_may_attach(struct backend *b, uint64_t now_ms);
+bool backend_may_offer(struct backend *b, uint64_t now_ms);
 
 enum backend_news {
     BACKEND_UNKNOWN, /* xenstore does not say */

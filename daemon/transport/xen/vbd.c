@@ -1,25 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/transport/xen/vbd.h"
 
-#include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "daemon/blk/lost.h"
 #include "daemon/transport/xen/node.h"
-#include "daemon/transport/xen/vbd_link.h"
+#include "daemon/transport/xen/vbd_nodes.h"
+#include "daemon/transport/xen/vbd_session.h"
 #include "daemon/util/clock.h"
 #include "xenstore-schema/vbd_states.h"
 
-/* What we offer. */
-#define OFFER_MAX_QUEUES 4u
-#define OFFER_MAX_ORDER  BLKIF_MAX_RING_ORDER
-_Static_assert(OFFER_MAX_QUEUES <= BLK_MAX_QUEUES, "a link has to hold them");
 /* Steps that one look may take: from new to serving and out again is four. */
 #define STEPS_PER_LOOK 5u
-/* How long after a detach, and how often, to look whether guests are gone whose disks are kept. */
-#define SWEEP_MS 1000u
 /* libxl reads our state when it hears of it, and takes a folder that is gone by then for a failure.
  */
 #define FOLDER_MS 1000u
@@ -28,15 +21,10 @@ struct vbd {
     struct backend backend; /* first: one is the other */
     struct vbd_world *world;
     enum schema_vbd_state state;
-    bool resuming;      /* an earlier daemon has connected it, and we have not yet */
-    bool waits;         /* for what xenstore did not say */
-    bool failures_told; /* of this connection */
-    bool read_only;
-    bool discards;     /* the toolstack allows them */
-    struct disk *disk; /* NULL: it is not open */
-    struct vbd_link *link;
-    struct device *device; /* NULL: nothing is mapped */
-    unsigned nr_served;    /* queues that workers have */
+    struct vbd_disk disk;
+    struct vbd_session session;
+    bool waits;            /* for the disk, which another guest has: */
+    uint32_t waits_for;    /* its domid */
     uint64_t remove_at_ms; /* ENDED: when our folder is to go */
 };
 
@@ -50,367 +38,161 @@ static const struct backend_kind kind = {
     .front_backend = SCHEMA_VBDFRONT_BACKEND,
 };
 
-static void apply(struct vbd *v, enum schema_vbd_event event, const char *why);
+/* ---- actions ---- */
 
-/* ---- memory of the workers ---- */
-
-static void free_scratch(struct vbd_world *w)
-{
-    for (unsigned i = 0; w->scratch && i < w->nr_workers; i++)
-        free(w->scratch[i]);
-    free(w->scratch);
-    w->scratch = NULL;
-}
-
-/* Less than a MiB for each worker, as soon as there is a disk. */
-static bool make_scratch(struct vbd_world *w)
-{
-    if (w->scratch)
-        return true;
-    w->scratch = calloc(w->nr_workers, sizeof(w->scratch[0]));
-    for (unsigned i = 0; w->scratch && i < w->nr_workers; i++) {
-        w->scratch[i] = scratch_new();
-        if (!w->scratch[i])
-            free_scratch(w);
-    }
-    return w->scratch != NULL;
-}
-
-void vbd_world_fini(struct vbd_world *w)
-{
-    free_scratch(w);
-}
-
-/* ---- the disk ---- */
-
-static struct disk_owner owner_of(const struct vbd *v)
-{
-    return (struct disk_owner){.domid = v->backend.place.guest, .vdev = v->backend.place.device};
-}
-
-/* A frontend that has a disk already must not go on with another one, which would be empty. */
-static bool find_disk(struct vbd *v, const struct target *target, const char **why_out)
-{
-    const struct disk_owner owner = owner_of(v);
-
-    if (v->resuming && !disks_has(v->world->disks, target, &owner)) {
-        *why_out = "the disk was lost: the manager's memory was damaged";
-        return false;
-    }
-    return disks_open(v->world->disks, target, &owner, &v->disk, why_out);
-}
-
-/* The disk is open. False: it is not any more. */
-static bool take_mode(struct vbd *v, bool writes, const char **why_out)
-{
-    v->read_only = !writes;
-    if (!writes || !v->disk->read_only)
-        return true;
-    *why_out = "the manager has this device read-only: access=ro";
-    disks_close(v->world->disks, v->disk, DISK_DETACHED);
-    v->disk = NULL;
-    return false;
-}
-
-/* Of a disk that is open. */
-static bool may_discard(const struct vbd *v)
-{
-    return v->discards && !v->read_only && v->disk->discards;
-}
-
-/* False: @why_out says why. @later_out: because xenstore does not say what it is. */
-static bool open_disk(struct vbd *v, bool *later_out, char why_out[SCHEMA_REASON_LEN])
-{
-    struct target target;
-    const char *why = "";
-    size_t len = 0, mode_len = 0;
-    char *params = node_read(v->backend.platform, &v->backend.place, SCHEMA_VBD_PARAMS, 0, &len);
-    char *mode =
-        params ? node_read(v->backend.platform, &v->backend.place, SCHEMA_VBD_MODE, 0, &mode_len)
-               : NULL;
-    bool ok = false;
-
-    *later_out = (!params || !mode) && errno != ENOENT;
-    if (!params || !mode)
-        why = "node params or mode is missing";
-    else
-        ok = target_parse(params, len, &target, &why) && find_disk(v, &target, &why);
-    if (ok)
-        ok = take_mode(v, mode_len > 0 && mode[0] == 'w', &why);
-    if (!ok)
-        snprintf(why_out, SCHEMA_REASON_LEN, "%s", why);
-    free(params);
-    free(mode);
-    return ok;
-}
-
-static bool is_guest_gone(const struct vbd_world *w, uint32_t domid)
-{
-    return w->platform->ops->is_gone(w->platform, domid);
-}
-
-static void close_disk(struct vbd *v, enum disk_end end)
-{
-    if (!v->disk)
-        return;
-    disks_close(v->world->disks, v->disk, end);
-    v->disk = NULL;
-    v->world->sweep_at_ms = 1; /* at once */
-}
-
-/* ---- the session ---- */
-
-static void log_failures(struct vbd *v, const char *when)
-{
-    struct device_stats stats = device_stats(v->device);
-
-    log_limited(v->backend.log, &v->backend.log_limit, LOG_LEVEL_NOTICE, "disk",
-                "dom=%u vbd=%u %s refused=%" PRIu64 " full=%" PRIu64 " damaged=%" PRIu64
-                " failed=%" PRIu64,
-                v->backend.place.guest, v->backend.place.device, when, stats.refused, stats.full,
-                stats.damaged, stats.failed);
-}
-
-static void end_session(struct vbd *v, const char *why, bool kept)
-{
-    struct device_stats stats;
-
-    if (!v->device)
-        return;
-    for (unsigned i = 0; i < v->nr_served; i++)
-        sessions_leave(v->world->sessions, &v->device->queues[i].ring);
-    v->nr_served = 0;
-    stats = device_stats(v->device);
-    log_limited(v->backend.log, &v->backend.log_limit, LOG_LEVEL_INFO, "detach",
-                "dom=%u vbd=%u requests=%" PRIu64 " why=\"%s\"", v->backend.place.guest,
-                v->backend.place.device, stats.requests, why);
-    if (stats.refused + stats.full + stats.damaged + stats.failed > 0)
-        log_failures(v, "in all");
-    device_destroy(v->device, kept);
-    v->device = NULL;
-    vbd_link_close(v->link);
-    v->link = NULL;
-}
-
-struct node_source {
-    struct vbd *vbd;
-    char *last;
-    bool is_unsure; /* xenstore did not say what some node holds */
+/* What came of one. */
+enum outcome {
+    DONE,
+    LATER,   /* xenstore does not say what has to be known */
+    WAITS,   /* another guest has the disk, as is said */
+    NO_DISK, /* it cannot be opened, for a reason that is given */
+    BROKEN,  /* the frontend cannot be served, for a reason that is given */
 };
 
-static const char *read_front_node(void *arg, enum schema_node node, uint32_t number,
-                                   size_t *len_out)
+static void end_session(struct vbd *v, const char *why)
 {
-    struct node_source *source = arg;
-
-    free(source->last);
-    source->last = node_read(source->vbd->backend.platform, &source->vbd->backend.place, node,
-                             number, len_out);
-    if (!source->last && !node_is_hidden(errno))
-        source->is_unsure = true;
-    return source->last;
+    vbd_session_close(&v->session, v->world, &v->backend, why, false);
 }
 
-static bool read_front(struct vbd *v, struct schema_vbd_front *front_out, bool *later_out,
-                       char why_out[SCHEMA_REASON_LEN])
+/* Those who wait for it are looked at again. */
+static void close_disk(struct vbd *v, enum disk_end end)
 {
-    const struct schema_vbd_offer offer = {.max_queues = OFFER_MAX_QUEUES,
-                                           .max_order = OFFER_MAX_ORDER};
-    struct node_source source = {.vbd = v};
-    const struct schema_reader reader = {read_front_node, &source};
-    struct schema_error error;
-    bool ok = schema_vbd_front_read(&reader, &offer, front_out, &error);
-
-    free(source.last);
-    *later_out = source.is_unsure;
-    if (!ok)
-        schema_error_text(why_out, &error);
-    return ok && !source.is_unsure;
+    vbd_disk_close(&v->disk, v->world, end);
+    for (struct backend *b = v->world->roster->first; b; b = b->next)
+        b->touched = b->touched || ((const struct vbd *)b)->waits;
 }
 
-static bool make_device(struct vbd *v, char why_out[SCHEMA_REASON_LEN])
+/* What is written is heard of, too: nothing is said twice. */
+static void wait_for_disk(struct vbd *v, const char *why)
 {
-    struct device_config config = {
-        .link = vbd_link_blk(v->link),
-        .disk = v->disk,
-        .store = v->world->store,
-        .owner = {.domid = v->backend.place.guest, .device = v->backend.place.device},
-        .read_only = v->read_only,
-        .discards = may_discard(v),
-        .scratch = v->world->scratch,
-        .wake = worker_wake,
-    };
-    const char *why = "the manager is out of memory or descriptors";
-
-    config.link->resume = v->resuming;
-    v->device = device_create(&config, &why);
-    while (v->device && v->nr_served < v->device->nr_queues &&
-           sessions_serve(v->world->sessions, &v->device->queues[v->nr_served].ring))
-        v->nr_served++;
-    if (v->device && v->nr_served == v->device->nr_queues)
-        return true;
-    snprintf(why_out, SCHEMA_REASON_LEN, "%s", why);
-    return false;
+    if (v->waits && v->waits_for == v->disk.user)
+        return;
+    v->waits = true;
+    v->waits_for = v->disk.user;
+    backend_publish(&v->backend, SCHEMA_VBD_ERROR, why);
+    log_limited(v->backend.log, &v->backend.log_limit, LOG_LEVEL_NOTICE, "wait",
+                "dom=%u vbd=%u why=\"%s\"", v->backend.place.guest, v->backend.place.device, why);
 }
 
-/* Sizes are read by the frontend when our state is 4. */
-static void publish_sizes(struct vbd *v)
+/* @resume: the frontend has it. */
+static enum outcome open_disk(struct vbd *v, bool resume, char why_out[SCHEMA_REASON_LEN])
 {
-    backend_publish_number(&v->backend, SCHEMA_VBD_SECTORS,
-                           (uint64_t)disk_nr_pages(v->disk) * BLKIF_SECTORS_PER_PAGE);
-    backend_publish_number(&v->backend, SCHEMA_VBD_SECTOR_SIZE, BLKIF_SECTOR_BYTES);
-    backend_publish_number(&v->backend, SCHEMA_VBD_PHYSICAL_SIZE, TMEMIF_PAGE_SIZE);
-    /* VDISK_READONLY of xen/io/blkif.h */
-    backend_publish_number(&v->backend, SCHEMA_VBD_INFO, v->read_only ? 4 : 0);
+    enum vbd_found found =
+        v->disk.disk ? VBD_FOUND : vbd_disk_open(&v->disk, v->world, &v->backend, resume, why_out);
+
+    if (found == VBD_IN_USE) {
+        wait_for_disk(v, why_out);
+        return WAITS;
+    }
+    v->waits = v->waits && found == VBD_UNSURE;
+    if (found == VBD_UNSURE)
+        return LATER;
+    return found == VBD_FOUND ? DONE : NO_DISK;
 }
 
-/* A frontend that slept while the manager was away looks at its rings again. */
-static void wake_front(struct vbd *v)
+/*
+ * A frontend that begins anew finds the disk as it was; new nodes may name another one. One that is
+ * in use is offered: a guest that is migrated has to be ready for it while the old domain has it.
+ */
+static enum outcome offer(struct vbd *v, bool renewed, const char *why,
+                          char why_out[SCHEMA_REASON_LEN])
 {
-    struct blk_link *link = vbd_link_blk(v->link);
+    enum outcome outcome;
 
-    for (unsigned i = 0; i < link->nr_queues; i++)
-        link->ops->notify(link, i);
+    end_session(v, why);
+    v->backend.not_before_ms = 0;
+    if (renewed)
+        close_disk(v, DISK_DETACHED);
+    outcome = open_disk(v, false, why_out);
+    if (outcome != DONE && outcome != WAITS)
+        return outcome;
+    vbd_disk_read_discards(&v->disk, &v->backend);
+    v->backend.refused = 0;
+    vbd_nodes_offer(&v->backend, &v->disk);
+    if (vbd_nodes_are_refused(&v->backend, why_out))
+        return NO_DISK;
+    backend_publish_state(&v->backend, XENBUS_INIT_WAIT);
+    return DONE;
 }
 
-/* False: @why_out says why. @later_out: because xenstore does not say. */
-static bool connect(struct vbd *v, bool *later_out, char why_out[SCHEMA_REASON_LEN])
+static enum outcome connect(struct vbd *v, const struct vbd_disk *disk, bool resume,
+                            char why_out[SCHEMA_REASON_LEN])
 {
     struct schema_vbd_front front;
 
-    *later_out = false;
-    if (!make_scratch(v->world)) {
+    if (!vbd_world_prepare(v->world)) {
         snprintf(why_out, SCHEMA_REASON_LEN, "the manager is out of memory");
-        return false;
+        return BROKEN;
     }
-    if (!read_front(v, &front, later_out, why_out) ||
-        !vbd_link_open(v->backend.platform, v->backend.place.guest, &front, v->world->attend_fd,
-                       &v->link, why_out))
-        return false;
-    if (make_device(v, why_out))
-        return true;
-    if (v->device)
-        end_session(v, why_out, v->resuming);
-    if (v->link)
-        vbd_link_close(v->link);
-    v->link = NULL;
-    return false;
-}
-
-/* xenstore does not say what has to be known there: it is looked at again. */
-static void wait_in(struct vbd *v, enum schema_vbd_state state)
-{
-    v->state = state;
-    v->waits = true;
-}
-
-/* Has xenstore refused one of the nodes that a frontend needs? Then it is told so, if there is
- * room. */
-static bool is_refused(struct vbd *v)
-{
-    char why[SCHEMA_REASON_LEN];
-
-    if (v->backend.refused == 0)
-        return false;
-    if (v->backend.refused == ENOSPC)
-        snprintf(why, sizeof(why),
-                 "xenstore's quota of nodes for the manager is used up: in dom0, "
-                 "xenstore-control quota set nodes N");
-    else
-        snprintf(why, sizeof(why), "a node cannot be written: %s", strerror(v->backend.refused));
-    backend_remove(&v->backend, SCHEMA_VBD_SEGMENTS); /* room for the reason */
-    apply(v, SCHEMA_VBD_NO_DISK, why);
-    return true;
-}
-
-static void attach(struct vbd *v)
-{
-    bool resuming = v->resuming, later;
-    char why[SCHEMA_REASON_LEN];
-    bool is_opened = v->disk || open_disk(v, &later, why); /* it is not yet, of an earlier daemon */
-
-    v->failures_told = false;
-    if (!is_opened || !connect(v, &later, why)) {
-        if (later)
-            wait_in(v, resuming ? SCHEMA_VBD_RESUMING : SCHEMA_VBD_WAITING);
-        else
-            apply(v, is_opened ? SCHEMA_VBD_BROKEN : SCHEMA_VBD_NO_DISK, why);
-        return;
+    switch (vbd_nodes_read_front(&v->backend, &front, why_out)) {
+    case VBD_READ:
+        break;
+    case VBD_READ_BAD:
+        return BROKEN;
+    case VBD_READ_UNSURE:
+        return LATER;
     }
-    v->resuming = false;
-    if (resuming) {
-        wake_front(v);
-    } else {
-        backend_remove(&v->backend, SCHEMA_VBD_ERROR);
-        v->backend.refused = 0;
-        publish_sizes(v);
-        if (is_refused(v))
-            return;
-        backend_publish_state(&v->backend, XENBUS_CONNECTED);
-    }
-    log_limited(v->backend.log, &v->backend.log_limit, LOG_LEVEL_INFO, "attach",
-                "dom=%u vbd=%u queues=%u order=%u pages=%u%s%s", v->backend.place.guest,
-                v->backend.place.device, v->device->nr_queues, vbd_link_blk(v->link)->order,
-                disk_nr_pages(v->disk), v->read_only ? " read-only" : "",
-                resuming ? " resumed" : "");
+    return vbd_session_open(&v->session, v->world, &v->backend, disk, &front, resume, why_out)
+               ? DONE
+               : BROKEN;
 }
 
-/* ---- the state machine ---- */
-
-static void publish_offer(struct vbd *v)
+static enum outcome publish_connected(struct vbd *v, char why_out[SCHEMA_REASON_LEN])
 {
-    struct backend *b = &v->backend;
-
-    if (may_discard(v)) {
-        backend_publish_number(b, SCHEMA_VBD_DISCARD, 1);
-        backend_publish_number(b, SCHEMA_VBD_GRANULARITY, TMEMIF_PAGE_SIZE);
-        backend_publish_number(b, SCHEMA_VBD_ALIGNMENT, 0);
-    }
-    backend_publish_number(b, SCHEMA_VBD_FLUSH, 1);
-    backend_publish_number(b, SCHEMA_VBD_SEGMENTS, BLKIF_MAX_SEGMENTS);
-    backend_publish_number(b, SCHEMA_VBD_MAX_ORDER, OFFER_MAX_ORDER);
-    backend_publish_number(b, SCHEMA_VBD_MAX_QUEUES, OFFER_MAX_QUEUES);
-}
-
-static void read_discards(struct vbd *v)
-{
-    uint64_t enabled = 1;
-    char path[SCHEMA_PATH_LEN];
-
-    schema_path(path, &v->backend.place, SCHEMA_VBD_DISCARD_ENABLE, 0);
-    node_read_number(v->backend.platform, path, SCHEMA_VBD_DISCARD_ENABLE, &enabled);
-    v->discards = enabled;
-}
-
-/* A frontend that begins anew finds the disk as it was; new nodes may name another one. */
-static void offer(struct vbd *v, enum schema_vbd_event event, const char *why)
-{
-    char refusal[SCHEMA_REASON_LEN];
-    bool later;
-
-    end_session(v, why, false);
-    v->resuming = false;
-    v->backend.not_before_ms = 0;
-    if (event == SCHEMA_VBD_RENEWED)
-        close_disk(v, DISK_DETACHED);
-    if (!v->disk && !open_disk(v, &later, refusal)) {
-        if (later)
-            wait_in(v, SCHEMA_VBD_NEW);
-        else
-            apply(v, SCHEMA_VBD_NO_DISK, refusal);
-        return;
-    }
-    read_discards(v);
+    backend_remove(&v->backend, SCHEMA_VBD_ERROR);
     v->backend.refused = 0;
-    publish_offer(v);
-    if (!is_refused(v))
-        backend_publish_state(&v->backend, XENBUS_INIT_WAIT);
+    vbd_nodes_sizes(&v->backend, &v->disk);
+    if (vbd_nodes_are_refused(&v->backend, why_out))
+        return NO_DISK;
+    backend_publish_state(&v->backend, XENBUS_CONNECTED);
+    return DONE;
+}
+
+/*
+ * The frontend has requests under way, and nobody else can answer them: each has an error, until it
+ * closes. One that begins anew is offered what the target says, as any other.
+ */
+static enum outcome fail_requests(struct vbd *v, char why_out[SCHEMA_REASON_LEN])
+{
+    const struct vbd_disk lost = {.disk = &lost_disk, .discards = true};
+    char why[SCHEMA_REASON_LEN];
+    enum outcome outcome = connect(v, &lost, true, why);
+
+    if (outcome == DONE) {
+        backend_publish_error(&v->backend, why_out);
+        vbd_session_wake(&v->session);
+    }
+    return outcome == BROKEN ? NO_DISK : outcome;
+}
+
+/* @resume: an earlier daemon has connected it, so our nodes are there. */
+static enum outcome attach(struct vbd *v, bool resume, char why_out[SCHEMA_REASON_LEN])
+{
+    enum outcome outcome = open_disk(v, resume, why_out);
+
+    if (outcome == DONE)
+        outcome = connect(v, &v->disk, resume, why_out);
+    if (outcome == NO_DISK && resume)
+        return fail_requests(v, why_out);
+    if (outcome != DONE)
+        return outcome;
+    if (resume)
+        vbd_session_wake(&v->session);
+    else
+        outcome = publish_connected(v, why_out);
+    if (outcome == DONE)
+        log_limited(v->backend.log, &v->backend.log_limit, LOG_LEVEL_INFO, "attach",
+                    "dom=%u vbd=%u queues=%u order=%u pages=%u%s%s", v->backend.place.guest,
+                    v->backend.place.device, v->session.device->nr_queues,
+                    vbd_link_blk(v->session.link)->order, disk_nr_pages(v->disk.disk),
+                    v->disk.read_only ? " read-only" : "", resume ? " resumed" : "");
+    return outcome;
 }
 
 static void disown(struct vbd *v, const char *why)
 {
     backend_publish_error(&v->backend, why);
-    end_session(v, "the manager has closed the session", false);
+    end_session(v, "the manager has closed the session");
     backend_publish_state(&v->backend, XENBUS_CLOSING);
     backend_publish_state(&v->backend, XENBUS_CLOSED);
 }
@@ -418,11 +200,12 @@ static void disown(struct vbd *v, const char *why)
 /* The toolstack waits for 6, and then for our folder to go. */
 static void end(struct vbd *v, const char *why)
 {
+    bool gone = vbd_world_is_gone(v->world, v->backend.place.guest);
     uint32_t own_state;
 
-    end_session(v, why, false);
-    close_disk(v,
-               is_guest_gone(v->world, v->backend.place.guest) ? DISK_GUEST_GONE : DISK_DETACHED);
+    end_session(v, why);
+    v->waits = false;
+    close_disk(v, gone ? DISK_GUEST_GONE : DISK_DETACHED);
     v->remove_at_ms = 0;
     /* a node that is written would bring a folder back that has gone already */
     if (!node_read_state(v->backend.platform, &v->backend.place, SCHEMA_VBD_STATE, &own_state))
@@ -431,42 +214,74 @@ static void end(struct vbd *v, const char *why)
     v->remove_at_ms = clock_now_ms() + FOLDER_MS;
 }
 
-static void apply(struct vbd *v, enum schema_vbd_event event, const char *why)
-{
-    struct schema_vbd_step step = schema_vbd_step(v->state, event);
+/* ---- the state machine ---- */
 
-    if (step.next == SCHEMA_VBD_REFUSED)
-        return;
-    if (step.next != v->state)
+static void enter(struct vbd *v, enum schema_vbd_state next, const char *event)
+{
+    if (next != v->state)
         log_limited(v->backend.log, &v->backend.log_limit, LOG_LEVEL_DEBUG, "state",
                     "dom=%u vbd=%u from=%s to=%s event=\"%s\"", v->backend.place.guest,
                     v->backend.place.device, schema_vbd_state_name(v->state),
-                    schema_vbd_state_name(step.next), schema_vbd_event_name(event));
-    v->state = step.next;
+                    schema_vbd_state_name(next), event);
+    v->state = next;
+}
 
-    switch (step.action) {
+/* @resuming: an earlier daemon has connected it, and we have not yet. */
+static enum outcome act(struct vbd *v, enum schema_vbd_action action, enum schema_vbd_event event,
+                        bool resuming, const char *why, char why_out[SCHEMA_REASON_LEN])
+{
+    switch (action) {
     case SCHEMA_VBD_NOTHING:
         break;
     case SCHEMA_VBD_OFFER:
-        offer(v, event, why);
-        break;
+        return offer(v, event == SCHEMA_VBD_RENEWED, why, why_out);
     case SCHEMA_VBD_ATTACH:
-        attach(v);
-        break;
+        return attach(v, resuming, why_out);
     case SCHEMA_VBD_LEAVE:
         backend_publish_state(&v->backend, XENBUS_CLOSING);
         break;
     case SCHEMA_VBD_CLOSE:
-        end_session(v, why, false);
+        end_session(v, why);
         backend_publish_state(&v->backend, XENBUS_CLOSED);
         break;
     case SCHEMA_VBD_DISOWN:
         disown(v, why);
+        if (event == SCHEMA_VBD_NO_DISK)
+            close_disk(v, DISK_DETACHED);
         break;
     case SCHEMA_VBD_END:
         end(v, why);
         break;
     }
+    return DONE;
+}
+
+/* False: it is to be looked at again, and its state is such that the same will be done then. */
+static bool apply(struct vbd *v, enum schema_vbd_event event, const char *why)
+{
+    enum schema_vbd_state before = v->state;
+    struct schema_vbd_step step = schema_vbd_step(before, event);
+    char failure[SCHEMA_REASON_LEN];
+
+    if (step.next == SCHEMA_VBD_REFUSED)
+        return true;
+    enter(v, step.next, schema_vbd_event_name(event));
+    switch (act(v, step.action, event, before == SCHEMA_VBD_RESUMING, why, failure)) {
+    case DONE:
+        return true;
+    case LATER:
+        /* what was offered before is no more */
+        enter(v, step.action == SCHEMA_VBD_OFFER ? SCHEMA_VBD_NEW : before, "not known yet");
+        return false;
+    case WAITS:
+        enter(v, before, "in use");
+        return true;
+    case NO_DISK:
+        return apply(v, SCHEMA_VBD_NO_DISK, failure);
+    case BROKEN:
+        break;
+    }
+    return apply(v, SCHEMA_VBD_BROKEN, failure);
 }
 
 /* ---- looking ---- */
@@ -483,7 +298,7 @@ static bool is_used(uint32_t front_state)
 static bool observe_front(struct vbd *v, bool offline, enum schema_vbd_event *event_out,
                           const char **why_out)
 {
-    bool connected = v->device || v->state == SCHEMA_VBD_RESUMING;
+    bool connected = v->session.device || v->state == SCHEMA_VBD_RESUMING;
     uint32_t state;
     bool gone;
 
@@ -507,9 +322,9 @@ static bool observe_front(struct vbd *v, bool offline, enum schema_vbd_event *ev
 /* What has happened? False: xenstore does not say. */
 static bool observe(struct vbd *v, enum schema_vbd_event *event_out, const char **why_out)
 {
-    if (v->device && device_broken(v->device)) {
+    if (v->session.device && device_broken(v->session.device)) {
         *event_out = SCHEMA_VBD_BROKEN;
-        *why_out = device_broken(v->device);
+        *why_out = device_broken(v->session.device);
         return true;
     }
     switch (backend_look(&v->backend, v->state == SCHEMA_VBD_ENDED)) {
@@ -531,18 +346,28 @@ static bool observe(struct vbd *v, enum schema_vbd_event *event_out, const char 
     return false;
 }
 
+/* Is it too early for @action? What the toolstack does is never. */
+static bool is_paced(struct vbd *v, enum schema_vbd_event event, uint64_t now_ms)
+{
+    switch (schema_vbd_step(v->state, event).action) {
+    case SCHEMA_VBD_ATTACH:
+        return !backend_may_attach(&v->backend, now_ms);
+    case SCHEMA_VBD_OFFER:
+        return event != SCHEMA_VBD_RENEWED && !backend_may_offer(&v->backend, now_ms);
+    default:
+        return false;
+    }
+}
+
+/* False: it has to wait. */
 static bool take_step(struct vbd *v, uint64_t now_ms)
 {
     enum schema_vbd_event event;
     const char *why;
 
-    if (!observe(v, &event, &why))
+    if (!observe(v, &event, &why) || is_paced(v, event, now_ms))
         return false;
-    if (schema_vbd_step(v->state, event).action == SCHEMA_VBD_ATTACH &&
-        !backend_may_attach(&v->backend, now_ms))
-        return false;
-    apply(v, event, why);
-    return true;
+    return apply(v, event, why);
 }
 
 static bool is_over(const struct backend *b)
@@ -555,6 +380,8 @@ static void tidy(struct vbd *v, uint64_t now_ms)
 {
     if (v->remove_at_ms <= now_ms) {
         backend_remove_folder(&v->backend);
+        if (!is_over(&v->backend))
+            backend_look_again(&v->backend, now_ms);
         return;
     }
     v->backend.touched = true;
@@ -570,8 +397,7 @@ static void look(struct backend *b, uint64_t now_ms)
     backend_watch(b);
     for (unsigned i = 0; i < STEPS_PER_LOOK; i++) {
         before = v->state;
-        v->waits = false;
-        if (!take_step(v, now_ms) || v->waits) {
+        if (!take_step(v, now_ms)) {
             backend_look_again(b, now_ms);
             return;
         }
@@ -579,10 +405,7 @@ static void look(struct backend *b, uint64_t now_ms)
             break;
     }
     b->is_new = false;
-    if (v->device && !v->failures_told && atomic_load(&v->device->told)) {
-        v->failures_told = true;
-        log_failures(v, "first failure");
-    }
+    vbd_session_tell_failures(&v->session, b);
     if (v->state == SCHEMA_VBD_ENDED)
         tidy(v, now_ms);
     else if (b->state_owed)
@@ -601,9 +424,8 @@ static struct backend *create(void *world, const struct schema_place *place)
         return NULL;
     }
     v->state = schema_vbd_begin(v->backend.published);
-    v->resuming = v->state == SCHEMA_VBD_RESUMING;
-    if (v->resuming)
-        read_discards(v);
+    if (v->state == SCHEMA_VBD_RESUMING)
+        vbd_disk_read_discards(&v->disk, &v->backend);
     return &v->backend;
 }
 
@@ -612,7 +434,7 @@ static void destroy(struct backend *b)
 {
     struct vbd *v = (struct vbd *)b;
 
-    end_session(v, "stopping", true);
+    vbd_session_close(&v->session, v->world, b, "stopping", true);
     close_disk(v, DISK_STOPPING);
     backend_fini(b);
     free(v);
@@ -628,51 +450,7 @@ void vbds_attend(struct roster *r)
     for (struct backend *b = r->first; b; b = b->next) {
         struct vbd *v = (struct vbd *)b;
 
-        if (v->link && vbd_link_attends(v->link))
+        if (v->session.link && vbd_link_attends(v->session.link))
             b->touched = true;
     }
-}
-
-static bool is_anybodys(struct roster *r, const struct answer_owner *owner)
-{
-    return roster_find(r, &(struct schema_place){.guest = owner->domid, .device = owner->device});
-}
-
-bool vbds_sweep_is_due(const struct vbd_world *w, uint64_t now_ms)
-{
-    return w->disks && (!w->swept || (w->sweep_at_ms != 0 && w->sweep_at_ms <= now_ms));
-}
-
-static void sweep_records(struct vbd_world *w, struct roster *r)
-{
-    struct answer_owner owner;
-    uint32_t cursor = 0;
-
-    while (answer_rec_next(w->store, &cursor, &owner)) {
-        for (uint32_t queue = 0; !is_anybodys(r, &owner) && queue < BLK_MAX_QUEUES; queue++)
-            answer_rec_close(answer_rec_find(w->store, &owner, queue));
-    }
-}
-
-void vbds_sweep(struct vbd_world *w, struct roster *r, uint64_t now_ms)
-{
-    struct disk_info info;
-    uint32_t cursor = 0;
-    bool kept = false;
-
-    if (!w->swept)
-        sweep_records(w, r);
-    w->swept = true;
-    while (disks_next(w->disks, &cursor, &info)) {
-        if (info.is_base || info.name[0] != '\0' || info.is_open)
-            continue;
-        if (!is_guest_gone(w, info.owner.domid)) {
-            kept = true;
-            continue;
-        }
-        log_event(w->log, LOG_LEVEL_INFO, "forget", "dom=%u vbd=%u", info.owner.domid,
-                  info.owner.vdev);
-        disks_forget(w->disks, info.owner.domid);
-    }
-    w->sweep_at_ms = kept ? now_ms + SWEEP_MS : 0;
 }

@@ -266,8 +266,8 @@ static void take_turn(struct xen_transport *t, bool may_map)
     if (!more) {
         if (t->world.sweep && t->not_before_ms <= now_ms)
             sweep_accounts(t, now_ms);
-        if (!roster_has_new(&t->vbds) && vbds_sweep_is_due(&t->vbd_world, now_ms))
-            vbds_sweep(&t->vbd_world, &t->vbds, now_ms);
+        if (!roster_has_new(&t->vbds) && vbd_world_sweep_is_due(&t->vbd_world, now_ms))
+            vbd_world_sweep(&t->vbd_world, now_ms);
         announce(t);
     }
     plan(t, more);
@@ -371,6 +371,7 @@ static void prepare_vbds(struct xen_transport *t, const struct xen_config *confi
         .store = config->store,
         .log = config->log,
         .disks = platform->domid == 0 ? NULL : config->disks,
+        .roster = &t->vbds,
         .nr_workers = config->nr_workers,
     };
     t->vbds = (struct roster){.ops = &vbd_roster_ops,

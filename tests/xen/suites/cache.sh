@@ -21,8 +21,7 @@ put() { guest_run "$1" "printf %4096d $3 >/run/page; dd if=/run/page of=/dev/xvd
 get() { guest_run "$1" "dd if=/dev/xvdt bs=4096 skip=$2 count=1 iflag=direct 2>/dev/null | tr -d ' '"; }
 reads() { [ "$(get "$1" "$2")" = "$3" ]; }
 
-block_script
-
+dom0_hotplug_script
 step "starting the manager with a disk of $mib MiB, and two guests"
 head -c $((mib << 20)) /dev/urandom >$image
 losetup /dev/loop0 $image || exit

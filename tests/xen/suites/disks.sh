@@ -6,27 +6,31 @@
 kills=3
 console=/var/log/xen/console/guest-xentmem.log
 vdev() { echo $(((1 << 28) + $1 * 256)); } # as xl numbers disks from xvdq on
-xvds=$(vdev 18) xvdt=$(vdev 19) xvdu=$(vdev 20)
+xvds=$(vdev 18) xvdt=$(vdev 19) xvdu=$(vdev 20) xvdv=$(vdev 21)
 node() { xenstore-read "$1" 2>/dev/null; }
 back() { node "/local/domain/$m/backend/vbd/$g/$1/$2"; }
 is_back() { [ "$(back "$1" "$2")" = "$3" ]; }
 disk() { echo "format=raw,vdev=$1,access=${3:-rw},backend=xentmem,target=$2"; }
+is_waiting() { # since the daemon has come back
+    [ "$(grep -c 'why="waits until' $console)" -ge 2 ] && is_back $xvdv state 2 &&
+        [ "$(node "/local/domain/$m/backend/vbd/$before/$xvdv/state")" = 4 ]
+}
 no_folder() { ! xenstore-ls "/local/domain/$m/backend/vbd/$g/$1"; }
-completed() { guest_run guest "cat /sys/block/$1/stat" | awk '{ print $1 + $5 + $12 }'; }
-goes_on() { [ "$(completed "$1")" -gt "$2" ]; }
+completed() { guest_run "${2:-guest}" "cat /sys/block/$1/stat" | awk '{ print $1 + $5 + $12 }'; }
+goes_on() { [ "$(completed "$1" "${3:-guest}")" -gt "$2" ]; }
 random() { od -An -N1 -tu1 /dev/urandom | tr -d ' '; }
 pages_held() { xentmem stats | awk '$1 == "pages_persistent" { print $2 }'; }
 holds_at_most() { [ "$(pages_held)" -le "$1" ]; }
 
 # Kill the daemon that many times at random moments, each time when DISK is served again.
-kill_amid() { # DISK TIMES
-    local number done
+kill_amid() { # DISK TIMES [GUEST]
+    local number done guest=${3:-guest}
     for number in $(seq "$2"); do
         guest_run xentmem "until pidof xentmemd; do sleep 0.1; done; sleep $(($(random) % 2)).$(random)
             kill -9 \$(pidof xentmemd)" >/dev/null || not_ok "kill $number" "there is no daemon"
-        done=$(completed "$1")
+        done=$(completed "$1" "$guest")
         note "kill $number: $1 has completed $done requests"
-        wait_for 120 goes_on "$1" "$done" || not_ok "$1 goes on after kill $number" "$(completed "$1")"
+        wait_for 120 goes_on "$1" "$done" "$guest" || not_ok "$1 goes on after kill $number" "$(completed "$1" "$guest")"
     done
 }
 
@@ -77,6 +81,27 @@ check "the reason is in node error" [ "$(back $xvdu error)" = "target: the size 
 check "what is left of it can be detached" xl block-detach guest xvdu
 check "its nodes are gone" wait_for 20 no_folder $xvdu
 
+step "a kept clone that two domains want: the guest is saved, and restored beside itself, as when it is migrated"
+head -c 300000 /dev/urandom >/run/base
+check "a base" xentmem base import base /run/base
+check "the guest has a clone of it" xl block-attach guest "$(disk xvdv clone/base/kept)"
+check "it appears in the guest" wait_for 20 guest_run guest 'test -e /sys/block/xvdv'
+check "the guest writes to it" guest_run guest 'dd if=/run/file of=/dev/xvdv bs=4000 conv=fsync'
+xl save -p guest /run/saved >/dev/null 2>&1 && xl rename guest before && xl restore /run/saved >/dev/null 2>&1
+is "it is restored while the old domain has the disk" [ $? -eq 0 ]
+before=$g g=$(domid guest)
+check "the new domain waits" is_back $xvdv state 2
+check "for whom is in node error" [ "$(back $xvdv error)" = "waits until domain $before lets the disk go" ]
+guest_run xentmem 'kill -9 $(pidof xentmemd)' >/dev/null
+check "a new daemon leaves the disk to the old domain" wait_for 60 is_waiting
+guest_destroy before
+check "it is served when the old domain is gone" wait_for 60 is_back $xvdv state 4
+check "the disk is what it was" guest_run -t 180 guest 'echo 3 >/proc/sys/vm/drop_caches; cmp -n 40000 /run/file /dev/xvdv'
+check "detach" xl block-detach guest xvdv
+check "its nodes are gone" wait_for 20 no_folder $xvdv
+check "it is kept until somebody removes it" xentmem disk rm kept
+check "and so is its base" xentmem base rm base
+
 step "an attach while the manager does not answer"
 xl pause xentmem
 check "fails after a while" [ "$(xl block-attach guest "$(disk xvdu swap/8M)" >/dev/null 2>&1; echo $?)" != 0 ]
@@ -84,6 +109,26 @@ xl unpause xentmem
 check "is served as soon as it does" wait_for 60 is_back $xvdu state 4
 check "and can be detached" xl block-detach guest xvdu
 check "its nodes are gone" wait_for 20 no_folder $xvdu
+
+step "a guest with two processors and larger rings"
+guest_start wide "$guest_type" 2 || exit
+w=$(domid wide)
+check "the driver is loaded for rings of eight pages" guest_run wide \
+    'rmmod xen_blkfront && insmod "$(grep blkfront /lib/modules/load-order)" max_ring_page_order=3'
+check "a disk" xl block-attach wide "$(disk xvds swap/16M)"
+check "it appears in the guest" wait_for 20 guest_run wide 'test -e /sys/block/xvds'
+check "it has a queue for each processor" [ "$(guest_run wide 'ls /sys/block/xvds/mq | wc -l')" = 2 ]
+check "the frontend has written so" [ "$(node "/local/domain/$w/device/vbd/$xvds/multi-queue-num-queues")" = 2 ]
+check "and rings of eight pages" [ "$(node "/local/domain/$w/device/vbd/$xvds/ring-page-order")" = 3 ]
+check "and the manager has taken them up" grep -q "attach dom=$w vbd=$xvds queues=2 order=3" $console
+job=$(guest_spawn -t 300 wide 'disk_load device /dev/xvds 280')
+check "the load has begun" wait_for 60 goes_on xvds 10 wide
+kill_amid xvds 1 wide
+guest_run wide ': >/run/stop' >/dev/null
+output=$(guest_wait -t 300 wide "$job") && ok "all is as it was written: $output" || not_ok "the load" "$output"
+check "both queues have worked" guest_run wide \
+    'grep blkif /proc/interrupts; [ "$(awk "/blkif/ && \$2 + \$3 > 10" /proc/interrupts | wc -l)" = 2 ]'
+guest_destroy wide
 
 step "the guest is destroyed under load"
 guest_spawn -t 120 guest 'rm /run/stop; disk_load device /dev/xvdt 100' >/dev/null
@@ -93,4 +138,4 @@ check "it leaves no zombie" no_zombies 30
 check "its nodes are gone" wait_for 30 no_folder $xvdt
 check "its disk is gone, too" wait_for 30 holds_at_most 16
 check "every counter agrees with a full scan" xentmem stats --check
-check "nothing but the kills ended the daemon" [ "$(grep -c 'xentmemd started' $console)" = $((kills + 2)) ]
+check "nothing but the kills ended the daemon" [ "$(grep -c 'xentmemd started' $console)" = $((kills + 4)) ]

@@ -36,7 +36,8 @@
 #       guest_run and the others work on it by the name xentmem
 #   manager_is_ready [NAME]       has the daemon in that domain (xentmem) announced itself?
 #
-#   block_script                  xl can then give a domain block devices of dom0
+#   dom0_hotplug_script           let dom0 give devices of its own to domains, through blkback
+#
 #   zombies                       domains that died and are held by somebody
 #   no_zombies [SECONDS]          true when there are none, after that time at most
 #   xen_free                      free memory of the machine, MiB
@@ -247,8 +248,12 @@ manager_config() {
     [ $# -eq 0 ] || printf '%s\n' "$@" >>"$file"
 }
 
-# libxl has a script make the device known to blkback; the product's image of dom0 has none of Xen's.
-block_script() {
+manager_is_ready() { xenstore-read "/local/domain/$(domid "${1:-xentmem}")/data/xentmem/ready"; }
+
+domid() { xl domid "$1" 2>/dev/null; }
+
+# libxl has a script make a device of dom0 known to blkback; the product's image of dom0 has none of Xen's.
+dom0_hotplug_script() {
     mkdir -p /etc/xen/scripts
     cat >/etc/xen/scripts/block <<'END'
 #!/bin/busybox sh
@@ -259,10 +264,6 @@ xenstore-write "$XENBUS_PATH/physical-device" "$(stat -c %t:%T "$device")" \
 END
     chmod 755 /etc/xen/scripts/block
 }
-
-manager_is_ready() { xenstore-read "/local/domain/$(domid "${1:-xentmem}")/data/xentmem/ready"; }
-
-domid() { xl domid "$1" 2>/dev/null; }
 
 # ---- the machine's state --------------------------------------------------------
 

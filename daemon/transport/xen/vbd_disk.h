@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * vbd_disk.h - the disk that the toolstack's nodes ask for: params, mode, discard-enable.
+ *
+ * Control thread only.
+ */
+#ifndef XTM_TRANSPORT_XEN_VBD_DISK_H
+#define XTM_TRANSPORT_XEN_VBD_DISK_H
+
+#include "daemon/transport/xen/vbd_world.h"
+
+struct vbd_disk {
+    struct disk *disk; /* NULL: it is not open */
+    bool read_only;
+    bool discards; /* the toolstack allows them */
+    uint32_t user; /* IN_USE: the domain that has it */
+};
+
+enum vbd_found {
+    VBD_FOUND,
+    VBD_REFUSED,
+    VBD_IN_USE, /* by another guest, which may let it go */
+    VBD_UNSURE, /* xenstore does not say which it is, or who has it is not known yet */
+};
+/*
+ * Open what the nodes of @b name. @connected: its frontend has it already, so it must not go on
+ * with another one, which would be empty. REFUSED, IN_USE: @why_out says why, or who has it.
+ */
+enum vbd_found vbd_disk_open(struct vbd_disk *d, struct vbd_world *w, const struct backend *b,
+                             bool connected, char why_out[SCHEMA_REASON_LEN]);
+/* Nothing happens if it is not open. */
+void vbd_disk_close(struct vbd_disk *d, struct vbd_world *w, enum disk_end end);
+
+/* Whether discards are allowed is read at other times than the rest. */
+void vbd_disk_read_discards(struct vbd_disk *d, const struct backend *b);
+/* Of a disk that is open, or in use. */
+bool vbd_disk_may_discard(const struct vbd_disk *d);
+
+#endif /* XTM_TRANSPORT_XEN_VBD_DISK_H */

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/transport/xen/vbd_nodes.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/blk/blkif.h"
+#include "daemon/blk/link.h"
+#include "daemon/transport/xen/node.h"
+
+/* What we offer. */
+#define OFFER_MAX_QUEUES 4u
+#define OFFER_MAX_ORDER  BLKIF_MAX_RING_ORDER
+_Static_assert(OFFER_MAX_QUEUES <= BLK_MAX_QUEUES, "a link has to hold them");
+
+/* ---- ours ---- */
+
+void vbd_nodes_offer(struct backend *b, const struct vbd_disk *d)
+{
+    if (vbd_disk_may_discard(d)) {
+        backend_publish_number(b, SCHEMA_VBD_DISCARD, 1);
+        backend_publish_number(b, SCHEMA_VBD_GRANULARITY, TMEMIF_PAGE_SIZE);
+        backend_publish_number(b, SCHEMA_VBD_ALIGNMENT, 0);
+    }
+    backend_publish_number(b, SCHEMA_VBD_FLUSH, 1);
+    backend_publish_number(b, SCHEMA_VBD_SEGMENTS, BLKIF_MAX_SEGMENTS);
+    backend_publish_number(b, SCHEMA_VBD_MAX_ORDER, OFFER_MAX_ORDER);
+    backend_publish_number(b, SCHEMA_VBD_MAX_QUEUES, OFFER_MAX_QUEUES);
+}
+
+void vbd_nodes_sizes(struct backend *b, const struct vbd_disk *d)
+{
+    backend_publish_number(b, SCHEMA_VBD_SECTORS,
+                           (uint64_t)disk_nr_pages(d->disk) * BLKIF_SECTORS_PER_PAGE);
+    backend_publish_number(b, SCHEMA_VBD_SECTOR_SIZE, BLKIF_SECTOR_BYTES);
+    backend_publish_number(b, SCHEMA_VBD_PHYSICAL_SIZE, TMEMIF_PAGE_SIZE);
+    /* VDISK_READONLY of xen/io/blkif.h */
+    backend_publish_number(b, SCHEMA_VBD_INFO, d->read_only ? 4 : 0);
+}
+
+bool vbd_nodes_are_refused(struct backend *b, char why_out[SCHEMA_REASON_LEN])
+{
+    if (b->refused == 0)
+        return false;
+    if (b->refused == ENOSPC)
+        snprintf(why_out, SCHEMA_REASON_LEN,
+                 "xenstore's quota of nodes for the manager is used up: in dom0, "
+                 "xenstore-control quota set nodes N");
+    else
+        snprintf(why_out, SCHEMA_REASON_LEN, "a node cannot be written: %s", strerror(b->refused));
+    backend_remove(b, SCHEMA_VBD_SEGMENTS);
+    return true;
+}
+
+/* ---- the frontend's ---- */
+
+struct node_source {
+    struct backend *backend;
+    char *last;
+    bool is_unsure;
+};
+
+static const char *read_front_node(void *arg, enum schema_node node, uint32_t number,
+                                   size_t *len_out)
+{
+    struct node_source *source = arg;
+
+    free(source->last);
+    source->last =
+        node_read(source->backend->platform, &source->backend->place, node, number, len_out);
+    if (!source->last && !node_is_hidden(errno))
+        source->is_unsure = true;
+    return source->last;
+}
+
+enum vbd_read vbd_nodes_read_front(struct backend *b, struct schema_vbd_front *front_out,
+                                   char why_out[SCHEMA_REASON_LEN])
+{
+    const struct schema_vbd_offer offer = {.max_queues = OFFER_MAX_QUEUES,
+                                           .max_order = OFFER_MAX_ORDER};
+    struct node_source source = {.backend = b};
+    const struct schema_reader reader = {read_front_node, &source};
+    struct schema_error error;
+    bool ok = schema_vbd_front_read(&reader, &offer, front_out, &error);
+
+    free(source.last);
+    if (source.is_unsure)
+        return VBD_READ_UNSURE;
+    if (ok)
+        return VBD_READ;
+    schema_error_text(why_out, &error);
+    return VBD_READ_BAD;
+}

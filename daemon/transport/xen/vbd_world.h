@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * vbd_world.h - what all disks of a transport have in common.
+ *
+ * Control thread only.
+ */
+#ifndef XTM_TRANSPORT_XEN_VBD_WORLD_H
+#define XTM_TRANSPORT_XEN_VBD_WORLD_H
+
+#include "daemon/blk/disks.h"
+#include "daemon/blk/scratch.h"
+#include "daemon/session/sessions.h"
+#include "daemon/transport/xen/roster.h"
+
+struct vbd_world {
+    struct platform *platform;
+    struct session_table *sessions;
+    struct store *store;
+    struct log *log;
+    struct disks *disks;   /* NULL: none are served */
+    struct roster *roster; /* of all of them */
+    unsigned nr_workers;
+    int attend_fd;            /* eventfd: some device has news */
+    struct scratch **scratch; /* by worker; NULL until a first guest connects */
+    uint64_t sweep_at_ms;     /* when to look for disks whose guests are gone; 0: not at all */
+    bool swept;               /* what the last daemon left was looked at */
+};
+
+void vbd_world_fini(struct vbd_world *w);
+
+/* Memory of the workers, less than a MiB for each, as soon as there is a disk. False: there is
+ * none. */
+bool vbd_world_prepare(struct vbd_world *w);
+
+/*
+ * Are there disks that an earlier daemon served and we do not yet? What they have is theirs,
+ * whoever comes first now.
+ */
+bool vbd_world_is_resuming(const struct vbd_world *w);
+
+bool vbd_world_is_gone(const struct vbd_world *w, uint32_t domid);
+
+/*
+ * Disks that nobody has open, and whose guests are gone, go; so do records of disks that there are
+ * no more. It is due some time after something was detached, and at the start when all are taken
+ * up.
+ */
+bool vbd_world_sweep_is_due(const struct vbd_world *w, uint64_t now_ms);
+void vbd_world_sweep(struct vbd_world *w, uint64_t now_ms);
+
+#endif /* XTM_TRANSPORT_XEN_VBD_WORLD_H */

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * operator_orphan.h - disks whose manager's domain died while their guests had them.
+ *
+ *   /libxl/<guest>/device/vbd/<vdev>      what libxl keeps of a disk: dom0's alone
+ *   /local/domain/<guest>/device/vbd/...  the frontend; it waits for the manager's answers
+ *   backend/vbd/<guest>/<vdev>            of the manager: gone with its domain
+ *
+ * One that never was connected, or that the guest has closed, is what a failed attach leaves. For
+ * the others: a manager that has the same domid answers their requests, if the nodes are written
+ * again: it has lost the content of all but cache disks, so most get errors.
+ */
+#ifndef XENTMEM_TOOL_OPERATOR_ORPHAN_H
+#define XENTMEM_TOOL_OPERATOR_ORPHAN_H
+
+#include "frontend/tool/operator_xen.h"
+
+struct orphan {
+    unsigned manager, guest; /* domids; the guest lives */
+    uint32_t vdev;
+    bool is_connected; /* the frontend may have requests under way */
+};
+
+/* Does a disk's target begin as ours do? Other driver domains' disks are not touched. */
+bool orphan_is_ours(const char *target);
+
+/* Every one that there is, to be freed; *nr_out may be 0. NULL: no memory. */
+struct orphan *orphans_find(struct xs_handle *xs, unsigned *nr_out);
+/* Its manager's domid is another domain's now: have the nodes there again. False: @why_out says
+ * why. */
+bool orphan_adopt(struct xs_handle *xs, const struct orphan *o, char why_out[XEN_WHY_LEN]);
+
+/* Adopt all that are connected and whose manager lives again; @adopted is told of each, with a
+ * reason if it failed. */
+typedef void orphan_adopted(const struct orphan *o, const char *why);
+void orphans_adopt(struct xs_handle *xs, const struct domain *domains, unsigned nr_domains,
+                   orphan_adopted *adopted);
+
+#endif /* XENTMEM_TOOL_OPERATOR_ORPHAN_H */

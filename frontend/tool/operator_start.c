@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * xentmem start: the manager's domain, with the number of the one that died under guests' disks.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "frontend/tool/operator_command.h"
+#include "frontend/tool/operator_orphan.h"
+#include "frontend/tool/vdev.h"
+
+#define CONFIG_DEFAULT "/etc/xen/xentmem.cfg"
+/* Beside where this program is: bin/ or sbin/. */
+#define SHIM "../lib/xentmem/same-domid.so"
+
+/*
+ * The domid of a manager that is gone and has left disks; 0: there is none. False: there are
+ * several, and
+ * @why_out names them.
+ */
+static bool find_domid(const struct orphan *orphans, unsigned nr, unsigned *domid_out,
+                       char why_out[XEN_WHY_LEN])
+{
+    *domid_out = 0;
+    for (unsigned i = 0; i < nr; i++) {
+        if (!orphans[i].is_connected)
+            continue;
+        if (*domid_out != 0 && orphans[i].manager != *domid_out) {
+            snprintf(why_out, XEN_WHY_LEN,
+                     "guests have disks of several managers that are gone, such as the domains %u "
+                     "and %u: say which with a DOMID",
+                     *domid_out, orphans[i].manager);
+            return false;
+        }
+        *domid_out = orphans[i].manager;
+    }
+    return true;
+}
+
+/* False: this program was not found where it is. */
+static bool find_shim(char path_out[XEN_PATH_LEN])
+{
+    char self[XEN_PATH_LEN];
+    ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+    if (len <= 0)
+        return false;
+    self[len] = '\0';
+    *strrchr(self, '/') = '\0';
+    return (size_t)snprintf(path_out, XEN_PATH_LEN, "%s/%s", self, SHIM) < XEN_PATH_LEN &&
+           access(path_out, R_OK) == 0;
+}
+
+/* In the child. Domids that were used a minute ago are refused by libxl unless told otherwise. */
+static void run_xl(const char *shim, const char *config, unsigned domid)
+{
+    char text[16];
+
+    snprintf(text, sizeof(text), "%u", domid);
+    setenv("LD_PRELOAD", shim, 1);
+    setenv("LIBXL_DOMID_REUSE_TIMEOUT", "0", 1);
+    if (domid)
+        setenv("XENTMEM_DOMID", text, 1);
+    execlp("xl", "xl", "create", "-q", config, (char *)NULL);
+    _exit(127);
+}
+
+static int create(const char *config, unsigned domid)
+{
+    char shim[XEN_PATH_LEN];
+    int status;
+    pid_t pid;
+
+    if (!find_shim(shim))
+        return tool_fail(TOOL_SYSTEM, "%s is not there: make install-dom0", SHIM);
+    pid = fork();
+    if (pid == 0)
+        run_xl(shim, config, domid);
+    if (pid < 0 || waitpid(pid, &status, 0) < 0)
+        return tool_fail(TOOL_SYSTEM, "xl: %s", strerror(errno));
+    if (!WIFEXITED(status) || WEXITSTATUS(status) == 127)
+        return tool_fail(TOOL_SYSTEM, "xl cannot be run");
+    return WEXITSTATUS(status) == 0 ? TOOL_DONE
+                                    : tool_fail(TOOL_REFUSED, "xl create %s failed", config);
+}
+
+/* ---- the guests' disks ---- */
+
+static int adopt(struct xs_handle *xs, const struct orphan *orphans, unsigned nr, unsigned domid)
+{
+    char name[VDEV_TEXT_LEN], why[XEN_WHY_LEN];
+    struct domain domain;
+    int code = TOOL_DONE;
+
+    if (domid && nr && !domain_read(xs, domid, &domain))
+        return tool_fail(TOOL_REFUSED,
+                         "the manager has another number than %u: disks of guests wait on", domid);
+    for (unsigned i = 0; i < nr; i++) {
+        if (orphans[i].manager != domid || !orphans[i].is_connected)
+            continue;
+        vdev_name(orphans[i].vdev, name);
+        if (orphan_adopt(xs, &orphans[i], why))
+            printf("domain %u: %s has the manager again\n", orphans[i].guest, name);
+        else
+            code = tool_fail(TOOL_SYSTEM, "domain %u: %s: %s", orphans[i].guest, name, why);
+    }
+    return code;
+}
+
+static int start(struct xs_handle *xs, const char *config, unsigned domid)
+{
+    unsigned nr = 0;
+    struct orphan *orphans = orphans_find(xs, &nr);
+    char why[XEN_WHY_LEN];
+    int code;
+
+    if (!orphans)
+        return tool_fail(TOOL_SYSTEM, "out of memory");
+    if (domid == 0 && !find_domid(orphans, nr, &domid, why))
+        code = tool_fail(TOOL_USAGE, "%s", why);
+    else
+        code = create(config, domid);
+    if (code == TOOL_DONE)
+        code = adopt(xs, orphans, nr, domid);
+    free(orphans);
+    return code;
+}
+
+int operator_start(struct tool *tool, int argc, char **argv)
+{
+    struct operator_options o;
+    uint64_t domid = 0;
+    char why[XEN_WHY_LEN];
+    struct xs_handle *xs;
+    int code, nr;
+
+    (void)tool;
+    if (!operator_read_options(argv[0], 0, argc, argv, &o))
+        return TOOL_USAGE;
+    nr = argc - optind;
+    if (nr > 2 || (nr == 2 && (!text_to_number(argv[optind + 1], UINT16_MAX, &domid) || !domid)))
+        return tool_usage(operator_command(argv[0]), "a configuration and a domid at most");
+    xs = xen_open(why);
+    if (!xs)
+        return tool_fail(TOOL_SYSTEM, "%s", why);
+    code = start(xs, nr ? argv[optind] : CONFIG_DEFAULT, (unsigned)domid);
+    xs_close(xs);
+    return code;
+}

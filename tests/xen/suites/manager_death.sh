@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# manager_death: the manager's domain dies while a guest uses its disks. The guest waits, and lives; a manager with the same
+# number answers what waits, with errors where the content is gone, and goes on with a device's; new disks can be had.
+. /testbed/lib.sh
+
+vdev() { echo $(((1 << 28) + $1 * 256)); } # as xl numbers disks from xvdq on
+xvds=$(vdev 18) xvdt=$(vdev 19) xvdu=$(vdev 20)
+node() { xenstore-read "$1" 2>/dev/null; }
+back() { node "/local/domain/$m/backend/vbd/$g/$1/$2"; }
+is_back() { [ "$(back "$1" "$2")" = "$3" ]; }
+disk() { echo "format=raw,vdev=$1,access=${3:-rw},backend=xentmem,target=$2"; }
+has_disk() { guest_run "$1" "test -e /sys/block/$2" >/dev/null; }
+completed() { guest_run guest "cat /sys/block/$1/stat" | awk '{ print $1 + $5 }'; }
+goes_on() { [ "$(completed "$1")" -gt "$2" ]; }
+in_flight() { guest_run guest "awk '{ print \$1 + \$2 }' /sys/block/$1/inflight"; }
+waits() { [ "$(in_flight "$1")" -ge 1 ]; }
+has_ended() { guest_run guest "grep -q 'Input/output error' /run/$1.ended" >/dev/null; }
+number_is() { [ "$(domid xentmem)" = "$1" ]; }
+# Reads and writes, past the page cache, until one of them fails
+load() { # DISK
+    guest_run guest "(rm -f /run/$1.ended; until dd if=/dev/zero of=/dev/$1 bs=4k count=64 oflag=direct 2>&1 | grep error ||
+        dd if=/dev/$1 of=/dev/null bs=4k count=64 iflag=direct 2>&1 | grep error; do :; done >/run/$1.now; mv /run/$1.now /run/$1.ended) >/dev/null 2>&1 &" >/dev/null
+}
+
+dom0_hotplug_script
+head -c $((4 << 20)) /dev/urandom >/run/disk.img
+losetup /dev/loop0 /run/disk.img || exit
+step "starting a manager that has a disk of its own, and a guest with two disks"
+manager_config /run/xentmem.cfg 256 "disk = [ 'format=raw,vdev=xvdb,access=rw,target=/dev/loop0' ]"
+check "xentmem start creates the manager" xentmem start /run/xentmem.cfg
+check "it runs" wait_for 120 manager_is_ready || exit
+m=$(domid xentmem)
+agent ready "$m" 180
+check "it has its disk" wait_for 30 has_disk xentmem xvdb || exit
+GUEST_CONFIG="disk = [ '$(disk xvds swap/16M)', '$(disk xvdt cache/xvdb)' ]" guest_create guest || exit
+guest_ready guest || exit
+g=$(domid guest)
+
+step "its domain is destroyed under load"
+load xvds && load xvdt
+check "the load has begun" wait_for 60 goes_on xvds 10
+check "on both" wait_for 60 goes_on xvdt 10
+xl destroy xentmem
+check "the guest waits for one disk" wait_for 30 waits xvds
+check "and for the other" wait_for 30 waits xvdt
+check "nothing has failed" [ "$(guest_run guest 'ls /run/*.ended 2>/dev/null')" = "" ]
+check "xentmem start" xentmem start /run/xentmem.cfg
+check "the manager has the number of the one that died" number_is "$m"
+check "the load on the disk that is lost has an I/O error" wait_for 120 has_ended xvds
+check "and nothing waits for it" [ "$(in_flight xvds)" = 0 ]
+check "the reason is in node error" [ "$(back $xvds error)" = "the disk was lost with the manager's memory: detach it" ]
+done=$(completed xvdt)
+check "the load on the device goes on" wait_for 60 goes_on xvdt "$done"
+check "and nothing of it has failed" [ "$(guest_run guest 'ls /run/xvdt.ended 2>/dev/null')" = "" ]
+check "the lost disk can be detached" xl block-detach guest xvds
+check "and a new one attached" xl block-attach guest "$(disk xvds swap/16M)"
+check "which works" wait_for 30 guest_run guest 'head -c 40000 /dev/urandom >/run/file &&
+    dd if=/run/file of=/dev/xvds bs=4000 conv=fsync && echo 3 >/proc/sys/vm/drop_caches && cmp -n 40000 /run/file /dev/xvds'
+
+step "its kernel crashes under load; xl creates the domain anew, the agent tells it of the disks"
+xentmem agent >/run/agent.log 2>&1 &
+agent=$!
+agent ready "$m" 180
+load xvds
+done=$(completed xvds)
+check "the load has begun" wait_for 60 goes_on xvds $((done + 10))
+guest_run -t 5 xentmem 'echo c >/proc/sysrq-trigger' >/dev/null
+check "the load has an I/O error" wait_for 180 has_ended xvds
+check "the manager has the same number" number_is "$m"
+done=$(completed xvdt)
+check "the load on the device goes on" wait_for 60 goes_on xvdt "$done"
+check "the agent says what it did" grep -q "disk guest=- domid=$g device=$xvds" /run/agent.log
+kill $agent
+
+step "nodes that are left over"
+xl pause xentmem
+xl block-attach guest "$(disk xvdu swap/4M)" >/dev/null 2>&1
+xl destroy xentmem
+check "an attach that failed has left nodes with the guest" node "/local/domain/$g/device/vbd/$xvdu/state"
+at dom0 'xentmem disk clean'
+is "they are removed" says "xvdu: removed, its manager is gone"
+check "and xl knows nothing of them" [ -z "$(node "/libxl/$g/device/vbd/$xvdu/backend")$(node "/local/domain/$g/device/vbd/$xvdu/state")" ]
+is "what the guest uses is not touched" says "xvdt: the guest uses it and waits for its manager"
+check "its nodes are there" node "/local/domain/$g/device/vbd/$xvdt/state"
+check "it is served by the next manager" xentmem start /run/xentmem.cfg
+check "and goes on" wait_for 120 goes_on xvdt "$(completed xvdt)"
+dead=/local/domain/$m/backend/vbd/4242/51712
+xenstore-write $dead/params swap/4M $dead/online 1
+at dom0 'xentmem disk clean'
+is "nodes of a guest that is gone are removed" [ $rc -eq 0 ]
+check "they are not there" [ -z "$(node $dead/params)" ]
+check "the guest's own are" is_back $xvdt state 4
+check "the guest can be destroyed" guest_destroy guest
+check "it leaves no zombie" no_zombies 30
+check "every counter agrees with a full scan" xentmem stats --check
