@@ -297,6 +297,7 @@ testbed-images: all man $(TESTBED)/root/kernel-version \
 	install $(BUILD)/tests/xen/hostile $(BUILD)/tests/xen/disk_load $(BUILD)/tests/kill/guest_load \
 	    $(BUILD)/bench/xen_bench $(BUILD)/bench/blk_bench $(TESTBED)/stage/guest/usr/bin
 	@BUILD=$(BUILD) tests/xen/testbed/image guest --tree $(TESTBED)/stage/guest
+	@BUILD=$(BUILD) tests/xen/testbed/image root --tree $(TESTBED)/stage/guest
 	@BUILD=$(BUILD) tests/xen/testbed/image dom0 --tree $(TESTBED)/stage/dom0
 	@BUILD=$(BUILD) tests/xen/testbed/image manager $(TESTBED)/stubdom/initramfs
 
@@ -401,7 +402,7 @@ NATIVE_ITEMS = selftest/runner=tests/selftest/runner_test \
 
 # tests/xen/suites/NAME.sh each, on the real hypervisor. The limits are for an emulated
 # machine that shares its processors.
-XEN_SUITES := testbed_smoke quickstart operator attach library hostile conformance_xen disks cache kills
+XEN_SUITES := testbed_smoke quickstart operator attach library hostile conformance_xen disks cache kills roots
 xen_items = -t 1560 $(foreach s,$(1),\
     xen/$(s)='tests/xen/testbed/boot --timeout 1500 tests/xen/suites/$(s).sh')
 
