@@ -402,7 +402,7 @@ NATIVE_ITEMS = selftest/runner=tests/selftest/runner_test \
 
 # tests/xen/suites/NAME.sh each, on the real hypervisor. The limits are for an emulated
 # machine that shares its processors.
-XEN_SUITES := testbed_smoke quickstart operator attach library hostile conformance_xen disks cache kills roots
+XEN_SUITES := testbed_smoke quickstart operator attach library hostile conformance_xen disks cache kills roots fio
 xen_items = -t 1560 $(foreach s,$(1),\
     xen/$(s)='tests/xen/testbed/boot --timeout 1500 tests/xen/suites/$(s).sh')
 

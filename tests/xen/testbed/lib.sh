@@ -41,6 +41,7 @@
 #       and block-attach. A guest with one at xvda, a clone of /testbed/root.img (which a suite
 #       that names it gets), boots from it with GUEST_CMDLINE=root=/dev/xvda
 #   disk_requests GUEST VDEV      how many the guest's kernel has seen completed
+#   manager_disk VDEV FILE        give the manager a file of dom0 as a disk
 #   pages_held                    persistent pages that the manager holds
 #   holds_at_most PAGES           no more than so many?
 #   daemon_kill                   within two seconds, or as soon as there is one
@@ -278,6 +279,23 @@ manager_is_ready() { xenstore-read "/local/domain/$(domid "${1:-xentmem}")/data/
 disk() { echo "format=raw,vdev=$1,access=${3:-rw},backend=xentmem,target=$2"; }
 
 disk_requests() { guest_run -t 180 "$1" "cat /sys/block/$2/stat" | awk '{ print $1 + $5 + $12 }'; }
+
+# libxl has a script make the device known to blkback; the product's image of dom0 has none of Xen's.
+manager_disk() {
+    local loop
+    mkdir -p /etc/xen/scripts
+    cat >/etc/xen/scripts/block <<'END'
+#!/bin/busybox sh
+[ "$1" = add ] || exit 0
+device=$(xenstore-read "$XENBUS_PATH/params")
+xenstore-write "$XENBUS_PATH/physical-device" "$(stat -c %t:%T "$device")" \
+    "$XENBUS_PATH/physical-device-path" "$device" "$XENBUS_PATH/hotplug-status" connected
+END
+    chmod 755 /etc/xen/scripts/block
+    loop=$(losetup -f) && losetup "$loop" "$2" || return
+    xl block-attach xentmem "format=raw,vdev=$1,access=rw,target=$loop" &&
+        wait_for 30 guest_run xentmem "test -e /sys/block/$1"
+}
 
 pages_held() { xentmem stats | awk '$1 == "pages_persistent" { print $2 }'; }
 holds_at_most() { [ "$(pages_held)" -le "$1" ]; }
