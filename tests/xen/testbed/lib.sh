@@ -280,18 +280,9 @@ disk() { echo "format=raw,vdev=$1,access=${3:-rw},backend=xentmem,target=$2"; }
 
 disk_requests() { guest_run -t 180 "$1" "cat /sys/block/$2/stat" | awk '{ print $1 + $5 + $12 }'; }
 
-# libxl has a script make the device known to blkback; the product's image of dom0 has none of Xen's.
 manager_disk() {
     local loop
-    mkdir -p /etc/xen/scripts
-    cat >/etc/xen/scripts/block <<'END'
-#!/bin/busybox sh
-[ "$1" = add ] || exit 0
-device=$(xenstore-read "$XENBUS_PATH/params")
-xenstore-write "$XENBUS_PATH/physical-device" "$(stat -c %t:%T "$device")" \
-    "$XENBUS_PATH/physical-device-path" "$device" "$XENBUS_PATH/hotplug-status" connected
-END
-    chmod 755 /etc/xen/scripts/block
+    block_script
     loop=$(losetup -f) && losetup "$loop" "$2" || return
     xl block-attach xentmem "format=raw,vdev=$1,access=rw,target=$loop" &&
         wait_for 30 guest_run xentmem "test -e /sys/block/$1"
