@@ -6,7 +6,8 @@
 # make bench, bench-xen   figures, side by side with memcached and libxenvchan
 # make bench-plots       hit ratios and latencies drawn, into build/plots
 # make check-xen         every suite on the real hypervisor, under QEMU
-# make check-long        the kills and the model of `make check`, for some twenty minutes; SEED=n
+# make check-long        the kills and the model of `make check`, for some twenty minutes; SEED=n; then
+# make check-long-xen    disks with two kernels and both types of guests, and more kills, for hours
 # make install DESTDIR=  (and: make uninstall); a half of it: install-guest, install-dom0
 #
 # BUILD=dir   where everything is built      CC=gcc|clang
@@ -307,6 +308,7 @@ testbed-images: all man $(TESTBED)/root/kernel-version \
 	install $(BUILD)/tests/xen/hostile $(BUILD)/tests/xen/disk_load $(BUILD)/tests/kill/guest_load \
 	    $(BUILD)/bench/xen_bench $(BUILD)/bench/blk_bench $(TESTBED)/stage/guest/usr/bin
 	@BUILD=$(BUILD) tests/xen/testbed/image guest --tree $(TESTBED)/stage/guest
+	@BUILD=$(BUILD) tests/xen/testbed/image root --tree $(TESTBED)/stage/guest
 	@BUILD=$(BUILD) tests/xen/testbed/image dom0 --tree $(TESTBED)/stage/dom0
 	@BUILD=$(BUILD) tests/xen/testbed/image manager $(TESTBED)/stubdom/initramfs
 
@@ -411,7 +413,8 @@ NATIVE_ITEMS = selftest/runner=tests/selftest/runner_test \
 
 # tests/xen/suites/NAME.sh each, on the real hypervisor. The limits are for an emulated
 # machine that shares its processors.
-XEN_SUITES := testbed_smoke quickstart operator attach library hostile conformance_xen disks cache manager_death kills
+XEN_SUITES := testbed_smoke quickstart operator attach library hostile conformance_xen disks cache manager_death \
+    kills roots swap fio
 xen_items = -t 1560 $(foreach s,$(1),\
     xen/$(s)='tests/xen/testbed/boot --timeout 1500 tests/xen/suites/$(s).sh')
 
@@ -436,13 +439,33 @@ LONG_KILLS      ?= 10000
 LONG_OPERATIONS ?= 200000000
 LONG_DISK_OPERATIONS ?= 50000000
 SEED            ?=
-.PHONY: check-long
-check-long: all tests
-	BUILD=$(BUILD) tests/run -l $(TEST_LOGS)-long -t 3600 \
-	    'kill/daemon_kill=$(BUILD)/tests/kill/daemon_kill $(LONG_KILLS) $(SEED)' \
-	    'kill/disk_kills=$(BUILD)/tests/kill/disk_kills $(LONG_KILLS) $(SEED)' \
-	    'model/disk_model=$(BUILD)/tests/model/disk_model $(LONG_DISK_OPERATIONS) $(SEED)' \
-	    'model/engine_model=$(BUILD)/tests/model/engine_model $(LONG_OPERATIONS) $(SEED)'
+LONG_ITEMS = -t 3600 \
+    'kill/daemon_kill=$(BUILD)/tests/kill/daemon_kill $(LONG_KILLS) $(SEED)' \
+    'kill/disk_kills=$(BUILD)/tests/kill/disk_kills $(LONG_KILLS) $(SEED)' \
+    'model/disk_model=$(BUILD)/tests/model/disk_model $(LONG_DISK_OPERATIONS) $(SEED)' \
+    'model/engine_model=$(BUILD)/tests/model/engine_model $(LONG_OPERATIONS) $(SEED)'
+
+# Guests with disks, by their type and their kernel; dom0 and the manager have 6.1 in any case.
+GUESTS       ?= pv-6.1 pvh-6.1 pv-6.12 pvh-6.12
+GUEST_SUITES ?= disks roots swap fio
+GUEST_KILLS  ?= 50
+guest_item    = xen/$(1)-$(2)='tests/xen/testbed/boot --timeout 7200 --log $(TESTBED)/$(1)-$(2).log \
+    --guest-type $(firstword $(subst -, ,$(2))) $(if $(filter %-6.12,$(2)),--guest-kernel 6.12) \
+    tests/xen/suites/$(1).sh $(if $(filter swap fio,$(1)),$(GUEST_KILLS))'
+GUEST_ITEMS   = -t 7260 $(foreach s,$(GUEST_SUITES),$(foreach g,$(GUESTS),$(call guest_item,$(s),$(g))))
+
+$(TESTBED)/kernel-6.12/kernel-version: tests/xen/testbed/fetch
+	@BUILD=$(BUILD) tests/xen/testbed/fetch 6.12 && touch $@
+
+.PHONY: testbed-images-6.12
+testbed-images-6.12: testbed-images $(TESTBED)/kernel-6.12/kernel-version
+	@BUILD=$(BUILD) tests/xen/testbed/image guest --kernel 6.12 --tree $(TESTBED)/stage/guest
+
+.PHONY: check-long check-long-xen
+check-long: all tests testbed-images-6.12
+	BUILD=$(BUILD) tests/run -l $(TEST_LOGS)-long $(LONG_ITEMS) $(GUEST_ITEMS)
+check-long-xen: testbed-images-6.12
+	BUILD=$(BUILD) tests/run -l $(TEST_LOGS)-long $(GUEST_ITEMS)
 
 # Fuzz targets are built whole by clang, with the sanitizers, in a place of their own.
 FUZZ_FLAGS := -std=c11 -g -O1 -pthread -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all

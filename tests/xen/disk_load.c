@@ -3,9 +3,12 @@
  * disk_load: a guest's use of a disk, which knows what it has written.
  *
  *   disk_load device PATH SECONDS    threads read, write and discard at random, in units of a
- * sector, past the page cache; at the end every sector is looked at disk_load memory MIB ROUNDS a
- * process that uses more memory than there is: every page is checked and written anew in each round
+ *                                    sector, past the page cache; at the end every sector is
+ *                                    looked at
+ *   disk_load memory MIB ROUNDS      a process that uses more memory than there is: every page is
+ *                                    checked in each round, and written anew but in the last
  *
+ * Both end sooner, after a last look at all of it, when there is a file /run/stop.
  * It exits 0 if nothing was found but what was written last; the first thing that was is printed.
  */
 #include <errno.h>
@@ -197,12 +200,15 @@ static int use_memory(uint64_t mib, unsigned rounds)
         return 1;
     }
     for (unsigned round = 0; round <= rounds; round++) {
+        if (round > 0 && access(STOP, F_OK) == 0)
+            rounds = round;
         for (uint64_t page = 0; page < nr; page++) {
             if (!holds(at + (page << 12), 4096, page, round)) {
                 printf("page %llu has other bytes in round %u\n", (unsigned long long)page, round);
                 return 1;
             }
-            fill(at + (page << 12), 4096, page, round + 1);
+            if (round < rounds)
+                fill(at + (page << 12), 4096, page, round + 1);
         }
     }
     printf("%llu pages, %u rounds\n", (unsigned long long)nr, rounds);

@@ -37,6 +37,15 @@
 #   manager_is_ready [NAME]       has the daemon in that domain (xentmem) announced itself?
 #
 #   dom0_hotplug_script           let dom0 give devices of its own to domains, through blkback
+#   disk VDEV TARGET [ro]         a disk of the manager's as xl wants it, for `disk = [ '...' ]`
+#       and block-attach. A guest with one at xvda, a clone of /testbed/root.img (which a suite
+#       that names it gets), boots from it with GUEST_CMDLINE=root=/dev/xvda
+#   disk_requests GUEST VDEV      how many the guest's kernel has seen completed
+#   manager_disk VDEV FILE        give the manager a file of dom0 as a disk
+#   pages_held                    persistent pages that the manager holds
+#   holds_at_most PAGES           no more than so many?
+#   daemon_kill                   within two seconds, or as soon as there is one
+#   daemon_starts                 how often the manager's console has said that it starts
 #
 #   zombies                       domains that died and are held by somebody
 #   no_zombies [SECONDS]          true when there are none, after that time at most
@@ -48,7 +57,9 @@ lib_failed=0
 lib_ended=
 lib_guests=/run/guests
 mkdir -p $lib_guests
-guest_type=$(cat /testbed/guest-type)
+. /testbed/types # $machine_type: what this machine runs well; $guest_type: that, unless boot was told another
+guest_kernel=/testbed/vmlinux
+[ ! -e /testbed/vmlinux-guest ] || guest_kernel=/testbed/vmlinux-guest
 out= rc=               # of the last `at`
 xl dmesg -c >/dev/null # a report shows what the hypervisor says from here on
 
@@ -158,7 +169,7 @@ guest_create() {
     cat >$lib_guests/"$name".cfg <<CONFIG
 name = "$name"
 type = "$type"
-kernel = "/testbed/vmlinux"
+kernel = "$guest_kernel"
 ramdisk = "${GUEST_IMAGE:-/testbed/guest.cpio}"
 cmdline = "$lib_cmdline $([ "$type" != pvh ] || echo "$lib_cmdline_pvh") ${GUEST_CMDLINE:-}"
 memory = $memory
@@ -242,7 +253,7 @@ manager_config() {
     sed -e 's|^kernel *=.*|kernel = "/testbed/vmlinux"|' \
         -e 's|^ramdisk *=.*|ramdisk = "/testbed/manager.cpio"|' \
         -e "s|^memory *=.*|memory = $memory|" \
-        -e "s|^type *=.*|type = \"$guest_type\"|" \
+        -e "s|^type *=.*|type = \"$machine_type\"|" \
         -e "s|^cmdline *= *\"\(.*\)\"|cmdline = \"\1 mitigations=off $lib_cmdline_pvh rdinit=/testbed/init\"|" \
         /etc/xen/xentmem.cfg >"$file"
     [ $# -eq 0 ] || printf '%s\n' "$@" >>"$file"
@@ -264,6 +275,30 @@ xenstore-write "$XENBUS_PATH/physical-device" "$(stat -c %t:%T "$device")" \
 END
     chmod 755 /etc/xen/scripts/block
 }
+
+# ---- its disks -----------------------------------------------------------------
+
+disk() { echo "format=raw,vdev=$1,access=${3:-rw},backend=xentmem,target=$2"; }
+
+disk_requests() { guest_run -t 180 "$1" "cat /sys/block/$2/stat" | awk '{ print $1 + $5 + $12 }'; }
+
+manager_disk() {
+    local loop
+    dom0_hotplug_script
+    loop=$(losetup -f) && losetup "$loop" "$2" || return
+    xl block-attach xentmem "format=raw,vdev=$1,access=rw,target=$loop" &&
+        wait_for 30 guest_run xentmem "test -e /sys/block/$1"
+}
+
+pages_held() { xentmem stats | awk '$1 == "pages_persistent" { print $2 }'; }
+holds_at_most() { [ "$(pages_held)" -le "$1" ]; }
+
+daemon_kill() {
+    guest_run xentmem "until pidof xentmemd; do sleep 0.1; done
+        sleep $(($(lib_random) % 2)).$(lib_random); kill -9 \$(pidof xentmemd)"
+}
+daemon_starts() { grep -c 'xentmemd started' /var/log/xen/console/guest-xentmem.log; }
+lib_random() { od -An -N1 -tu1 /dev/urandom | tr -d ' '; }
 
 # ---- the machine's state --------------------------------------------------------
 
