@@ -6,6 +6,9 @@
 /* Stores in program order: a kill loses none that came before, the compiler must not swap them. */
 #define STORE(field, value) __atomic_store_n(&(field), (value), __ATOMIC_RELEASE)
 
+/* In object[1], which is 0 otherwise. */
+#define ANSWER_LOST UINT64_MAX
+
 static uint64_t owner_word(const struct answer_owner *owner)
 {
     return (uint64_t)owner->domid << 32 | owner->device;
@@ -29,7 +32,7 @@ struct ring_rec *answer_rec_find(struct store *s, const struct answer_owner *own
 }
 
 struct ring_rec *answer_rec_open(struct store *s, const struct answer_owner *owner, uint32_t queue,
-                                 uint64_t session, uint32_t rsp_prod)
+                                 uint64_t session, uint32_t rsp_prod, bool lost)
 {
     struct ring_rec *rec = answer_rec_find(s, owner, queue);
 
@@ -43,6 +46,7 @@ struct ring_rec *answer_rec_open(struct store *s, const struct answer_owner *own
     rec->account = LAYOUT_NONE;
     rec->ring = queue;
     rec->object[0] = owner_word(owner);
+    rec->object[1] = lost ? ANSWER_LOST : 0;
     rec->session = session;
     rec->number = rsp_prod;
     ring_rec_make_live(rec);
@@ -53,6 +57,16 @@ void answer_rec_close(struct ring_rec *rec)
 {
     if (rec)
         rec_make_dead(&rec->live);
+}
+
+void answer_rec_set_lost(struct ring_rec *rec)
+{
+    STORE(rec->object[1], ANSWER_LOST);
+}
+
+bool answer_rec_is_lost(const struct ring_rec *rec)
+{
+    return rec->object[1] == ANSWER_LOST;
 }
 
 bool answer_rec_next(struct store *s, uint32_t *cursor, struct answer_owner *owner_out)

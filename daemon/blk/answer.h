@@ -32,10 +32,17 @@ struct answer_owner {
 /* A record of no answer from response @rsp_prod on, in place of the one there was. NULL: none is
  * left. */
 struct ring_rec *answer_rec_open(struct store *s, const struct answer_owner *owner, uint32_t queue,
-                                 uint64_t session, uint32_t rsp_prod);
+                                 uint64_t session, uint32_t rsp_prod, bool lost);
 /* The record of that queue, or NULL. */
 struct ring_rec *answer_rec_find(struct store *s, const struct answer_owner *owner, uint32_t queue);
 void answer_rec_close(struct ring_rec *rec);
+
+/*
+ * Its disk is lost: the frontend is served errors, also by the next daemon, whatever disk of the
+ * same name there may be by then.
+ */
+void answer_rec_set_lost(struct ring_rec *rec);
+bool answer_rec_is_lost(const struct ring_rec *rec);
 /* Every owner that has a record, perhaps more than once: call with *cursor = 0 until false. */
 bool answer_rec_next(struct store *s, uint32_t *cursor, struct answer_owner *owner_out);
 

@@ -3,13 +3,15 @@
 
 #include <stdlib.h>
 
+#include "daemon/blk/lost.h"
+
 /* ---- taking rings up ---- */
 
 static const char bad_index[] = "ring index out of range";
 
 static bool begin_queue(struct queue *q, const struct device_config *c, const char **why_out)
 {
-    q->record = answer_rec_open(c->store, &c->owner, q->number, c->link->session, 0);
+    q->record = answer_rec_open(c->store, &c->owner, q->number, c->link->session, 0, false);
     if (!q->record) {
         *why_out = "all ring records are in use";
         return false;
@@ -40,13 +42,17 @@ static bool resume_queue(struct queue *q, const struct device_config *c, const c
 {
     struct blkif_ring_header *shared = c->link->queues[q->number].pages;
     uint32_t rsp_prod = blkif_ring_read(&shared->rsp_prod);
+    bool is_lost = c->disk == &lost_disk;
     struct answer owed;
     bool is_owed, bad;
 
     *why_out = "the record is of another ring";
     q->record = answer_rec_find(c->store, &c->owner, q->number);
+    if (q->record && is_lost)
+        answer_rec_set_lost(q->record);
     if (!q->record && c->disk->lasting)
-        q->record = answer_rec_open(c->store, &c->owner, q->number, c->link->session, rsp_prod);
+        q->record =
+            answer_rec_open(c->store, &c->owner, q->number, c->link->session, rsp_prod, is_lost);
     if (!q->record || !answer_rec_resume(q->record, c->link->session, rsp_prod, &is_owed, &owed))
         return false;
     blkif_ring_init(&q->back, shared, c->link->order, c->link->abi, rsp_prod);

@@ -20,7 +20,6 @@
 #include "frontend/tool/operator_attach.h"
 #include "frontend/tool/operator_command.h"
 #include "frontend/tool/operator_dead.h"
-#include "frontend/tool/operator_orphan.h"
 
 /* Some changes have no watch: a name that is given late, a policy file written by hand. */
 #define LOOK_EVERY_MS 5000
@@ -40,13 +39,6 @@ static void say_removed(unsigned domid, uint32_t device)
     const struct domain dead = {.domid = domid};
 
     say("removed", &dead, device, "the guest is gone");
-}
-
-static void say_adopted(const struct orphan *o, const char *why)
-{
-    const struct domain guest = {.domid = o->guest};
-
-    say(why ? "failed" : "disk", &guest, o->vdev, why ? why : "it has the manager again");
 }
 
 static void keep_attached(struct operator_place *p, const struct domain *guest,
@@ -79,7 +71,6 @@ static void look(void)
     domains = domains_read(place.xs, &nr);
     if (domains && nr) {
         dead_remove(place.xs, domains, nr, say_removed);
-        orphans_adopt(place.xs, domains, nr, say_adopted);
         for (unsigned i = 0; i < nr; i++) {
             for (unsigned k = 0; k < place.book.nr_guests; k++) {
                 const struct book_guest *entry = &place.book.guests[k];

@@ -97,6 +97,7 @@ static void remove_disks_of(struct xs_handle *xs, unsigned manager, unsigned gue
     char folder[SCHEMA_PATH_LEN];
     unsigned nr = 0;
     char **vdevs;
+    struct domain begun;
     uint64_t vdev;
 
     schema_folder(folder, &place, SCHEMA_IN_VBD_BACKEND);
@@ -106,7 +107,9 @@ static void remove_disks_of(struct xs_handle *xs, unsigned manager, unsigned gue
         if (!text_to_number(vdevs[i], UINT32_MAX, &vdev))
             continue;
         place.device = (uint32_t)vdev;
-        remove_disk(xs, &place, removed);
+        /* its home is there before any backend's folder, so one that began meanwhile is seen */
+        if (!domain_read(xs, place.guest, &begun))
+            remove_disk(xs, &place, removed);
     }
     free(vdevs);
 }

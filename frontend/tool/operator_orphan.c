@@ -213,27 +213,3 @@ bool orphan_adopt(struct xs_handle *xs, const struct orphan *o, char why_out[XEN
     snprintf(why_out, XEN_WHY_LEN, "the nodes of a disk: xenstore is too busy");
     return has_backend(xs, &place); /* somebody else may have written them */
 }
-
-static bool is_alive(const struct domain *domains, unsigned nr, unsigned domid)
-{
-    for (unsigned i = 0; i < nr; i++) {
-        if (domains[i].domid == domid)
-            return true;
-    }
-    return false;
-}
-
-void orphans_adopt(struct xs_handle *xs, const struct domain *domains, unsigned nr_domains,
-                   orphan_adopted *adopted)
-{
-    unsigned nr = 0;
-    struct orphan *orphans = orphans_find(xs, &nr);
-    char why[XEN_WHY_LEN];
-
-    for (unsigned i = 0; orphans && i < nr; i++) {
-        if (!orphans[i].is_connected || !is_alive(domains, nr_domains, orphans[i].manager))
-            continue;
-        adopted(&orphans[i], orphan_adopt(xs, &orphans[i], why) ? NULL : why);
-    }
-    free(orphans);
-}

@@ -26,14 +26,11 @@ bool orphan_is_ours(const char *target);
 
 /* Every one that there is, to be freed; *nr_out may be 0. NULL: no memory. */
 struct orphan *orphans_find(struct xs_handle *xs, unsigned *nr_out);
-/* Its manager's domid is another domain's now: have the nodes there again. False: @why_out says
- * why. */
+/*
+ * Its manager has died and another has its domid: have the nodes there again. That the manager
+ * died is for the caller to know: what is read here cannot tell, for a guest may say of any disk
+ * that it is connected. False: @why_out says why.
+ */
 bool orphan_adopt(struct xs_handle *xs, const struct orphan *o, char why_out[XEN_WHY_LEN]);
-
-/* Adopt all that are connected and whose manager lives again; @adopted is told of each, with a
- * reason if it failed. */
-typedef void orphan_adopted(const struct orphan *o, const char *why);
-void orphans_adopt(struct xs_handle *xs, const struct domain *domains, unsigned nr_domains,
-                   orphan_adopted *adopted);
 
 #endif /* XENTMEM_TOOL_OPERATOR_ORPHAN_H */

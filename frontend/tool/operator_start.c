@@ -60,22 +60,23 @@ static void run_xl(const char *shim, const char *config, unsigned domid)
 {
     char text[16];
 
-    snprintf(text, sizeof(text), "%u", domid);
-    setenv("LD_PRELOAD", shim, 1);
-    setenv("LIBXL_DOMID_REUSE_TIMEOUT", "0", 1);
-    if (domid)
+    if (domid) {
+        snprintf(text, sizeof(text), "%u", domid);
+        setenv("LD_PRELOAD", shim, 1);
+        setenv("LIBXL_DOMID_REUSE_TIMEOUT", "0", 1);
         setenv("XENTMEM_DOMID", text, 1);
+    }
     execlp("xl", "xl", "create", "-q", config, (char *)NULL);
     _exit(127);
 }
 
 static int create(const char *config, unsigned domid)
 {
-    char shim[XEN_PATH_LEN];
+    char shim[XEN_PATH_LEN] = "";
     int status;
     pid_t pid;
 
-    if (!find_shim(shim))
+    if (domid && !find_shim(shim))
         return tool_fail(TOOL_SYSTEM, "%s is not there: make install-dom0", SHIM);
     pid = fork();
     if (pid == 0)
@@ -111,6 +112,22 @@ static int adopt(struct xs_handle *xs, const struct orphan *orphans, unsigned nr
     return code;
 }
 
+/*
+ * Those of managers that live are no orphans here: a guest whose detach took too long may say that
+ * it is connected still, and a number may be another domain's by now. How many are left.
+ */
+static unsigned keep_dead(struct xs_handle *xs, struct orphan *orphans, unsigned nr)
+{
+    struct domain domain;
+    unsigned nr_kept = 0;
+
+    for (unsigned i = 0; i < nr; i++) {
+        if (!domain_read(xs, orphans[i].manager, &domain))
+            orphans[nr_kept++] = orphans[i];
+    }
+    return nr_kept;
+}
+
 static int start(struct xs_handle *xs, const char *config, unsigned domid)
 {
     unsigned nr = 0;
@@ -120,6 +137,7 @@ static int start(struct xs_handle *xs, const char *config, unsigned domid)
 
     if (!orphans)
         return tool_fail(TOOL_SYSTEM, "out of memory");
+    nr = keep_dead(xs, orphans, nr);
     if (domid == 0 && !find_domid(orphans, nr, &domid, why))
         code = tool_fail(TOOL_USAGE, "%s", why);
     else

@@ -791,6 +791,24 @@ static void disk_is_still_its_users_after_a_restart(void)
     manager_end(m);
 }
 
+/* A guest that began anew while no daemon ran keeps nobody waiting, itself least of all. */
+static void guest_that_began_anew_meanwhile_delays_nobody(void)
+{
+    struct guest g, other;
+    struct manager *m = contended(&g, &other);
+    struct store_damage damage;
+
+    manager_stop(m);
+    fake_write(m->fake, FRONT("state"), "1");
+    m->store = reopen(m->store, &damage);
+    manager_start(m);
+    CU_ASSERT(wait_value(m, fake_at(MANAGER, "data/xentmem", "ready"), "2"));
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    CU_ASSERT(wait_value(m, back_of(OTHER_GUEST, "state"), "4"));
+    CU_ASSERT(guest_finds(&other, 1, 1));
+    manager_end(m);
+}
+
 static void who_waits_and_is_detached_waits_no_more(void)
 {
     struct guest g, other;
@@ -868,6 +886,43 @@ static void lose_disk(struct manager *m)
     engine_destroy(config.engine);
 }
 
+/* As if the operator had made one of that name again. */
+static void make_disk(struct manager *m)
+{
+    const struct engine_config engine_config = {.nr_workers = 2, .hash_seed = 1};
+    const struct disk_owner owner = {.domid = GUEST, .vdev = (uint32_t)atoi(VDEV)};
+    struct disks_config config = {.store = m->store, .nr_workers = 2};
+    struct disks_found found;
+    struct disks *disks = NULL;
+    struct target target;
+    struct disk *disk;
+    const char *why;
+
+    config.engine = engine_create(m->store, &engine_config);
+    MUST(config.engine && disks_create(&config, &disks, &found, &why));
+    MUST(target_parse("swap/1M", strlen("swap/1M"), &target, &why) && disks_open(disks, &target, &owner, &disk, &why));
+    disks_destroy(disks);
+    engine_destroy(config.engine);
+}
+
+static void disk_that_is_made_again_is_not_the_one_that_was_lost(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+
+    CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
+    manager_stop(m);
+    lose_disk(m);
+    manager_start(m);
+    CU_ASSERT_EQUAL(guest_call(&g, BLKIF_READ, 8, DATA_PAGE), BLKIF_ERROR);
+    manager_stop(m);
+    make_disk(m);
+    manager_start(m);
+    CU_ASSERT_EQUAL(guest_call(&g, BLKIF_READ, 8, DATA_PAGE), BLKIF_ERROR);
+    CU_ASSERT_EQUAL(guest_call(&g, BLKIF_WRITE, 8, DATA_PAGE), BLKIF_ERROR);
+    manager_end(m);
+}
+
 static void requests_for_a_disk_that_was_lost_are_errors(void)
 {
     struct guest g;
@@ -915,6 +970,7 @@ static void frontends_of_a_manager_that_died_have_errors_from_the_next(void)
     store_close(m->store);
     m->store = store_of(1024, 64);
     fake_remove(m->fake, BACK(""));
+    make_disk(m); /* by then there is one of that name: it is not the one that the guest had */
     manager_start(m);
     for (unsigned i = 0; i < 3; i++)
         guest_put(&g, BLKIF_READ, i, DATA_PAGE);
@@ -1016,9 +1072,11 @@ static void what_xenstore_does_not_say_is_asked_again(void)
     T(disk_in_use_is_waited_for_and_its_user_named)                                                \
     T(disk_of_a_guest_that_dies_goes_to_who_waits_for_it)                                          \
     T(disk_is_still_its_users_after_a_restart)                                                     \
+    T(guest_that_began_anew_meanwhile_delays_nobody)                                               \
     T(who_waits_and_is_detached_waits_no_more)                                                     \
     T(disk_that_is_refused_for_its_nodes_is_not_kept_from_others)                                  \
     T(restarted_daemon_goes_on_where_the_ring_stands)                                              \
+    T(disk_that_is_made_again_is_not_the_one_that_was_lost)                                        \
     T(requests_for_a_disk_that_was_lost_are_errors)                                                \
     T(frontends_of_a_manager_that_died_have_errors_from_the_next)                                  \
     T(ring_that_a_guest_changed_meanwhile_is_closed)                                               \

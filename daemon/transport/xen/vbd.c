@@ -270,7 +270,9 @@ static bool apply(struct vbd *v, enum schema_vbd_event event, const char *why)
     case DONE:
         return true;
     case LATER:
-        /* what was offered before is no more */
+        /* what was offered before is no more, and nothing is left of what the last daemon served */
+        if (step.action == SCHEMA_VBD_OFFER)
+            v->backend.is_new = false;
         enter(v, step.action == SCHEMA_VBD_OFFER ? SCHEMA_VBD_NEW : before, "not known yet");
         return false;
     case WAITS:

@@ -15,7 +15,7 @@ static enum vbd_found look_for(struct vbd_disk *d, const struct vbd_world *w,
     struct disk_owner user;
 
     if (connected) {
-        if (disks_has(w->disks, target, owner))
+        if (disks_has(w->disks, target, owner) && vbd_world_is_same(w, target, owner))
             return VBD_FOUND;
         snprintf(why_out, SCHEMA_REASON_LEN,
                  "the disk was lost with the manager's memory: detach it");

@@ -47,6 +47,16 @@ bool vbd_world_is_resuming(const struct vbd_world *w)
     return w->roster->listing;
 }
 
+/* Without a record it is not: the memory that both were in is another now. A device stays. */
+bool vbd_world_is_same(const struct vbd_world *w, const struct target *target,
+                       const struct disk_owner *owner)
+{
+    const struct answer_owner of = {.domid = owner->domid, .device = owner->vdev};
+    const struct ring_rec *rec = answer_rec_find(w->store, &of, 0);
+
+    return rec ? !answer_rec_is_lost(rec) : target->kind == TARGET_CACHE;
+}
+
 /* ---- what guests leave ---- */
 
 bool vbd_world_is_gone(const struct vbd_world *w, uint32_t domid)

@@ -38,6 +38,10 @@ bool vbd_world_prepare(struct vbd_world *w);
  */
 bool vbd_world_is_resuming(const struct vbd_world *w);
 
+/* Is the disk that an earlier daemon served to @owner the one that @target names now? */
+bool vbd_world_is_same(const struct vbd_world *w, const struct target *target,
+                       const struct disk_owner *owner);
+
 bool vbd_world_is_gone(const struct vbd_world *w, uint32_t domid);
 
 /*
