@@ -142,7 +142,8 @@ _Static_assert(sizeof(struct tombstone_rec) == 64, "layout");
  *
  * Of a queue of a disk (account LAYOUT_NONE) the record holds the last answer, from before it is on
  * the ring (daemon/blk/answer.h): @object[0] names guest and device, @value is the
- * answer's identifier, @object[1] whether the disk is lost, @session tells the connection; there is no intent.
+ * answer's identifier, @object[1] whether the disk is lost, @session tells the connection; there is
+ * no intent.
  */
 enum record_phase {
     RECORD_IDLE = 0,   /* nothing of request @number has happened */

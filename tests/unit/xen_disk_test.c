@@ -900,7 +900,8 @@ static void make_disk(struct manager *m)
 
     config.engine = engine_create(m->store, &engine_config);
     MUST(config.engine && disks_create(&config, &disks, &found, &why));
-    MUST(target_parse("swap/1M", strlen("swap/1M"), &target, &why) && disks_open(disks, &target, &owner, &disk, &why));
+    MUST(target_parse("swap/1M", strlen("swap/1M"), &target, &why) &&
+         disks_open(disks, &target, &owner, &disk, &why));
     disks_destroy(disks);
     engine_destroy(config.engine);
 }
