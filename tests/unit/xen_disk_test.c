@@ -763,6 +763,19 @@ static void disk_in_use_is_waited_for_and_its_user_named(void)
     manager_end(m);
 }
 
+static void who_waits_is_told_again_in_nodes_that_are_new(void)
+{
+    struct guest g, other;
+    struct manager *m = contended(&g, &other);
+
+    fake_remove(m->fake, back_of(OTHER_GUEST, ""));
+    dom0_attach_to(m->fake, OTHER_GUEST, "clone/root/home");
+    CU_ASSERT(wait_value(m, back_of(OTHER_GUEST, "state"), "2"));
+    CU_ASSERT(
+        wait_value(m, back_of(OTHER_GUEST, "error"), "waits until domain 7 lets the disk go"));
+    manager_end(m);
+}
+
 static void disk_of_a_guest_that_dies_goes_to_who_waits_for_it(void)
 {
     struct guest g, other;
@@ -1071,6 +1084,7 @@ static void what_xenstore_does_not_say_is_asked_again(void)
     T(disk_of_a_guest_that_dies_later_goes_by_itself)                                              \
     T(guest_that_died_while_no_manager_ran_leaves_nothing)                                         \
     T(disk_in_use_is_waited_for_and_its_user_named)                                                \
+    T(who_waits_is_told_again_in_nodes_that_are_new)                                               \
     T(disk_of_a_guest_that_dies_goes_to_who_waits_for_it)                                          \
     T(disk_is_still_its_users_after_a_restart)                                                     \
     T(guest_that_began_anew_meanwhile_delays_nobody)                                               \

@@ -101,8 +101,10 @@ static enum outcome offer(struct vbd *v, bool renewed, const char *why,
 
     end_session(v, why);
     v->backend.not_before_ms = 0;
-    if (renewed)
+    if (renewed) {
         close_disk(v, DISK_DETACHED);
+        v->waits = false; /* the reason went with the old nodes */
+    }
     outcome = open_disk(v, false, why_out);
     if (outcome != DONE && outcome != WAITS)
         return outcome;
