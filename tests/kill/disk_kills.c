@@ -218,9 +218,10 @@ static _Noreturn void live(struct manager *m, uint64_t random)
 int main(int argc, char **argv)
 {
     unsigned long nr_kills = argc > 1 ? strtoul(argv[1], NULL, 0) : 150;
-    struct manager m = {.dw = disk_world_make(16384, 64)};
+    static struct manager m; /* for the whole run: no leak at its end */
     uint64_t seed, random;
 
+    m.dw = disk_world_make(16384, 64);
     WORLD_MUST(getrandom(&seed, sizeof(seed), 0) == (ssize_t)sizeof(seed));
     if (argc > 2)
         seed = strtoull(argv[2], NULL, 0);
