@@ -135,12 +135,12 @@ const struct command operator_commands[] = {
     {
         .name = "start",
         .args = "[CONFIG [DOMID]]",
-        .summary = "the manager's domain, as the one that died under guests' disks",
-        .help = "xl create CONFIG (/etc/xen/xentmem.cfg), so that a domain that crashes is created "
-                "anew with\n"
-                "the number it had; the first one with the number of a manager that is gone and "
-                "has left\n"
-                "guests with disks, whose requests are answered then.\n",
+        .summary = "create the manager's domain, after one that died with its number",
+        .help = "Runs xl create CONFIG (/etc/xen/xentmem.cfg). If a manager is gone and guests had "
+                "disks of\n"
+                "it, the new one gets its domid, or DOMID if there were several, and the requests "
+                "that wait\n"
+                "are answered. A manager that runs is not touched: xl destroy it first.\n",
         .run = operator_start,
     },
     {

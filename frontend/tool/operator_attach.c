@@ -409,8 +409,8 @@ bool attach_wait(struct tool *tool, struct xs_handle *xs, const struct domain *m
         snprintf(why_out, XEN_WHY_LEN, "the manager %s refused: %s", manager->name, error);
     else if (!domain_read(xs, manager->domid, &now))
         snprintf(why_out, XEN_WHY_LEN,
-                 "the manager %s (domain %u) is gone: `xl create /etc/xen/xentmem.cfg` starts it",
-                 manager->name, manager->domid);
+                 "the manager %s (domain %u) is gone: `xentmem start` starts it", manager->name,
+                 manager->domid);
     else if (!manager_is_ready(xs, manager->domid))
         snprintf(why_out, XEN_WHY_LEN,
                  "no daemon has announced itself in %s (domain %u, node data/xentmem/ready): "

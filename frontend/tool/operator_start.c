@@ -32,7 +32,7 @@ static bool find_domid(const struct orphan *orphans, unsigned nr, unsigned *domi
         if (*domid_out != 0 && orphans[i].manager != *domid_out) {
             snprintf(why_out, XEN_WHY_LEN,
                      "guests have disks of several managers that are gone, such as the domains %u "
-                     "and %u: say which with a DOMID",
+                     "and %u: `xentmem start CONFIG DOMID` says which",
                      *domid_out, orphans[i].manager);
             return false;
         }
@@ -99,7 +99,9 @@ static int adopt(struct xs_handle *xs, const struct orphan *orphans, unsigned nr
 
     if (domid && nr && !domain_read(xs, domid, &domain))
         return tool_fail(TOOL_REFUSED,
-                         "the manager has another number than %u: disks of guests wait on", domid);
+                         "the manager has another number than %u: disks of guests wait on; once no "
+                         "domain %u is in `xl list`, xl destroy the manager and start it again",
+                         domid, domid);
     for (unsigned i = 0; i < nr; i++) {
         if (orphans[i].manager != domid || !orphans[i].is_connected)
             continue;

@@ -249,7 +249,7 @@ bool domain_find_manager(struct xs_handle *xs, const char *name, struct domain *
     if (manager_is_ready(xs, 0) && domain_read(xs, 0, manager_out))
         return true;
     snprintf(why_out, XEN_WHY_LEN,
-             "no manager is running: start its domain with `xl create /etc/xen/xentmem.cfg`, or "
-             "the daemon in dom0 with `systemctl start xentmemd`");
+             "no manager is running: start its domain with `xentmem start`, or the daemon "
+             "in dom0 with `systemctl start xentmemd`");
     return false;
 }

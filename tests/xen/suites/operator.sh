@@ -20,7 +20,7 @@ guest_create b || exit
 guest_ready a && guest_ready b || exit
 at dom0 "xentmem attach a"
 is "attach says that there is no manager" [ $rc -eq 5 ]
-is "and how to start it" says "xl create /etc/xen/xentmem.cfg"
+is "and how to start it" says "xentmem start"
 at dom0 "xentmem list"
 is "so does list" [ $rc -eq 5 ]
 
