@@ -9,6 +9,7 @@
 #include "daemon/store/layout.h"
 #include "daemon/util/clock.h"
 #include "daemon/util/size.h"
+#include "protocol/ring.h"
 #include "protocol/tmemif.h"
 
 #define MAX_WORKERS 64u
@@ -99,7 +100,7 @@ static void set_defaults(struct options *o)
         .socket = OPTIONS_SOCKET_DEFAULT,
         .socket_mode = 0600,
         .workers = cpus < MAX_WORKERS ? cpus : MAX_WORKERS,
-        .polling = polling_make(polling_us_that_pay(cost_ns), cpus > 1, cost_ns),
+        .polling = polling_make(ring_look_us(cost_ns), cpus > 1, cost_ns),
         .local = {.max_pages = PAGES_UNLIMITED, .weight = 256},
         .log_level = LOG_LEVEL_INFO,
     };

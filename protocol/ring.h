@@ -87,6 +87,25 @@ static inline bool ring_needs_notify(uint32_t old, uint32_t now, uint32_t event)
     return (uint32_t)(now - event) < (uint32_t)(now - old);
 }
 
+/*
+ * For how many microseconds either end should look for the other before it sleeps: as long as
+ * that would cost. On each side it is a few system calls, and a switch that costs as much again.
+ * @clock_cost_ns: what reading the exact clock costs, which tells where system calls are dear (a
+ * Xen guest whose TSC is not known to be stable); elsewhere they are cheap.
+ */
+#define RING_LOOK_CALLS    16u
+#define RING_LOOK_LEAST_US 50u
+#define RING_LOOK_MOST_US  1000u
+
+static inline unsigned ring_look_us(uint64_t clock_cost_ns)
+{
+    uint64_t us = RING_LOOK_CALLS * clock_cost_ns / 1000;
+
+    if (us < RING_LOOK_LEAST_US)
+        return RING_LOOK_LEAST_US;
+    return us < RING_LOOK_MOST_US ? (unsigned)us : RING_LOOK_MOST_US;
+}
+
 /* ---- frontend ---- */
 
 /*

@@ -19,24 +19,7 @@ struct polling {
     bool for_local;       /* look for local clients, too, which may wait for this very processor */
 };
 
-/*
- * What a sleep costs: on each side a few system calls, and a switch that costs as much again.
- * What a call costs is known where the clock is one (a Xen guest whose TSC is not known to be
- * stable); elsewhere they are cheap. (-> frontend/lib/patience.h)
- */
-#define POLLING_CALLS    16u
-#define POLLING_LEAST_US 50u
-#define POLLING_MOST_US  1000u
-#define POLLING_LOOK_US  20u
-
-static inline unsigned polling_us_that_pay(uint64_t clock_cost_ns)
-{
-    uint64_t us = POLLING_CALLS * clock_cost_ns / 1000;
-
-    if (us < POLLING_LEAST_US)
-        return POLLING_LEAST_US;
-    return us < POLLING_MOST_US ? (unsigned)us : POLLING_MOST_US;
-}
+#define POLLING_LOOK_US 20u
 
 /*
  * A unit of work, an idle turn, takes about 1 us where the clock is dear: of looking the clock

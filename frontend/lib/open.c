@@ -11,6 +11,7 @@
 #include "frontend/lib/where.h"
 #include "protocol/control.h"
 #include "protocol/local.h"
+#include "protocol/ring.h"
 
 /* As long as xentmem attach waits; a manager that restarts under load takes some of it. */
 #define DEFAULT_TIMEOUT_MS 30000
@@ -34,7 +35,7 @@ static unsigned choose_poll_us(int wanted, const struct attach *a, uint64_t cloc
     /* with one CPU a manager that shares it runs only when we do not */
     if (!a->apart && sysconf(_SC_NPROCESSORS_ONLN) == 1)
         return 0;
-    return patience_limit_us(clock_cost_ns);
+    return ring_look_us(clock_cost_ns);
 }
 
 static int find_manager(const char *text, struct where *where_out)

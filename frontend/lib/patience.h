@@ -22,24 +22,6 @@ struct patience { /* zero: look, at first */
     _Atomic unsigned nr_asked;
 };
 
-/*
- * What a sleep costs: on each side a few system calls, and a switch that costs as much again.
- * What a call costs is known where the clock is one (-> clock.h); elsewhere they are cheap.
- * (-> daemon/session/polling.h)
- */
-#define PATIENCE_LEAST_US 50u
-#define PATIENCE_MOST_US  1000u
-#define PATIENCE_CALLS    16u
-
-static inline unsigned patience_limit_us(uint64_t clock_cost_ns)
-{
-    uint64_t us = PATIENCE_CALLS * clock_cost_ns / 1000;
-
-    if (us < PATIENCE_LEAST_US)
-        return PATIENCE_LEAST_US;
-    return us < PATIENCE_MOST_US ? (unsigned)us : PATIENCE_MOST_US;
-}
-
 /* Between two questions to the clock: an eighth of the time is theirs, or more of a short look. */
 static inline unsigned patience_pause_us(unsigned limit_us, uint64_t clock_cost_ns)
 {

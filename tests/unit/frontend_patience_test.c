@@ -3,6 +3,7 @@
 #include "frontend/lib/clock.h"
 #include "frontend/lib/patience.h"
 
+#include "protocol/ring.h"
 #include "tests/lib/runner.h"
 
 #define LIMIT 50u
@@ -60,9 +61,9 @@ static void quick_answers_bring_the_looking_back(void)
 
 static void a_look_takes_what_a_sleep_costs(void)
 {
-    CU_ASSERT_EQUAL(patience_limit_us(25), 50);
-    CU_ASSERT_EQUAL(patience_limit_us(30000), 480);
-    CU_ASSERT_EQUAL(patience_limit_us(UINT32_MAX), 1000);
+    CU_ASSERT_EQUAL(ring_look_us(25), 50);
+    CU_ASSERT_EQUAL(ring_look_us(30000), 480);
+    CU_ASSERT_EQUAL(ring_look_us(UINT32_MAX), 1000);
     /* the clock is asked often enough to keep the limit, and not more often than it is worth */
     CU_ASSERT_EQUAL(patience_pause_us(50, 25), 1);
     CU_ASSERT_EQUAL(patience_pause_us(480, 30000), 120);
