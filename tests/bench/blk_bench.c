@@ -163,15 +163,6 @@ static void fill(struct bench *b, const struct disk *d)
     }
 }
 
-static void print(const char *before, const char *name, const char *behind, struct figure f)
-{
-    char text[64];
-
-    snprintf(text, sizeof(text), "%s_%s_%s", before, name, behind);
-    f.name = text;
-    figure_print(&f);
-}
-
 int main(int argc, char **argv)
 {
     unsigned long rounds = argc == 4 ? strtoul(argv[3], NULL, 10) : 0;
@@ -193,9 +184,9 @@ int main(int argc, char **argv)
     for (unsigned long i = 0; i < rounds; i++)
         take_round(&b);
     for (unsigned way = 0; way < NR_WAYS; way++) {
-        print("xen_blk", names[way], "speed_over_blkback", b.speed[way]);
-        print("xen_blk", names[way], "us", b.of[OURS][way]);
-        print("blkback", names[way], "us", b.of[THEIRS][way]);
+        figure_print_as("xen_blk", names[way], "speed_over_blkback", &b.speed[way]);
+        figure_print_as("xen_blk", names[way], "us", &b.of[OURS][way]);
+        figure_print_as("blkback", names[way], "us", &b.of[THEIRS][way]);
     }
     return 0;
 }

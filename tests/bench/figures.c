@@ -37,6 +37,17 @@ void figure_print(const struct figure *f)
     fflush(stdout);
 }
 
+void figure_print_as(const char *before, const char *name, const char *behind,
+                     const struct figure *f)
+{
+    char text[64];
+    struct figure named = *f;
+
+    snprintf(text, sizeof(text), "%s_%s_%s", before, name, behind);
+    named.name = text;
+    figure_print(&named);
+}
+
 void random_shuffle(uint64_t *state, uint32_t *values, uint32_t nr)
 {
     for (uint32_t i = nr; i > 1; i--) {

@@ -25,6 +25,9 @@ struct figure {
 void figure_add(struct figure *f, double value);
 /* Print it. A figure without values is not printed. */
 void figure_print(const struct figure *f);
+/* The same, under the name BEFORE_NAME_BEHIND. */
+void figure_print_as(const char *before, const char *name, const char *behind,
+                     const struct figure *f);
 
 /* The median of @nr values, which are sorted meanwhile; 0 of none. */
 double median(double *values, size_t nr);

@@ -107,15 +107,6 @@ static void fill(struct client *c)
     client_put_window(c, DEPTH, numbers, VCHAN_PAGES);
 }
 
-static void print(const char *before, const char *name, const char *behind, struct figure f)
-{
-    char text[64];
-
-    snprintf(text, sizeof(text), "%s_%s_%s", before, name, behind);
-    f.name = text;
-    figure_print(&f);
-}
-
 static void measure(unsigned server, unsigned rounds)
 {
     static struct bench b = {.random = 0xbe9c4};
@@ -126,9 +117,9 @@ static void measure(unsigned server, unsigned rounds)
     for (unsigned i = 0; i < rounds; i++)
         take_round(&b);
     for (unsigned way = 0; way < NR_WAYS; way++) {
-        print("xen", names[way], "speed_over_vchan", b.our_speed[way]);
-        print("xen", names[way], "us", b.ours_us[way]);
-        print("vchan", names[way], "us", b.theirs_us[way]);
+        figure_print_as("xen", names[way], "speed_over_vchan", &b.our_speed[way]);
+        figure_print_as("xen", names[way], "us", &b.ours_us[way]);
+        figure_print_as("vchan", names[way], "us", &b.theirs_us[way]);
     }
     vchan_disconnect(b.theirs);
     client_close(&b.ours);
