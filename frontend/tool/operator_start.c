@@ -19,8 +19,7 @@
 
 /*
  * The domid of a manager that is gone and has left disks; 0: there is none. False: there are
- * several, and
- * @why_out names them.
+ * several, and @why_out names them.
  */
 static bool find_domid(const struct orphan *orphans, unsigned nr, unsigned *domid_out,
                        char why_out[XEN_WHY_LEN])
