@@ -10,11 +10,9 @@ console=/var/log/xen/console/guest-xentmem.log
 node() { xenstore-read "$1" 2>/dev/null; }
 vdev() { echo $(((1 << 28) + $1 * 256)); } # as xl numbers disks from xvdq on
 back() { node "/local/domain/$m/backend/vbd/$(domid "$1")/$(vdev "$2")/$3"; }
-disk() { echo "format=raw,vdev=$1,access=${3:-rw},backend=xentmem,target=$2"; }
 # 512-octet sectors that the manager has read from its disk, and written to it
 sectors_read() { guest_run xentmem 'cat /sys/block/xvdb/stat' | awk '{ print $3 }'; }
 has_disk() { guest_run "$1" "test -e /sys/block/$2" >/dev/null; }
-random() { od -An -N1 -tu1 /dev/urandom | tr -d ' '; }
 sum() { guest_run -t 240 "$1" "dd if=/dev/$2 bs=64k iflag=direct 2>/dev/null | md5sum"; }
 # One page of the disk, around the guest's page cache: a number, filled up with blanks.
 put() { guest_run "$1" "printf %4096d $3 >/run/page; dd if=/run/page of=/dev/xvdt bs=4096 seek=$2 oflag=direct conv=notrunc"; }
@@ -78,8 +76,7 @@ count() { guest_run "$1" 'cat /run/count'; }
 goes_on() { [ "$(count "$1")" -gt "$2" ]; }
 check "a counts" wait_for 60 goes_on a 1003 && check "b sees it" wait_for 60 goes_on b 1003
 for number in $(seq $kills); do
-    guest_run xentmem "until pidof xentmemd; do sleep 0.1; done; sleep $(($(random) % 2)).$(random)
-        kill -9 \$(pidof xentmemd)" >/dev/null || not_ok "kill $number" "there is no daemon"
+    daemon_kill >/dev/null || not_ok "kill $number" "there is no daemon"
     at_a=$(count a) at_b=$(count b)
     note "kill $number: a has counted to $at_a, b has seen $at_b"
     wait_for 120 goes_on a "$at_a" && wait_for 120 goes_on b "$at_b" ||

@@ -10,7 +10,6 @@ xvds=$(vdev 18) xvdt=$(vdev 19) xvdu=$(vdev 20) xvdv=$(vdev 21)
 node() { xenstore-read "$1" 2>/dev/null; }
 back() { node "/local/domain/$m/backend/vbd/$g/$1/$2"; }
 is_back() { [ "$(back "$1" "$2")" = "$3" ]; }
-disk() { echo "format=raw,vdev=$1,access=${3:-rw},backend=xentmem,target=$2"; }
 is_waiting() { # since the daemon has come back
     [ "$(grep -c 'why="waits until' $console)" -ge 2 ] && is_back $xvdv state 2 &&
         [ "$(node "/local/domain/$m/backend/vbd/$before/$xvdv/state")" = 4 ]
@@ -18,16 +17,12 @@ is_waiting() { # since the daemon has come back
 no_folder() { ! xenstore-ls "/local/domain/$m/backend/vbd/$g/$1"; }
 completed() { guest_run "${2:-guest}" "cat /sys/block/$1/stat" | awk '{ print $1 + $5 + $12 }'; }
 goes_on() { [ "$(completed "$1" "${3:-guest}")" -gt "$2" ]; }
-random() { od -An -N1 -tu1 /dev/urandom | tr -d ' '; }
-pages_held() { xentmem stats | awk '$1 == "pages_persistent" { print $2 }'; }
-holds_at_most() { [ "$(pages_held)" -le "$1" ]; }
 
 # Kill the daemon that many times at random moments, each time when DISK is served again.
 kill_amid() { # DISK TIMES [GUEST]
     local number done guest=${3:-guest}
     for number in $(seq "$2"); do
-        guest_run xentmem "until pidof xentmemd; do sleep 0.1; done; sleep $(($(random) % 2)).$(random)
-            kill -9 \$(pidof xentmemd)" >/dev/null || not_ok "kill $number" "there is no daemon"
+        daemon_kill >/dev/null || not_ok "kill $number" "there is no daemon"
         done=$(completed "$1" "$guest")
         note "kill $number: $1 has completed $done requests"
         wait_for 120 goes_on "$1" "$done" "$guest" || not_ok "$1 goes on after kill $number" "$(completed "$1" "$guest")"

@@ -25,7 +25,6 @@ is "each may fill a persistent one" [ $rc -eq 0 ]
 
 operations() { xenstore-read "/local/domain/$(domid "$1")/data/operations" 2>/dev/null; }
 goes_on() { [ "$(operations "$1")" -gt "$2" ]; }
-random() { od -An -N1 -tu1 /dev/urandom | tr -d ' '; }
 
 step "$kills kills under load"
 job_a=$(guest_spawn -t 1400 a 'guest_load 0')
@@ -34,8 +33,7 @@ check "a has begun" wait_for 60 goes_on a 0 || exit
 check "b has begun" wait_for 60 goes_on b 0 || exit
 for number in $(seq $kills); do
     # PID 1 waits a little before it starts one that did not live long
-    guest_run xentmem "until pidof xentmemd; do sleep 0.1; done; sleep $(($(random) % 2)).$(random)
-        kill -9 \$(pidof xentmemd)" >/dev/null || not_ok "kill $number" "there is no daemon"
+    daemon_kill >/dev/null || not_ok "kill $number" "there is no daemon"
     sleep 0.3 # what was done before the kill is written by then
     done_a=$(operations a) done_b=$(operations b)
     note "kill $number: a has done $done_a operations, b $done_b"

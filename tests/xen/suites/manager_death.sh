@@ -8,7 +8,6 @@ xvds=$(vdev 18) xvdt=$(vdev 19) xvdu=$(vdev 20)
 node() { xenstore-read "$1" 2>/dev/null; }
 back() { node "/local/domain/$m/backend/vbd/$g/$1/$2"; }
 is_back() { [ "$(back "$1" "$2")" = "$3" ]; }
-disk() { echo "format=raw,vdev=$1,access=${3:-rw},backend=xentmem,target=$2"; }
 has_disk() { guest_run "$1" "test -e /sys/block/$2" >/dev/null; }
 completed() { guest_run guest "cat /sys/block/$1/stat" | awk '{ print $1 + $5 }'; }
 goes_on() { [ "$(completed "$1")" -gt "$2" ]; }

@@ -72,7 +72,6 @@ at bob "xentmem get $theirs 1 0 | head -n 1"; is "bob gets" [ "$out" = "kept for
 at bob "echo mine | xentmem put $theirs 1 0"; is "bob may not put" [ $rc -eq 4 ]
 
 step "disks from the manager, for guests that know nothing of it"
-disk() { echo "format=raw,vdev=$1,access=rw,backend=xentmem,target=$2"; }
 at dom0 "xl block-attach alice '$(disk xvds swap/64M)'"; is "alice has a disk to swap to" [ $rc -eq 0 ]
 check "it appears" wait_for 30 guest_run alice 'test -b /dev/xvds'
 at alice "mkswap /dev/xvds && swapon -d /dev/xvds && cat /proc/swaps"
