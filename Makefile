@@ -45,7 +45,7 @@ UTIL_SRC     := daemon/util/bug.c daemon/util/lock.c daemon/util/log.c daemon/ut
 STORE_SRC    := daemon/store/segment.c daemon/store/super.c daemon/store/desc.c \
                 daemon/store/record.c daemon/store/depot.c daemon/store/pages.c \
                 daemon/store/inspect.c daemon/store/store.c daemon/store/page_hash.c \
-                daemon/store/page_copy.c daemon/store/page_avx2.c
+                daemon/store/page_copy.c daemon/store/page_avx2.c daemon/store/page_scalar.c
 ENGINE_SRC   := daemon/engine/table.c daemon/engine/slab.c daemon/engine/object_index.c \
                 daemon/engine/queue.c daemon/engine/ghost.c daemon/engine/miniature.c daemon/engine/tuner.c daemon/engine/claim.c \
                 daemon/engine/shard.c daemon/engine/tomb.c daemon/engine/victim.c \
@@ -127,7 +127,7 @@ FUZZERS := request_fuzz control_fuzz segment_fuzz nodes_fuzz blk_fuzz
 # Layers that may not reach the outside world (one narrow door)
 PURE_SRC := $(PROTOCOL_SRC) $(ENGINE_SRC) $(SCHEMA_SRC) $(BLK_SRC) \
             daemon/store/super.c daemon/store/desc.c daemon/store/record.c \
-            daemon/store/page_hash.c daemon/store/page_copy.c daemon/store/page_avx2.c
+            daemon/store/page_hash.c daemon/store/page_copy.c daemon/store/page_avx2.c daemon/store/page_scalar.c
 
 # ---- flags ----
 

@@ -20,6 +20,7 @@
 #include "daemon/options.h"
 #include "daemon/segments.h"
 #include "daemon/session/sessions.h"
+#include "daemon/store/page_hash.h"
 #include "daemon/store/store.h"
 #include "daemon/transport/local/local.h"
 #include "daemon/transport/xen/xen.h"
@@ -367,6 +368,7 @@ int main(int argc, char **argv)
     case OPTIONS_RUN:
         break;
     }
+    page_hash_choose(clock_now_ns);
     log_init(&d.log, STDERR_FILENO, d.options.log_level);
     malloc_settle();
     ok = build(&d);

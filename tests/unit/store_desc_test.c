@@ -7,6 +7,7 @@
 #include "daemon/store/page_copy.h"
 #include "daemon/store/page_hash.h"
 #include "daemon/store/record.h"
+#include "daemon/util/clock.h"
 #include "tests/unit/store_fixture.h"
 
 #define XXH_INLINE_ALL
@@ -172,6 +173,10 @@ static void page_hash_is_xxh3_on_every_processor(void)
 {
     fill_page(page, 8);
     CU_ASSERT_EQUAL(page_hash(page, 0), XXH3_64bits_withSeed(page, sizeof(page), 0));
+    CU_ASSERT_EQUAL(page_hash(page, 99), XXH3_64bits_withSeed(page, sizeof(page), 99));
+    CU_ASSERT_EQUAL(page_hash_scalar(page, 0), page_hash(page, 0));
+    CU_ASSERT_EQUAL(page_hash_scalar(page, 99), page_hash(page, 99));
+    page_hash_choose(clock_now_ns);
     CU_ASSERT_EQUAL(page_hash(page, 99), XXH3_64bits_withSeed(page, sizeof(page), 99));
 }
 
