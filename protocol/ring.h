@@ -89,11 +89,11 @@ static inline bool ring_needs_notify(uint32_t old, uint32_t now, uint32_t event)
 
 /*
  * For how many microseconds either end should look for the other before it sleeps: as long as
- * that would cost. On each side it is a few system calls, and a switch that costs as much again.
+ * that would cost both. On each side it is some system calls, an interrupt and a switch.
  * @clock_cost_ns: what reading the exact clock costs, which tells where system calls are dear (a
  * Xen guest whose TSC is not known to be stable); elsewhere they are cheap.
  */
-#define RING_LOOK_CALLS    16u
+#define RING_LOOK_CALLS    32u
 #define RING_LOOK_LEAST_US 50u
 #define RING_LOOK_MOST_US  1000u
 
