@@ -15,8 +15,11 @@
 #include "daemon/blk/blkif.h"
 #include "daemon/util/grant_copy.h"
 
-/* One turn's worth of small requests; one of the largest, which may begin amid a page, fits. */
-#define SCRATCH_JOBS  32u
+/*
+ * A part of a turn: a guest can take the first answers while the next requests are served. One of
+ * the largest, which may begin amid a page, fits.
+ */
+#define SCRATCH_JOBS  8u
 #define SCRATCH_PAGES BATCH_MAX_PAGES
 _Static_assert(SCRATCH_PAGES >= BLKIF_MAX_SEGMENTS + 1, "a request has to fit");
 

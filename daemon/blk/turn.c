@@ -22,7 +22,7 @@ struct turn {
     struct scratch *scratch;
     unsigned worker;
     unsigned budget;
-    bool notify; /* the frontend asked to be told of an answer of this turn */
+    bool notify; /* the frontend asked to be told of an answer */
 };
 
 static void spend(struct turn *t, unsigned cost)
@@ -40,6 +40,18 @@ static void answer(struct turn *t, const struct blkif_request *request, enum blk
     blkif_encode_response(a.id, a.op, a.status, bytes);
     if (blkif_ring_answer(&q->back, bytes))
         t->notify = true;
+}
+
+/* If it asked; after each batch, so that it is not idle while the next is served. */
+static void tell(struct turn *t)
+{
+    struct queue *q = t->queue;
+
+    if (!t->notify)
+        return;
+    t->notify = false;
+    q->device->link->ops->notify(q->device->link, q->number);
+    worker_count(&q->ring.nr_notifies, 1);
 }
 
 static enum blkif_status refuse(struct turn *t, enum blkif_status status)
@@ -302,6 +314,7 @@ static void end_batch(struct turn *t)
     for (uint32_t i = 0; i < s->nr_jobs; i++)
         answer(t, &s->jobs[i].request, s->jobs[i].status);
     worker_count(&t->queue->ring.nr_requests, s->nr_jobs);
+    tell(t);
 }
 
 static void run_batch(struct turn *t)
@@ -450,10 +463,7 @@ static enum serve_result serve(struct worker_ring *r, unsigned worker, unsigned 
     if (device_broken(q->device))
         return SERVE_BROKEN;
     result = serve_requests(&t);
-    if (t.notify) {
-        q->device->link->ops->notify(q->device->link, q->number);
-        worker_count(&r->nr_notifies, 1);
-    }
+    tell(&t);
     return result;
 }
 

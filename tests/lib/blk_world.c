@@ -125,7 +125,8 @@ static bool copy(struct blk_link *l, struct grant_copy *copies, unsigned nr)
 static void notify(struct blk_link *l, unsigned queue)
 {
     MUST(queue == 0);
-    world_of(l)->nr_notifies++;
+    if (world_of(l)->nr_notifies++ == 0)
+        world_of(l)->told_of = world_of(l)->device->queues[queue].back.rsp_prod;
 }
 
 static void consume(struct blk_link *l, unsigned queue)

@@ -41,6 +41,7 @@ struct blk_world {
     uint32_t discard_pages; /* of one call, at most */
     bool copy_fails;
     unsigned nr_copy_calls, nr_notifies, nr_attends, nr_reads, nr_writes, nr_discards, nr_flushes;
+    uint32_t told_of; /* answers that were there at the first notification */
 };
 
 /* Zeroed pages; aborts if there are none. @shared: with the processes that are forked. */
