@@ -224,9 +224,14 @@ $(BUILD)/man/%: docs/%.pod Makefile
 .PHONY: man
 man: $(MAN)
 
-# The manager's image fits one kernel.
+# The manager's image fits one kernel. It is made anew when another one is asked for, or has been installed.
 STUBDOM := $(BUILD)/stubdom
-$(STUBDOM)/initramfs: $(BUILD)/bin/xentmemd $(BUILD)/bin/xentmem-init stubdom/build stubdom/initramfs.sh stubdom/xentmem.cfg.in
+STUBDOM_ASKED = $(DATADIR) $(STUBDOM_KERNEL) $(sort $(wildcard $(STUBDOM_SYSROOT)/boot/vmlinuz-*))
+.PHONY: always
+$(STUBDOM)/asked: always
+	@mkdir -p $(@D)
+	@echo '$(STUBDOM_ASKED)' | cmp -s - $@ || echo '$(STUBDOM_ASKED)' >$@
+$(STUBDOM)/initramfs: $(BUILD)/bin/xentmemd $(BUILD)/bin/xentmem-init stubdom/build stubdom/initramfs.sh stubdom/xentmem.cfg.in $(STUBDOM)/asked
 	@BUILD=$(BUILD) stubdom/build --init $(BUILD)/bin/xentmem-init --daemon $(BUILD)/bin/xentmemd \
 	    --output $(STUBDOM) --install-dir $(DATADIR) \
 	    $(if $(STUBDOM_KERNEL),--kernel $(STUBDOM_KERNEL)) $(if $(STUBDOM_SYSROOT),--sysroot $(STUBDOM_SYSROOT))
