@@ -165,7 +165,7 @@ bool caches_info(const struct caches *t, uint32_t number, struct caches_info *in
     *info_out = (struct caches_info){
         .name = d->name,
         .owner = d->owner,
-        .nr_pages = d->disk.disk.nr_pages,
+        .nr_pages = disk_nr_pages(&d->disk.disk),
         .pool_pages = cache_nr_pages(d->disk.cache),
         .hits = atomic_load_explicit(&d->disk.nr_hits, memory_order_relaxed),
         .misses = atomic_load_explicit(&d->disk.nr_misses, memory_order_relaxed),

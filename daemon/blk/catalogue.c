@@ -27,7 +27,8 @@ struct entry_page {
     uint64_t token;
     uint32_t domid, vdev;
     char name[TARGET_NAME_SIZE];
-    uint8_t zeros[DISK_PAGE_SIZE - 48 - TARGET_NAME_SIZE];
+    uint32_t made_pages; /* 0: nr_pages */
+    uint8_t zeros[DISK_PAGE_SIZE - 52 - TARGET_NAME_SIZE];
 };
 _Static_assert(sizeof(struct entry_page) == DISK_PAGE_SIZE, "an entry is a page");
 
@@ -72,7 +73,8 @@ static bool is_sound(const struct entry_page *p, uint32_t number)
     if (p->kind < ENTRY_DISK || p->kind > ENTRY_FILLING || p->layer == CATALOGUE_LAYER ||
         p->layer > CATALOGUE_LAST_LAYER)
         return false;
-    if (p->below == p->layer || p->nr_pages == 0 || p->flags & ~FLAGS_ALL)
+    if (p->below == p->layer || p->nr_pages == 0 || p->made_pages > p->nr_pages ||
+        p->flags & ~FLAGS_ALL)
         return false;
     if (p->name[0] == '\0')
         return p->kind == ENTRY_DISK;
@@ -97,6 +99,7 @@ enum tmemif_status catalogue_read(struct catalogue *c, uint32_t number, struct e
         .layer = page.layer,
         .below = page.below,
         .nr_pages = page.nr_pages,
+        .made_pages = page.made_pages ? page.made_pages : page.nr_pages,
         .is_swap = page.flags & FLAG_SWAP,
         .suspect = page.flags & FLAG_SUSPECT,
         .token = page.token,
@@ -117,6 +120,7 @@ enum tmemif_status catalogue_write(struct catalogue *c, uint32_t number, const s
         .layer = entry->layer,
         .below = entry->below,
         .nr_pages = entry->nr_pages,
+        .made_pages = entry->made_pages,
         .flags = (entry->is_swap ? FLAG_SWAP : 0) | (entry->suspect ? FLAG_SUSPECT : 0),
         .token = entry->token,
         .domid = entry->domid,

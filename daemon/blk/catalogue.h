@@ -36,6 +36,7 @@ struct entry {
     uint32_t layer; /* number of the layer that it owns; no other entry has it */
     uint32_t below; /* number of the layer below, which is a base's, or 0 */
     uint32_t nr_pages;
+    uint32_t made_pages;         /* of a disk: nr_pages before it was made larger */
     bool is_swap;                /* a disk that began with nothing below */
     bool suspect;                /* of its layer: see struct stack_layer */
     uint64_t token;              /* of the message that made it: a repeated one is known */

@@ -12,6 +12,7 @@
 #ifndef XTM_BLK_DISK_H
 #define XTM_BLK_DISK_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -23,10 +24,11 @@ struct disk_ops {
     bool (*run)(struct disk *d, unsigned worker, struct batch *b);
 };
 
-/* Part of a larger struct; nothing of it changes. Any thread. */
+/* Part of a larger struct. Any thread; nothing of it changes, but that it may become larger. */
 struct disk {
     const struct disk_ops *ops;
-    uint32_t nr_pages;
+    _Atomic uint32_t nr_pages;
+    bool resized; /* since it was made: a guest that has it may know an earlier size */
     bool read_only;
     bool discards; /* it knows what to do with them */
     bool lasting;  /* what it holds is not the manager's memory */
@@ -38,9 +40,19 @@ struct disk_owner {
     uint32_t domid, vdev;
 };
 
+/*
+ * Relaxed: nothing else is made ready for a larger size, so there is nothing that must be seen with
+ * it. Whoever asks for what is new was told of it through xenstore, after it was stored.
+ */
 static inline uint32_t disk_nr_pages(const struct disk *d)
 {
-    return d->nr_pages;
+    return atomic_load_explicit(&d->nr_pages, memory_order_relaxed);
+}
+
+/* Control: not less than it was. */
+static inline void disk_set_nr_pages(struct disk *d, uint32_t nr_pages)
+{
+    atomic_store_explicit(&d->nr_pages, nr_pages, memory_order_relaxed);
 }
 
 /*

@@ -66,11 +66,12 @@ static bool lies_on(struct disks *t, const struct item *item, const char *name)
     return false;
 }
 
-/* Is @item what @target asks for? */
+/* Is @item what @target asks for? One that was made larger has the size that it was made with. */
 static bool fits(struct disks *t, const struct item *item, const struct target *target)
 {
     if (target->kind == TARGET_SWAP)
-        return item->entry.is_swap && item->entry.nr_pages == target->nr_pages;
+        return item->entry.is_swap && (item->entry.made_pages == target->nr_pages ||
+                                       item->entry.nr_pages == target->nr_pages);
     return !item->entry.is_swap && lies_on(t, item, target->base);
 }
 
@@ -84,15 +85,20 @@ static enum tmemif_status entry_on_base(struct disks *t, const char *name, struc
         return TMEMIF_NOT_FOUND;
     if (!item_stack(t, base, &stack) || stack.nr == STACK_MAX_LAYERS)
         return TMEMIF_BAD_KIND;
-    *entry_out = (struct entry){
-        .kind = ENTRY_DISK, .below = base->entry.layer, .nr_pages = base->entry.nr_pages};
+    *entry_out = (struct entry){.kind = ENTRY_DISK,
+                                .below = base->entry.layer,
+                                .nr_pages = base->entry.nr_pages,
+                                .made_pages = base->entry.nr_pages};
     return TMEMIF_OK;
 }
 
 static bool add(struct disks *t, const struct target *target, const struct disk_owner *owner,
                 struct item **item_out, const char **why_out)
 {
-    struct entry entry = {.kind = ENTRY_DISK, .nr_pages = target->nr_pages, .is_swap = true};
+    struct entry entry = {.kind = ENTRY_DISK,
+                          .nr_pages = target->nr_pages,
+                          .made_pages = target->nr_pages,
+                          .is_swap = true};
     enum tmemif_status rc = TMEMIF_OK;
 
     if (target->kind == TARGET_CLONE)
@@ -169,8 +175,10 @@ bool disks_open(struct disks *t, const struct target *target, const struct disk_
         free(d);
         return false;
     }
-    d->disk =
-        (struct disk){.ops = &stack_disk_ops, .nr_pages = item->entry.nr_pages, .discards = true};
+    d->disk = (struct disk){.ops = &stack_disk_ops,
+                            .nr_pages = item->entry.nr_pages,
+                            .resized = item->entry.nr_pages != item->entry.made_pages,
+                            .discards = true};
     d->engine = t->engine;
     d->gate = &t->gate;
     if (!item_stack(t, item, &d->stacks[0])) {
@@ -263,6 +271,52 @@ enum tmemif_status disks_add(struct disks *t, const char *name, const char *base
         return item->entry.below == entry.below ? TMEMIF_OK : TMEMIF_BUSY;
     entry_set_name(&entry, name);
     return item_add(t, &entry, &item);
+}
+
+static bool is_cache(struct disks *t, const struct disk_ref *ref)
+{
+    struct caches_info info;
+
+    for (uint32_t n = 0; !ref->name[0] && t->has_caches && caches_info(&t->caches, n, &info); n++) {
+        if (info.owner.domid == ref->owner.domid && info.owner.vdev == ref->owner.vdev)
+            return true;
+    }
+    return false;
+}
+
+enum tmemif_status disks_resize(struct disks *t, const struct disk_ref *ref, uint32_t nr_pages)
+{
+    struct item *item = item_find(t, ref);
+    struct entry entry;
+    enum tmemif_status rc;
+
+    if (is_cache(t, ref))
+        return TMEMIF_BAD_KIND;
+    if (!item)
+        return TMEMIF_NOT_FOUND;
+    if (item->entry.suspect || item->layer == LAYOUT_NONE)
+        return TMEMIF_BAD_KIND;
+    if (nr_pages < item->entry.nr_pages)
+        return TMEMIF_BAD_REQUEST;
+    if (nr_pages == item->entry.nr_pages) /* the same message twice, perhaps */
+        return TMEMIF_OK;
+    entry = item->entry;
+    entry.nr_pages = nr_pages;
+    /* before any guest can write there: what it wrote would be beyond the end after a kill */
+    rc = item_change(t, item, &entry);
+    if (rc != TMEMIF_OK || !item->open)
+        return rc;
+    disk_set_nr_pages(&item->open->disk, nr_pages);
+    if (t->resized)
+        t->resized(t->resized_arg, &item->user);
+    return TMEMIF_OK;
+}
+
+void disks_tell(struct disks *t, void (*resized)(void *arg, const struct disk_owner *user),
+                void *arg)
+{
+    t->resized = resized;
+    t->resized_arg = arg;
 }
 
 enum tmemif_status disks_remove(struct disks *t, const struct disk_ref *ref)

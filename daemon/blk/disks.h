@@ -7,6 +7,8 @@
  *   target=clone/BASE/NAME  is kept until disks_remove()
  *   target=cache/DEVICE     is the device's own, whoever has it: caches.h
  *
+ * A disk may have become larger than its target says, and stays so.
+ *
  * What there is, but for caches, outlives the daemon (catalogue.h): a restarted one finds every
  * disk and base as it was, or one step of a change further. Half of a change is finished or
  * undone before disks_create() returns. Bases are made in base.h.
@@ -100,6 +102,19 @@ struct disk_ref {
 /* A kept clone before anybody opens it. NOT_FOUND: no such base; BUSY: the name is taken; TOO_MANY,
  * NO_MEMORY. */
 enum tmemif_status disks_add(struct disks *t, const char *name, const char *base);
+/*
+ * Make it larger, whoever uses it meanwhile; what is new reads as zeros. A kill leaves it with the
+ * old size or the new one.
+ *   NOT_FOUND    no such disk
+ *   BAD_KIND     it is a cache, which is as large as its device, or pages of it were lost
+ *   BAD_REQUEST  it is larger than that
+ *   NO_MEMORY
+ */
+enum tmemif_status disks_resize(struct disks *t, const struct disk_ref *ref, uint32_t nr_pages);
+/* @resized, or nobody, is told when a disk has become larger that @user has open. */
+void disks_tell(struct disks *t, void (*resized)(void *arg, const struct disk_owner *user),
+                void *arg);
+
 /* NOT_FOUND; BUSY: it is open. */
 enum tmemif_status disks_remove(struct disks *t, const struct disk_ref *ref);
 

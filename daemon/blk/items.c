@@ -77,8 +77,8 @@ bool item_stack(struct disks *t, const struct item *item, struct stack *stack_ou
     for (;;) {
         if (!item || item->layer == LAYOUT_NONE || stack_out->nr == STACK_MAX_LAYERS)
             return false;
-        stack_out->layers[stack_out->nr++] =
-            (struct stack_layer){.account = item->layer, .suspect = item->entry.suspect};
+        stack_out->layers[stack_out->nr++] = (struct stack_layer){
+            .account = item->layer, .nr_suspect = item->entry.suspect ? item->entry.nr_pages : 0};
         if (item->entry.below == 0)
             return true;
         item = item_find_base(t, item->entry.below);

@@ -10,6 +10,7 @@
  *   freeze    new layer, entry of the base,    the same; and a base with the layer of a disk,
  *             entry of the disk                which has not been frozen then
  *   import    layer, entry, pages, entry       an entry that says so
+ *   resize    entry                            nothing: it has the old size, or the new one
  *
  * An entry whose layer is not there was damaged, or its layer was.
  */

@@ -53,7 +53,7 @@ static enum disk_status stack_read(struct engine *e, const struct stack *s, unsi
 
         if (rc != TMEMIF_MISS)
             return status_of(rc);
-        if (s->layers[i].suspect)
+        if (page < s->layers[i].nr_suspect)
             return DISK_DAMAGED;
     }
     memset(buffer, 0, DISK_PAGE_SIZE);
@@ -63,10 +63,10 @@ static enum disk_status stack_read(struct engine *e, const struct stack *s, unsi
 /* May absence in the top layer stand for zeros? */
 static bool absent_is_zero(struct engine *e, const struct stack *s, unsigned worker, uint32_t page)
 {
-    if (s->layers[0].suspect)
+    if (page < s->layers[0].nr_suspect)
         return false;
     for (unsigned i = 1; i < s->nr; i++) {
-        if (s->layers[i].suspect || layer_has(e, worker, s->layers[i].account, page))
+        if (page < s->layers[i].nr_suspect || layer_has(e, worker, s->layers[i].account, page))
             return false;
     }
     return true;
@@ -89,7 +89,7 @@ static enum disk_status discard_some(struct engine *e, const struct stack *s, un
     static const uint8_t zeros[DISK_PAGE_SIZE];
 
     /* Below, nothing shows through. */
-    if (s->nr == 1 && !s->layers[0].suspect)
+    if (s->nr == 1 && s->layers[0].nr_suspect == 0)
         return status_of(layer_flush(e, worker, s->layers[0].account, first, nr, done_out));
     *done_out = 1;
     return stack_write(e, s, worker, first, zeros);
@@ -159,7 +159,7 @@ static void transfer(struct stack_disk *d, unsigned worker, struct batch *b)
     for (uint32_t i = 0; i < b->nr_pages; i++) {
         struct batch_page *p = &b->pages[i];
 
-        if (p->page >= d->disk.nr_pages)
+        if (p->page >= disk_nr_pages(&d->disk))
             p->status = DISK_RANGE;
         else
             p->status = p->write ? write_page(d, worker, p) : read_page(d, worker, p);
@@ -187,9 +187,11 @@ static enum disk_status discard_most(struct stack_disk *d, const struct stack *s
 
 static void discard(struct stack_disk *d, unsigned worker, struct batch *b)
 {
+    uint32_t nr_pages = disk_nr_pages(&d->disk);
+
     b->nr_done = 0;
     b->status = DISK_RANGE;
-    if (b->first > d->disk.nr_pages || b->nr > d->disk.nr_pages - b->first)
+    if (b->first > nr_pages || b->nr > nr_pages - b->first)
         return;
     lock_all(d);
     b->status = discard_most(d, enter(d, worker), worker, b);

@@ -34,8 +34,11 @@ struct stack {
     unsigned nr;
     struct stack_layer {
         account_nr account;
-        /* Some of its pages were lost, and nobody knows which: none is absent for certain. */
-        bool suspect;
+        /*
+         * Of its pages below this one some were lost, and nobody knows which: none is absent for
+         * certain. A layer has as many pages as its disk or base: above there never was one.
+         */
+        uint32_t nr_suspect;
     } layers[STACK_MAX_LAYERS]; /* the top first */
 };
 

@@ -17,7 +17,8 @@
 
 #define NR_FRAMES 1200u
 #define NR_FILLED 300u
-#define NR_PAGES  600u /* of every disk: more than an object has */
+#define NR_PAGES  600u /* of any disk at most: more than an object has */
+#define NR_SMALL  400u /* at least */
 #define NR_DISKS  7u
 #define NR_BASES  10u
 #define NR_CACHED 2000u
@@ -28,6 +29,7 @@
 #define is_word(tag) ((tag) > 0 && (tag) < 10)
 
 struct image {
+    uint32_t nr_pages; /* those above are zeros here */
     uint32_t tags[NR_PAGES];
 };
 
@@ -43,6 +45,7 @@ struct model_disk {
     bool exists;
     int below;
     bool is_swap;
+    uint32_t made_pages; /* of a swap disk: what its target says */
     struct disk *open;
     struct image image;
     bool own[NR_PAGES]; /* its top has a page with a frame: it can be overwritten for sure */
@@ -56,7 +59,7 @@ struct model {
     uint32_t cache_pool;
     uint64_t random, seed, now, next_tag;
     uint64_t nr_reads, nr_writes, nr_full, nr_freezes, nr_rollbacks, nr_restarts, nr_removed,
-        nr_damaged;
+        nr_damaged, nr_resized;
 };
 
 static _Noreturn __attribute__((format(printf, 2, 3))) void fail(const struct model *m,
@@ -140,19 +143,29 @@ static void compare(struct model *m, struct disk *d, const struct image *image, 
         fail(m, "page %u of %s is not %u", page, what, tag);
 }
 
+static void compare_all(struct model *m, struct disk *d, const struct image *image,
+                        const char *what)
+{
+    if (disk_nr_pages(d) != image->nr_pages || read_status(d, image->nr_pages) != DISK_RANGE)
+        fail(m, "%s has not %u pages", what, image->nr_pages);
+    for (uint32_t page = 0; page < image->nr_pages; page++)
+        compare(m, d, image, page, what);
+}
+
 static void do_read(struct model *m, struct model_disk *d)
 {
     if (d->open)
-        compare(m, d->open, &d->image, below(m, NR_PAGES), d->name);
+        compare(m, d->open, &d->image, below(m, d->image.nr_pages), d->name);
 }
 
 static void do_write(struct model *m, struct model_disk *d)
 {
-    uint32_t page = below(m, NR_PAGES), kind = below(m, 10), tag;
+    uint32_t page, kind = below(m, 10), tag;
     enum disk_status rc;
 
     if (!d->open)
         return;
+    page = below(m, d->image.nr_pages);
     tag = kind == 0 ? ZEROS : kind == 1 ? 1 + below(m, 9) : (uint32_t)m->next_tag++;
     if (tag == ZEROS || is_word(tag))
         rc = write_word(d->open, page, tag);
@@ -176,11 +189,13 @@ static void do_write(struct model *m, struct model_disk *d)
 
 static void do_discard(struct model *m, struct model_disk *d)
 {
-    uint32_t first = below(m, NR_PAGES), nr = 1 + below(m, NR_PAGES - first), done;
+    uint32_t first, nr, done;
     enum disk_status rc;
 
     if (!d->open)
         return;
+    first = below(m, d->image.nr_pages);
+    nr = 1 + below(m, d->image.nr_pages - first);
     nr = below(m, 3) ? 1 + nr / 20 : nr;
     rc = disk_discard(d->open, 0, first, nr, &done);
     if (rc != DISK_OK && (rc != DISK_FULL || !is_full(m)))
@@ -215,6 +230,11 @@ static void empty(struct model_disk *d, const struct image *image)
     memset(d->own, 0, sizeof(d->own));
 }
 
+static uint32_t some_pages(struct model *m)
+{
+    return NR_SMALL + below(m, NR_PAGES - NR_SMALL + 1);
+}
+
 /* A target for it: what it is, or, if it is not there, whatever can be had. */
 static bool target_of(struct model *m, const struct model_disk *d, struct target *target_out,
                       int *base_out)
@@ -223,7 +243,9 @@ static bool target_of(struct model *m, const struct model_disk *d, struct target
     int n = d->exists ? d->below : (int)below(m, NR_BASES);
 
     *base_out = n;
-    *target_out = swap_of(NR_PAGES);
+    *target_out = swap_of(!d->exists    ? some_pages(m)
+                          : below(m, 2) ? d->made_pages
+                                        : d->image.nr_pages);
     if (d->exists ? d->is_swap : d->name[0] == '\0' && below(m, 2))
         return true;
     /* any base that it lies on will do */
@@ -255,6 +277,8 @@ static void do_open(struct model *m, struct model_disk *d)
     d->is_swap = target.kind == TARGET_SWAP;
     d->below = d->is_swap ? -1 : base;
     empty(d, d->is_swap ? NULL : &m->bases[base].image);
+    if (d->is_swap)
+        d->image.nr_pages = d->made_pages = target.nr_pages;
 }
 
 static void do_close(struct model *m, struct model_disk *d)
@@ -284,8 +308,29 @@ static void do_remove(struct model *m, struct model_disk *d)
     d->exists = d->exists && rc != TMEMIF_OK;
 }
 
+static void do_resize(struct model *m, struct model_disk *d)
+{
+    struct disk_ref ref = ref_of_disk(m, d);
+    uint32_t nr_pages = some_pages(m);
+    enum tmemif_status rc = disks_resize(m->dw.disks, &ref, nr_pages), want = TMEMIF_OK;
+
+    if (!d->exists)
+        want = TMEMIF_NOT_FOUND;
+    else if (nr_pages < d->image.nr_pages)
+        want = TMEMIF_BAD_REQUEST;
+    if (rc == TMEMIF_NO_MEMORY && want == TMEMIF_OK && is_full(m))
+        return;
+    if (rc != want)
+        fail(m, "resizing %s to %u gave %d", d->name, nr_pages, (int)rc);
+    if (rc != TMEMIF_OK)
+        return;
+    m->nr_resized += nr_pages > d->image.nr_pages;
+    d->image.nr_pages = nr_pages;
+}
+
 static void do_rollback(struct model *m, struct model_disk *d)
 {
+    uint32_t nr_pages = d->image.nr_pages;
     struct disk_ref ref = ref_of_disk(m, d);
     enum tmemif_status rc = base_rollback(m->dw.disks, &ref);
 
@@ -297,6 +342,7 @@ static void do_rollback(struct model *m, struct model_disk *d)
         return;
     m->nr_rollbacks++;
     empty(d, d->below < 0 ? NULL : &m->bases[d->below].image);
+    d->image.nr_pages = nr_pages;
 }
 
 /* ---- bases ---- */
@@ -345,7 +391,8 @@ static void do_import(struct model *m)
     if (rc != TMEMIF_OK)
         fail(m, "an import gave %d", (int)rc);
     *b = (struct model_base){.exists = true, .filling = true, .below = -1, .token = m->now + 1};
-    for (unsigned page = below(m, 50); page < NR_PAGES; page += 1 + below(m, 30)) {
+    b->image.nr_pages = some_pages(m);
+    for (unsigned page = below(m, 50); page < b->image.nr_pages; page += 1 + below(m, 30)) {
         uint32_t tag = (uint32_t)m->next_tag++;
 
         page_fill(buffer, tag);
@@ -366,7 +413,7 @@ static void do_end_import(struct model *m)
     if (!b->filling)
         return;
     if (ends)
-        rc = base_import_end(m->dw.disks, b->token, NR_PAGES);
+        rc = base_import_end(m->dw.disks, b->token, b->image.nr_pages);
     else
         base_import_drop(m->dw.disks, b);
     if (rc != TMEMIF_OK)
@@ -472,8 +519,8 @@ static void check(struct model *m)
         fail(m, "the engine is not sound");
     for (unsigned n = 0; n < NR_DISKS; n++) {
         nr += m->disks[n].exists;
-        for (uint32_t page = 0; m->disks[n].open && page < NR_PAGES; page++)
-            compare(m, m->disks[n].open, &m->disks[n].image, page, "a disk");
+        if (m->disks[n].open)
+            compare_all(m, m->disks[n].open, &m->disks[n].image, "a disk");
     }
     for (unsigned n = 0; n < NR_BASES; n++) {
         struct disk *d = NULL;
@@ -486,8 +533,8 @@ static void check(struct model *m)
         d = open_disk(&m->dw, clone_of(name, ""), 99);
         if (!d && !is_full(m))
             fail(m, "base %s has no clone", name);
-        for (uint32_t page = 0; d && page < NR_PAGES; page++)
-            compare(m, d, &m->bases[n].image, page, name);
+        if (d)
+            compare_all(m, d, &m->bases[n].image, name);
         if (d)
             disks_close(m->dw.disks, d, DISK_GUEST_GONE);
     }
@@ -529,6 +576,8 @@ static void step(struct model *m)
         do_forget(m, d);
     else if (what < 9920)
         do_restart(m);
+    else if (what < 9940)
+        do_resize(m, d);
     else
         engine_reclaim(m->dw.w.e, below(m, 100));
 }
@@ -561,15 +610,17 @@ int main(int argc, char **argv)
     }
     check(m);
     printf("disk_model: reads %llu, writes %llu of which refused %llu, freezes %llu, rollbacks "
-           "%llu, removed %llu, restarts %llu, damaged %llu\n",
+           "%llu, removed %llu, restarts %llu, damaged %llu, resized %llu\n",
            (unsigned long long)m->nr_reads, (unsigned long long)m->nr_writes,
            (unsigned long long)m->nr_full, (unsigned long long)m->nr_freezes,
            (unsigned long long)m->nr_rollbacks, (unsigned long long)m->nr_removed,
-           (unsigned long long)m->nr_restarts, (unsigned long long)m->nr_damaged);
+           (unsigned long long)m->nr_restarts, (unsigned long long)m->nr_damaged,
+           (unsigned long long)m->nr_resized);
     /* A run in which nothing happened proves nothing. */
     if (nr_operations >= 100000 &&
         (m->nr_reads == 0 || m->nr_writes == 0 || m->nr_full == 0 || m->nr_freezes == 0 ||
-         m->nr_rollbacks == 0 || m->nr_restarts == 0 || m->nr_removed == 0 || m->nr_damaged == 0))
+         m->nr_rollbacks == 0 || m->nr_restarts == 0 || m->nr_removed == 0 || m->nr_damaged == 0 ||
+         m->nr_resized == 0))
         fail(m, "something never happened");
     printf("ok disk_model\n");
     disk_world_end(&m->dw);

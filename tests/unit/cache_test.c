@@ -559,6 +559,7 @@ static void table_of_disks_has_caches_too(void)
                         none = {.kind = TARGET_CACHE, .device = "xvdz"};
     static struct cache_world cw;
     struct disks_config config;
+    struct disk_ref ref = {.owner = {.vdev = 51712}};
     struct disks_found found;
     struct disk_info info;
     struct disks *t = NULL;
@@ -581,6 +582,10 @@ static void table_of_disks_has_caches_too(void)
     CU_ASSERT_EQUAL(info.nr_pages, FAKE_PAGES);
     CU_ASSERT_FALSE(disks_next(t, &cursor, &info));
     CU_ASSERT_FALSE(disks_next(t, &cursor, &info));
+    ref.owner.domid = 7;
+    CU_ASSERT_EQUAL(disks_resize(t, &ref, 2 * FAKE_PAGES), TMEMIF_BAD_KIND);
+    ref.owner.domid = 8;
+    CU_ASSERT_EQUAL(disks_resize(t, &ref, 8), TMEMIF_OK);
     disks_close(t, d, DISK_GUEST_GONE);
     CU_ASSERT_FALSE(cw.devices[0].is_open);
     disks_destroy(t);

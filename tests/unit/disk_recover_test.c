@@ -31,6 +31,31 @@ static void swap_disk_is_found_again_with_what_it_held(void)
     disk_world_end(&dw);
 }
 
+static void disk_that_became_larger_is_found_again_so(void)
+{
+    struct disk_world dw = disk_world_make(4096, 64);
+    const struct disk_owner owner = {.domid = 7, .vdev = 51712};
+    const struct target target = swap_of(100), other = swap_of(200);
+    struct disk_ref ref = ref_of("", 7);
+    struct disk *d = open_disk(&dw, target, 7);
+
+    CU_ASSERT_EQUAL(disks_resize(dw.disks, &ref, 300), TMEMIF_OK);
+    CU_ASSERT_EQUAL(write_tag(d, 299, 1), DISK_OK);
+    for (unsigned n = 0; n < 2; n++) {
+        disk_world_restart(&dw);
+        CU_ASSERT_EQUAL(dw.found.undone + dw.found.lost, 0);
+        CU_ASSERT(disks_has(dw.disks, &target, &owner));
+        CU_ASSERT_FALSE(disks_has(dw.disks, &other, &owner));
+        d = open_disk(&dw, target, 7);
+        WORLD_MUST(d && disk_nr_pages(d) == 300);
+        CU_ASSERT(d->resized);
+        CU_ASSERT(has_tag(d, 299, 1));
+        CU_ASSERT_EQUAL(base_rollback(dw.disks, &ref), TMEMIF_OK);
+        CU_ASSERT_EQUAL(write_tag(d, 299, 1), DISK_OK);
+    }
+    disk_world_end(&dw);
+}
+
 static void bases_clones_and_what_lies_on_what_are_found_again(void)
 {
     struct disk_world dw = disk_world_make(4096, 64);
@@ -166,6 +191,40 @@ static void page_lost_with_its_descriptor_does_not_show_what_lies_below(void)
     CU_ASSERT(has_word(a, 5, 0) && has_word(a, 7, 0));
     CU_ASSERT_EQUAL(base_rollback(dw.disks, &ref), TMEMIF_OK);
     CU_ASSERT(has_tag(a, 4, 1004) && has_tag(a, 8, 1008));
+    disk_world_end(&dw);
+}
+
+/* Nothing was lost where the base had no page ever. */
+static void clone_larger_than_a_base_that_lost_pages_has_zeros_behind_it(void)
+{
+    struct disk_world dw = disk_world_make(4096, 64);
+    struct disk_ref ref = ref_of("", 7), home = ref_of("home", 0);
+    struct disk *a;
+
+    make_base(&dw, "root", 200, 1000);
+    a = open_disk(&dw, clone_of("root", ""), 7);
+    CU_ASSERT_EQUAL(disks_add(dw.disks, "home", "root"), TMEMIF_OK);
+    CU_ASSERT_EQUAL(disks_resize(dw.disks, &ref, 300), TMEMIF_OK);
+    store_desc(dw.w.store, frame_of_tag(&dw, 1004))->index ^= 1u << 20;
+    disk_world_restart(&dw);
+    a = open_disk(&dw, clone_of("root", ""), 7);
+    WORLD_MUST(a != NULL);
+    CU_ASSERT_EQUAL(read_status(a, 4), DISK_DAMAGED);
+    CU_ASSERT_EQUAL(read_status(a, 199), DISK_DAMAGED);
+    CU_ASSERT(has_word(a, 200, 0) && has_word(a, 299, 0));
+    CU_ASSERT_EQUAL(write_word(a, 250, 0), DISK_OK);
+    CU_ASSERT_EQUAL(disks_resize(dw.disks, &home, 300), TMEMIF_OK);
+    /* a disk that lost pages itself is made no larger: which they were is not known */
+    CU_ASSERT_EQUAL(write_tag(a, 250, 4), DISK_OK);
+    store_desc(dw.w.store, frame_of_tag(&dw, 4))->index ^= 1u << 20;
+    disk_world_restart(&dw);
+    a = open_disk(&dw, clone_of("root", ""), 7);
+    WORLD_MUST(a != NULL);
+    CU_ASSERT_EQUAL(read_status(a, 299), DISK_DAMAGED);
+    CU_ASSERT_EQUAL(disks_resize(dw.disks, &ref, 400), TMEMIF_BAD_KIND);
+    CU_ASSERT_EQUAL(base_rollback(dw.disks, &ref), TMEMIF_OK);
+    CU_ASSERT_EQUAL(disks_resize(dw.disks, &ref, 400), TMEMIF_OK);
+    CU_ASSERT(has_word(a, 250, 0) && has_word(a, 399, 0));
     disk_world_end(&dw);
 }
 
@@ -406,10 +465,12 @@ static void without_disks_nothing_is_kept_from_anybody(void)
 
 #define TESTS(T)                                                                                   \
     T(swap_disk_is_found_again_with_what_it_held)                                                  \
+    T(disk_that_became_larger_is_found_again_so)                                                   \
     T(bases_clones_and_what_lies_on_what_are_found_again)                                          \
     T(import_that_a_restart_cut_off_leaves_nothing)                                                \
     T(damaged_page_is_an_error_until_it_is_written_anew)                                           \
     T(page_lost_with_its_descriptor_does_not_show_what_lies_below)                                 \
+    T(clone_larger_than_a_base_that_lost_pages_has_zeros_behind_it)                                \
     T(page_lost_to_another_of_its_name_does_not_show_what_lies_below)                              \
     T(disk_whose_entry_was_damaged_is_not_there)                                                   \
     T(disk_whose_layer_is_lost_is_not_opened_nor_taken_for_another)                                \

@@ -443,6 +443,123 @@ static void rollback_restores_what_lies_below(void)
     disk_world_end(&dw);
 }
 
+static void disk_becomes_larger_while_it_is_used(void)
+{
+    struct disk_world dw = disk_world_make(4096, 64);
+    struct disk *d = open_disk(&dw, swap_of(100), 7);
+    struct disk_ref ref = ref_of("", 7), other = ref_of("", 8);
+    struct disk_info info;
+
+    CU_ASSERT_EQUAL(write_tag(d, 99, 1), DISK_OK);
+    CU_ASSERT_EQUAL(write_tag(d, 100, 2), DISK_RANGE);
+    CU_ASSERT_EQUAL(disks_resize(dw.disks, &other, 300), TMEMIF_NOT_FOUND);
+    CU_ASSERT_EQUAL(disks_resize(dw.disks, &ref, 300), TMEMIF_OK);
+    CU_ASSERT_EQUAL(disk_nr_pages(d), 300);
+    CU_ASSERT(find_info(&dw, false, "", 7, &info) && info.nr_pages == 300);
+    CU_ASSERT(has_tag(d, 99, 1) && has_word(d, 100, 0) && has_word(d, 299, 0));
+    CU_ASSERT_EQUAL(write_tag(d, 299, 3), DISK_OK);
+    CU_ASSERT(has_tag(d, 299, 3));
+    CU_ASSERT_EQUAL(discard(d, 250, 50), DISK_OK);
+    CU_ASSERT(has_word(d, 299, 0));
+    CU_ASSERT_EQUAL(read_status(d, 300), DISK_RANGE);
+    /* the same again changes nothing, and nothing is cut off */
+    CU_ASSERT_EQUAL(disks_resize(dw.disks, &ref, 300), TMEMIF_OK);
+    CU_ASSERT_EQUAL(disks_resize(dw.disks, &ref, 299), TMEMIF_BAD_REQUEST);
+    CU_ASSERT_EQUAL(disk_nr_pages(d), 300);
+    CU_ASSERT_EQUAL(disks_resize(dw.disks, &ref, UINT32_MAX), TMEMIF_OK);
+    CU_ASSERT_EQUAL(write_tag(d, UINT32_MAX - 1, 4), DISK_OK);
+    CU_ASSERT(has_tag(d, UINT32_MAX - 1, 4) && has_tag(d, 99, 1));
+    disk_world_end(&dw);
+}
+
+/* Its target says the size it was made with; that of its present one means no other disk. */
+static void disk_that_became_larger_is_what_its_target_says(void)
+{
+    struct disk_world dw = disk_world_make(4096, 64);
+    struct disk *d = open_disk(&dw, swap_of(100), 7);
+    struct disk_ref ref = ref_of("", 7);
+
+    CU_ASSERT_EQUAL(disks_resize(dw.disks, &ref, 300), TMEMIF_OK);
+    CU_ASSERT_EQUAL(write_tag(d, 299, 1), DISK_OK);
+    for (unsigned n = 0; n < 2; n++) {
+        disks_close(dw.disks, d, DISK_DETACHED);
+        d = open_disk(&dw, swap_of(n == 0 ? 100 : 300), 7);
+        WORLD_MUST(d != NULL);
+        CU_ASSERT_EQUAL(disk_nr_pages(d), 300);
+        CU_ASSERT(d->resized);
+        CU_ASSERT(has_tag(d, 299, 1));
+    }
+    disks_close(dw.disks, d, DISK_DETACHED);
+    d = open_disk(&dw, swap_of(200), 7);
+    WORLD_MUST(d != NULL);
+    CU_ASSERT_EQUAL(disk_nr_pages(d), 200);
+    CU_ASSERT_FALSE(d->resized);
+    CU_ASSERT_EQUAL(nr_listed(&dw), 1);
+    disk_world_end(&dw);
+}
+
+static void clone_that_became_larger_than_its_base_has_zeros_there(void)
+{
+    struct disk_world dw = disk_world_make(4096, 64);
+    struct disk_ref ref = ref_of("home", 0);
+    struct disk_info info;
+    struct disk *d, *then;
+
+    make_base(&dw, "root", 100, 1000);
+    CU_ASSERT_EQUAL(disks_add(dw.disks, "home", "root"), TMEMIF_OK);
+    CU_ASSERT_EQUAL(disks_resize(dw.disks, &ref, 300), TMEMIF_OK); /* nobody has it */
+    d = open_disk(&dw, clone_of("root", "home"), 7);
+    WORLD_MUST(d && disk_nr_pages(d) == 300);
+    CU_ASSERT(has_tag(d, 98, 1098) && has_word(d, 99, 0) && has_word(d, 299, 0));
+    CU_ASSERT_EQUAL(write_part(d, 0, 299, 512, 1024, 0), DISK_OK);
+    CU_ASSERT_EQUAL(write_tag(d, 299, 1), DISK_OK);
+    CU_ASSERT_EQUAL(disks_add(dw.disks, "home", "root"), TMEMIF_OK); /* it is there */
+    /* a frozen state is as large as the disk was */
+    CU_ASSERT_EQUAL(base_freeze(dw.disks, &ref, "then", 1), TMEMIF_OK);
+    CU_ASSERT_EQUAL(disks_resize(dw.disks, &ref, 400), TMEMIF_OK);
+    CU_ASSERT_EQUAL(write_tag(d, 399, 2), DISK_OK);
+    then = open_disk(&dw, clone_of("then", ""), 8);
+    WORLD_MUST(then && disk_nr_pages(then) == 300);
+    CU_ASSERT_FALSE(then->resized);
+    CU_ASSERT(has_tag(then, 299, 1) && has_tag(then, 98, 1098));
+    /* what is rolled back has what lies below, and keeps the size that the guest knows */
+    CU_ASSERT_EQUAL(write_tag(d, 299, 3), DISK_OK);
+    CU_ASSERT_EQUAL(base_rollback(dw.disks, &ref), TMEMIF_OK);
+    CU_ASSERT_EQUAL(disk_nr_pages(d), 400);
+    CU_ASSERT(has_tag(d, 299, 1) && has_word(d, 399, 0));
+    CU_ASSERT(find_info(&dw, true, "root", 0, &info) && info.nr_pages == 100);
+    CU_ASSERT(find_info(&dw, true, "then", 0, &info) && info.nr_pages == 300);
+    CU_ASSERT(find_info(&dw, false, "home", 0, &info) && info.nr_pages == 400);
+    disk_world_end(&dw);
+}
+
+static void take_news(void *arg, const struct disk_owner *user)
+{
+    uint32_t *domid = arg;
+
+    *domid = user->domid;
+}
+
+static void who_serves_a_disk_is_told_that_it_is_larger(void)
+{
+    struct disk_world dw = disk_world_make(4096, 64);
+    struct disk *d = open_disk(&dw, swap_of(100), 7);
+    struct disk_ref ref = ref_of("", 7);
+    uint32_t domid = 0;
+
+    disks_tell(dw.disks, take_news, &domid);
+    CU_ASSERT_EQUAL(disks_resize(dw.disks, &ref, 50), TMEMIF_BAD_REQUEST);
+    CU_ASSERT_EQUAL(disks_resize(dw.disks, &ref, 100), TMEMIF_OK);
+    CU_ASSERT_EQUAL(domid, 0);
+    CU_ASSERT_EQUAL(disks_resize(dw.disks, &ref, 200), TMEMIF_OK);
+    CU_ASSERT_EQUAL(domid, 7);
+    domid = 0;
+    disks_close(dw.disks, d, DISK_DETACHED);
+    CU_ASSERT_EQUAL(disks_resize(dw.disks, &ref, 300), TMEMIF_OK); /* there is nobody to tell */
+    CU_ASSERT_EQUAL(domid, 0);
+    disk_world_end(&dw);
+}
+
 static void disk_of_too_many_layers_is_not_frozen(void)
 {
     struct disk_world dw = disk_world_make(4096, 64);
@@ -606,6 +723,33 @@ static void freeze_loses_no_acknowledged_write_and_the_base_stands_still(void)
     disk_world_end(&dw);
 }
 
+static void disk_becomes_larger_under_writers(void)
+{
+    struct disk_world dw = disk_world_make(16384, 64);
+    struct writer *writers = calloc(2, sizeof(*writers));
+    struct disk *d = open_disk(&dw, swap_of(RACE_PAGES * 2), 7);
+    struct disk_ref ref = ref_of("", 7);
+    uint64_t buffer[DISK_PAGE_SIZE / sizeof(uint64_t)] = {77};
+
+    WORLD_MUST(writers != NULL && d != NULL);
+    writers_start(writers, d);
+    for (uint32_t nr = RACE_PAGES * 2 + 1; nr < RACE_PAGES * 2 + 500; nr++) {
+        CU_ASSERT_EQUAL(disks_resize(dw.disks, &ref, nr), TMEMIF_OK);
+        CU_ASSERT_EQUAL(disk_write(d, 2, nr - 1, buffer), DISK_OK);
+        CU_ASSERT_EQUAL(disk_write(d, 2, nr, buffer), DISK_RANGE);
+    }
+    writers_stop(writers);
+    for (unsigned i = 0; i < 2; i++) {
+        CU_ASSERT(!writers[i].failed);
+        for (uint32_t n = 0; n < RACE_PAGES; n++)
+            CU_ASSERT_EQUAL(tag_in(d, page_of(&writers[i], n)), writers[i].acknowledged[n]);
+    }
+    for (uint32_t n = RACE_PAGES * 2; n < RACE_PAGES * 2 + 499; n++)
+        CU_ASSERT_EQUAL(tag_in(d, n), 77);
+    free(writers);
+    disk_world_end(&dw);
+}
+
 static void rollback_under_writers_leaves_no_page_of_before(void)
 {
     struct disk_world dw = disk_world_make(16384, 64);
@@ -697,8 +841,13 @@ static void parts_of_a_page_by_two_workers_are_both_there(void)
     T(kept_clone_is_there_again_for_the_next_guest)                                                \
     T(frozen_state_is_a_base_and_the_disk_goes_on)                                                 \
     T(rollback_restores_what_lies_below)                                                           \
+    T(disk_becomes_larger_while_it_is_used)                                                        \
+    T(disk_that_became_larger_is_what_its_target_says)                                             \
+    T(clone_that_became_larger_than_its_base_has_zeros_there)                                      \
+    T(who_serves_a_disk_is_told_that_it_is_larger)                                                 \
     T(disk_of_too_many_layers_is_not_frozen)                                                       \
     T(there_are_as_many_disks_as_accounts_and_then_a_reason)                                       \
     T(freeze_loses_no_acknowledged_write_and_the_base_stands_still)                                \
+    T(disk_becomes_larger_under_writers)                                                           \
     T(rollback_under_writers_leaves_no_page_of_before)
 RUN_TESTS(TESTS)
