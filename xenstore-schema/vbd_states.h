@@ -44,6 +44,7 @@ enum schema_vbd_action {
     SCHEMA_VBD_NOTHING = 0,
     SCHEMA_VBD_OFFER,  /* end the session if there is one; open the disk, features, InitWait */
     SCHEMA_VBD_ATTACH, /* read nodes, map, bind, serve, then sizes and Connected */
+    SCHEMA_VBD_RESIZE, /* sectors and Connected again, if the disk has become larger */
     SCHEMA_VBD_LEAVE,  /* publish Closing; serve on */
     SCHEMA_VBD_CLOSE,  /* end the session: unmap and unbind, then Closed */
     SCHEMA_VBD_DISOWN, /* the same, and the node `error` says why */

@@ -738,6 +738,197 @@ static void guest_that_died_while_no_manager_ran_leaves_nothing(void)
     manager_end(m);
 }
 
+/* ---- a disk that becomes larger ---- */
+
+#define MIB_SECTORS "2048"
+#define TWO_MIB     512u /* pages */
+#define TWO_SECTORS "4096"
+
+static const struct disk_ref guests_disk = {.owner = {.domid = GUEST, .vdev = 268440064}};
+
+static void guest_that_connects_is_told_the_size_once(void)
+{
+    struct manager *m = manager_new();
+    unsigned written;
+    struct guest g;
+
+    dom0_attach(m->fake, "swap/1M");
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    written = m->fake->nr_written;
+    guest_connect(&g, m);
+    CU_ASSERT(wait_value(m, BACK("state"), "4"));
+    fake_write(m->fake, FRONT("state"), "4");
+    settle(m);
+    CU_ASSERT_EQUAL(m->fake->nr_written, written + 5); /* four nodes and the state */
+    manager_end(m);
+}
+
+/* Until no timer is due at any time: xenstore and workers alone can wake the transport. */
+static void come_to_rest(struct manager *m)
+{
+    for (unsigned i = 0; i < 3000; i++) {
+        settle(m);
+        if (event_base_get_num_events(m->base, EVENT_BASE_COUNT_ADDED) == 2)
+            return;
+        poll(NULL, 0, 1);
+    }
+    must(false, "that it comes to rest");
+}
+
+static void guest_is_told_that_its_disk_is_larger(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+    unsigned written;
+
+    CU_ASSERT_EQUAL(guest_write(&g, 255, 1), BLKIF_OKAY);
+    CU_ASSERT_EQUAL(guest_write(&g, 256, 2), BLKIF_ERROR);
+    come_to_rest(m);
+    written = m->fake->nr_written;
+    CU_ASSERT_EQUAL(disks_resize(m->disks, &guests_disk, TWO_MIB), TMEMIF_OK);
+    CU_ASSERT(wait_value(m, BACK("sectors"), TWO_SECTORS));
+    settle(m);
+    /* the state once more, which is what the frontend hears; and nothing else, or again */
+    CU_ASSERT_EQUAL(m->fake->nr_written, written + 2);
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("state")), "4");
+    CU_ASSERT_EQUAL(guest_write(&g, 256, 2), BLKIF_OKAY);
+    CU_ASSERT_EQUAL(guest_write(&g, 511, 3), BLKIF_OKAY);
+    CU_ASSERT_EQUAL(guest_write(&g, 512, 4), BLKIF_ERROR);
+    CU_ASSERT(guest_finds(&g, 255, 1) && guest_finds(&g, 256, 2) && guest_finds(&g, 511, 3));
+    fake_write(m->fake, FRONT("state"), "4");
+    settle(m);
+    CU_ASSERT_EQUAL(m->fake->nr_written, written + 2);
+    manager_end(m);
+}
+
+/* `sectors` is there when the state says so. */
+static void size_comes_before_the_state_that_says_so(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+    unsigned written, refused;
+
+    fake_refuse(m->fake, BACK("sectors"), FAKE_WRITES, EAGAIN);
+    CU_ASSERT_EQUAL(disks_resize(m->disks, &guests_disk, TWO_MIB), TMEMIF_OK);
+    written = m->fake->nr_written;
+    refused = m->fake->nr_refused;
+    for (unsigned i = 0; i < 2000 && m->fake->nr_refused < refused + 3; i++)
+        settle(m);
+    CU_ASSERT_EQUAL(m->fake->nr_refused, refused + 3); /* it is tried again */
+    CU_ASSERT_EQUAL(m->fake->nr_written, written);
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("sectors")), MIB_SECTORS);
+    fake_refuse(m->fake, "", 0, 0);
+    CU_ASSERT(wait_value(m, BACK("sectors"), TWO_SECTORS));
+    settle(m);
+    CU_ASSERT_EQUAL(m->fake->nr_written, written + 2);
+    manager_end(m);
+}
+
+static void guest_that_connects_anew_finds_the_larger_disk(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+
+    CU_ASSERT_EQUAL(disks_resize(m->disks, &guests_disk, TWO_MIB), TMEMIF_OK);
+    CU_ASSERT(wait_value(m, BACK("sectors"), TWO_SECTORS));
+    CU_ASSERT_EQUAL(guest_write(&g, 511, 3), BLKIF_OKAY);
+    fake_write(m->fake, FRONT("state"), "5");
+    CU_ASSERT(wait_value(m, BACK("state"), "5"));
+    fake_write(m->fake, FRONT("state"), "6");
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    fake_write(m->fake, FRONT("state"), "1");
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    guest_connect(&g, m);
+    CU_ASSERT(wait_value(m, BACK("state"), "4"));
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("sectors")), TWO_SECTORS);
+    CU_ASSERT(guest_finds(&g, 511, 3));
+    /* and so it does with nodes that are new and say the old size */
+    fake_write(m->fake, FRONT("state"), "6");
+    dom0_detach(m->fake);
+    CU_ASSERT(wait_gone(m, BACK("")));
+    dom0_attach(m->fake, "swap/1M");
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    guest_connect(&g, m);
+    CU_ASSERT(wait_value(m, BACK("state"), "4"));
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("sectors")), TWO_SECTORS);
+    CU_ASSERT(guest_finds(&g, 511, 3));
+    manager_end(m);
+}
+
+/* A frontend that closes takes Connected for the begin of another connection. */
+static void guest_that_closes_is_told_when_it_connects_anew(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+
+    fake_write(m->fake, FRONT("state"), "5");
+    CU_ASSERT(wait_value(m, BACK("state"), "5"));
+    CU_ASSERT_EQUAL(disks_resize(m->disks, &guests_disk, TWO_MIB), TMEMIF_OK);
+    settle(m);
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("state")), "5");
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("sectors")), MIB_SECTORS);
+    fake_write(m->fake, FRONT("state"), "6");
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    fake_write(m->fake, FRONT("state"), "1");
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    guest_connect(&g, m);
+    CU_ASSERT(wait_value(m, BACK("state"), "4"));
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("sectors")), TWO_SECTORS);
+    manager_end(m);
+}
+
+/* As if a daemon had been killed when the catalogue had the new size, and nobody knew of it. */
+static void resize_disk_unheard(struct manager *m)
+{
+    const struct engine_config engine_config = {.nr_workers = 2, .hash_seed = 1};
+    struct disks_config config = {.store = m->store, .nr_workers = 2};
+    struct disks_found found;
+    struct disks *disks = NULL;
+    const char *why;
+
+    config.engine = engine_create(m->store, &engine_config);
+    MUST(config.engine && disks_create(&config, &disks, &found, &why));
+    CU_ASSERT_EQUAL(disks_resize(disks, &guests_disk, TWO_MIB), TMEMIF_OK);
+    disks_destroy(disks);
+    engine_destroy(config.engine);
+}
+
+static void next_daemon_tells_what_the_last_one_may_not_have_told(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+    unsigned written;
+
+    CU_ASSERT_EQUAL(guest_write(&g, 255, 1), BLKIF_OKAY);
+    manager_stop(m);
+    resize_disk_unheard(m);
+    manager_start(m);
+    CU_ASSERT(wait_value(m, BACK("sectors"), TWO_SECTORS));
+    settle(m);
+    CU_ASSERT(guest_finds(&g, 255, 1));
+    CU_ASSERT_EQUAL(guest_write(&g, 511, 3), BLKIF_OKAY);
+    /* killed between the two nodes: `sectors` is right, and the state was not written again */
+    written = m->fake->nr_written;
+    manager_restart(m);
+    CU_ASSERT_EQUAL(m->fake->nr_written, written + 3); /* and that the manager is ready */
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("state")), "4");
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("sectors")), TWO_SECTORS);
+    CU_ASSERT(guest_finds(&g, 511, 3));
+    manager_end(m);
+}
+
+static void disk_of_its_first_size_is_taken_up_without_a_word(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+    unsigned written = m->fake->nr_written;
+
+    manager_restart(m);
+    CU_ASSERT_EQUAL(guest_write(&g, 255, 1), BLKIF_OKAY);
+    CU_ASSERT_EQUAL(m->fake->nr_written, written + 1); /* that the manager is ready */
+    manager_end(m);
+}
+
 /* ---- a disk that two want, as when a domain is migrated within the host ---- */
 
 static void disk_in_use_is_waited_for_and_its_user_named(void)
@@ -1083,6 +1274,13 @@ static void what_xenstore_does_not_say_is_asked_again(void)
     T(guest_that_dies_takes_its_disk_along)                                                        \
     T(disk_of_a_guest_that_dies_later_goes_by_itself)                                              \
     T(guest_that_died_while_no_manager_ran_leaves_nothing)                                         \
+    T(guest_that_connects_is_told_the_size_once)                                                   \
+    T(guest_is_told_that_its_disk_is_larger)                                                       \
+    T(size_comes_before_the_state_that_says_so)                                                    \
+    T(guest_that_connects_anew_finds_the_larger_disk)                                              \
+    T(guest_that_closes_is_told_when_it_connects_anew)                                             \
+    T(next_daemon_tells_what_the_last_one_may_not_have_told)                                       \
+    T(disk_of_its_first_size_is_taken_up_without_a_word)                                           \
     T(disk_in_use_is_waited_for_and_its_user_named)                                                \
     T(who_waits_is_told_again_in_nodes_that_are_new)                                               \
     T(disk_of_a_guest_that_dies_goes_to_who_waits_for_it)                                          \

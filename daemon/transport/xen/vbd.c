@@ -25,6 +25,7 @@ struct vbd {
     struct vbd_session session;
     bool waits;            /* for the disk, which another guest has: */
     uint32_t waits_for;    /* its domid */
+    uint32_t told_pages;   /* the size that the frontend was told; 0: that is not known */
     uint64_t remove_at_ms; /* ENDED: when our folder is to go */
 };
 
@@ -144,6 +145,7 @@ static enum outcome publish_connected(struct vbd *v, char why_out[SCHEMA_REASON_
     backend_remove(&v->backend, SCHEMA_VBD_ERROR);
     v->backend.refused = 0;
     vbd_nodes_sizes(&v->backend, &v->disk);
+    v->told_pages = disk_nr_pages(v->disk.disk);
     if (vbd_nodes_are_refused(&v->backend, why_out))
         return NO_DISK;
     backend_publish_state(&v->backend, XENBUS_CONNECTED);
@@ -178,10 +180,13 @@ static enum outcome attach(struct vbd *v, bool resume, char why_out[SCHEMA_REASO
         return fail_requests(v, why_out);
     if (outcome != DONE)
         return outcome;
-    if (resume)
+    if (resume) {
         vbd_session_wake(&v->session);
-    else
+        /* the last daemon may have been killed between the two nodes of a resize */
+        v->told_pages = v->disk.disk->resized ? 0 : disk_nr_pages(v->disk.disk);
+    } else {
         outcome = publish_connected(v, why_out);
+    }
     if (outcome == DONE)
         log_limited(v->backend.log, &v->backend.log_limit, LOG_LEVEL_INFO, "attach",
                     "dom=%u vbd=%u queues=%u order=%u pages=%u%s%s", v->backend.place.guest,
@@ -189,6 +194,32 @@ static enum outcome attach(struct vbd *v, bool resume, char why_out[SCHEMA_REASO
                     vbd_link_blk(v->session.link)->order, disk_nr_pages(v->disk.disk),
                     v->disk.read_only ? " read-only" : "", resume ? " resumed" : "");
     return outcome;
+}
+
+/* Has the disk another size than its frontend was told? A lost one has none. */
+static bool owes_size(const struct vbd *v)
+{
+    return v->state == SCHEMA_VBD_SERVING && v->disk.disk &&
+           disk_nr_pages(v->disk.disk) != v->told_pages;
+}
+
+/*
+ * A frontend that is connected reads `sectors` when our state is written. One that closes would
+ * take Connected for the begin of another connection, so it is told nothing.
+ */
+static void resize(struct vbd *v)
+{
+    if (!owes_size(v))
+        return;
+    v->backend.refused = 0;
+    vbd_nodes_sectors(&v->backend, &v->disk);
+    if (v->backend.refused)
+        return;
+    v->told_pages = disk_nr_pages(v->disk.disk);
+    backend_publish_state(&v->backend, XENBUS_CONNECTED);
+    log_limited(v->backend.log, &v->backend.log_limit, LOG_LEVEL_INFO, "resize",
+                "dom=%u vbd=%u pages=%u", v->backend.place.guest, v->backend.place.device,
+                v->told_pages);
 }
 
 static void disown(struct vbd *v, const char *why)
@@ -239,6 +270,9 @@ static enum outcome act(struct vbd *v, enum schema_vbd_action action, enum schem
         return offer(v, event == SCHEMA_VBD_RENEWED, why, why_out);
     case SCHEMA_VBD_ATTACH:
         return attach(v, resuming, why_out);
+    case SCHEMA_VBD_RESIZE:
+        resize(v);
+        break;
     case SCHEMA_VBD_LEAVE:
         backend_publish_state(&v->backend, XENBUS_CLOSING);
         break;
@@ -412,7 +446,7 @@ static void look(struct backend *b, uint64_t now_ms)
     vbd_session_tell_failures(&v->session, b);
     if (v->state == SCHEMA_VBD_ENDED)
         tidy(v, now_ms);
-    else if (b->state_owed)
+    else if (b->state_owed || owes_size(v))
         backend_look_again(b, now_ms);
 }
 

@@ -30,10 +30,15 @@ void vbd_nodes_offer(struct backend *b, const struct vbd_disk *d)
     backend_publish_number(b, SCHEMA_VBD_MAX_QUEUES, OFFER_MAX_QUEUES);
 }
 
-void vbd_nodes_sizes(struct backend *b, const struct vbd_disk *d)
+void vbd_nodes_sectors(struct backend *b, const struct vbd_disk *d)
 {
     backend_publish_number(b, SCHEMA_VBD_SECTORS,
                            (uint64_t)disk_nr_pages(d->disk) * BLKIF_SECTORS_PER_PAGE);
+}
+
+void vbd_nodes_sizes(struct backend *b, const struct vbd_disk *d)
+{
+    vbd_nodes_sectors(b, d);
     backend_publish_number(b, SCHEMA_VBD_SECTOR_SIZE, BLKIF_SECTOR_BYTES);
     backend_publish_number(b, SCHEMA_VBD_PHYSICAL_SIZE, TMEMIF_PAGE_SIZE);
     /* VDISK_READONLY of xen/io/blkif.h */

@@ -13,7 +13,9 @@
 
 /* Features, before our state says InitWait. The disk is open. */
 void vbd_nodes_offer(struct backend *b, const struct vbd_disk *d);
-/* What the frontend reads when our state is Connected. */
+/* What the frontend reads when our state is Connected, and when it is written again. */
+void vbd_nodes_sectors(struct backend *b, const struct vbd_disk *d);
+/* What it reads the first time. */
 void vbd_nodes_sizes(struct backend *b, const struct vbd_disk *d);
 /*
  * Has xenstore refused one of these since b->refused was cleared? Then @why_out says so, and there

@@ -316,6 +316,19 @@ static void on_left(evutil_socket_t fd, short what, void *arg)
     take_turn(t, false);
 }
 
+/* A disk that @user has has become larger. */
+static void on_resized(void *arg, const struct disk_owner *user)
+{
+    const struct schema_place place = {.guest = user->domid, .device = user->vdev};
+    struct xen_transport *t = arg;
+    struct backend *b = roster_find(&t->vbds, &place);
+
+    if (!b)
+        return;
+    b->touched = true;
+    plan(t, true);
+}
+
 /* ---- starting ---- */
 
 static bool watch_all(struct xen_transport *t, const char **why_out)
@@ -357,6 +370,8 @@ static void begin(struct xen_transport *t)
         ;
     t->attachments.listing = t->world.sweep = true;
     t->vbds.listing = t->vbd_world.disks != NULL;
+    if (t->vbd_world.disks)
+        disks_tell(t->vbd_world.disks, on_resized, t);
     plan(t, true);
 }
 
@@ -446,6 +461,8 @@ void xen_transport_stop(struct xen_transport *t)
     if (!t)
         return;
     node_remove(t->world.platform, &self, SCHEMA_MANAGER_READY);
+    if (t->vbd_world.disks)
+        disks_tell(t->vbd_world.disks, NULL, NULL);
     free_event(t->work_event);
     free_event(t->left_event);
     free_event(t->store_event);
