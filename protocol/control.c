@@ -162,6 +162,13 @@ static bool check_disk(const union tmemctl_message *m)
     return disk_ref_is_valid(&m->disk.disk);
 }
 
+static bool check_disk_resize(const union tmemctl_message *m)
+{
+    const struct tmemctl_disk_resize *r = &m->disk_resize;
+
+    return disk_ref_is_valid(&r->disk) && r->nr_pages && !r->reserved;
+}
+
 /* Everything that is checked before a handler runs, by command. */
 struct command_rule {
     const char *name;

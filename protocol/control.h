@@ -188,6 +188,13 @@ struct tmemctl_disk {
     struct tmemctl_disk_ref disk;
 };
 
+struct tmemctl_disk_resize {
+    struct tmemctl_head head;
+    struct tmemctl_disk_ref disk;
+    uint32_t nr_pages; /* to be; not 0 */
+    uint32_t reserved;
+};
+
 /* ---- records ---- */
 
 struct tmemctl_guest {
@@ -288,7 +295,8 @@ struct tmemctl_verdict {
     X(28, DISK_ADD,     disk_add,  144, none,    0, 1)/* 1: a kept clone of a base            */ \
     X(29, DISK_FREEZE,  disk_freeze, 160, none,  0, 1)/* 1: a base of what a disk is now      */ \
     X(30, DISK_ROLLBACK, disk,      88, none,    0, 1)/* 1: a disk to what lies below it      */ \
-    X(31, DISK_REMOVE,  disk,       88, none,    0, 1)/* 1: destroy a disk                    */
+    X(31, DISK_REMOVE,  disk,       88, none,    0, 1)/* 1: destroy a disk                    */ \
+    X(32, DISK_RESIZE,  disk_resize, 96, none,   0, 1)/* 1: make a disk larger                */
 /* clang-format on */
 
 enum tmemctl_command {
@@ -314,6 +322,7 @@ union tmemctl_message {
     struct tmemctl_disk_add disk_add;
     struct tmemctl_disk_freeze disk_freeze;
     struct tmemctl_disk disk;
+    struct tmemctl_disk_resize disk_resize;
 };
 
 /*

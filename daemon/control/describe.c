@@ -126,6 +126,10 @@ void describe(char text_out[DESCRIBE_LEN], const union tmemctl_message *m)
         add_disk(&t, &m->disk_freeze.disk);
         add(&t, " base=%s", m->disk_freeze.name);
         break;
+    case TMEMCTL_DISK_RESIZE:
+        add_disk(&t, &m->disk_resize.disk);
+        add(&t, " pages=%" PRIu32, m->disk_resize.nr_pages);
+        break;
     case TMEMCTL_DISK_ROLLBACK:
     case TMEMCTL_DISK_REMOVE:
         add_disk(&t, &m->disk.disk);

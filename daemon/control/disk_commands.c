@@ -56,7 +56,7 @@ static enum tmemif_status list(struct disks *disks, uint64_t from, struct reply 
 bool disk_command_is(uint32_t command)
 {
     return command == TMEMCTL_LIST_DISKS ||
-           (command >= TMEMCTL_BASE_IMPORT && command <= TMEMCTL_DISK_REMOVE);
+           (command >= TMEMCTL_BASE_IMPORT && command <= TMEMCTL_DISK_RESIZE);
 }
 
 enum tmemif_status disk_command_run(struct disks *disks, const union tmemctl_message *m,
@@ -87,6 +87,9 @@ enum tmemif_status disk_command_run(struct disks *disks, const union tmemctl_mes
     case TMEMCTL_DISK_REMOVE:
         ref = ref_of(&m->disk.disk);
         return disks_remove(disks, &ref);
+    case TMEMCTL_DISK_RESIZE:
+        ref = ref_of(&m->disk_resize.disk);
+        return disks_resize(disks, &ref, m->disk_resize.nr_pages);
     default:
         return TMEMIF_BAD_OP;
     }

@@ -99,13 +99,15 @@ const struct command operator_commands[] = {
     },
     {
         .name = "disk",
-        .args = "[list] | add NAME BASE | rm DISK | clean",
+        .args = "[list] | add NAME BASE | resize DISK SIZE | rm DISK | clean",
         .summary = "disks that the manager serves to guests",
         .help = "  list             what each is, what it holds, which guest has it\n"
                 "  add NAME BASE    what target=clone/BASE/NAME makes when it is attached\n"
+                "  resize DISK SIZE make it larger; a guest that has it sees the new size at once\n"
                 "  rm DISK          destroy one that no guest has\n"
                 "  clean            remove nodes that a guest or a manager that is gone has "
-                "left\n" HELP_DISK HELP_MANAGER,
+                "left\n" HELP_DISK
+                "A SIZE is a number with K, M, G or T, or p for pages of 4K.\n" HELP_MANAGER,
         .run = operator_disk,
     },
     {

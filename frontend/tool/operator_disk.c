@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "frontend/tool/operator_command.h"
+#include "frontend/tool/operator_grant.h"
 #include "frontend/tool/vdev.h"
 
 /* ---- names ---- */
@@ -106,6 +107,11 @@ static const struct {
     {TMEMCTL_DISK_ROLLBACK, XENTMEM_BAD_KIND, "pages of its base were lost"},
     {TMEMCTL_DISK_REMOVE, XENTMEM_NOT_FOUND, "there is no such disk"},
     {TMEMCTL_DISK_REMOVE, XENTMEM_BUSY, "a guest has the disk; detach it first"},
+    {TMEMCTL_DISK_RESIZE, XENTMEM_NOT_FOUND, "there is no such disk"},
+    {TMEMCTL_DISK_RESIZE, XENTMEM_BAD_KIND,
+     "a cache is as large as its device, and a disk that has lost pages stays as it is"},
+    {TMEMCTL_DISK_RESIZE, XENTMEM_BAD_REQUEST,
+     "the disk is larger than that; it cannot be made smaller"},
 };
 
 int disk_result(struct tool *tool, enum tmemctl_command command, const char *what, const char *name,
@@ -160,6 +166,22 @@ static int change(struct tool *tool, const char *manager, enum tmemctl_command c
     return code ? code : ask(tool, manager, &m, what, text);
 }
 
+static int disk_resize(struct tool *tool, const char *manager, char **argv)
+{
+    union tmemctl_message m = talk_message(TMEMCTL_DISK_RESIZE);
+    const char *why;
+    uint64_t pages;
+    int code;
+
+    if (!grant_parse_size(argv[1], &pages, &why))
+        return tool_fail(TOOL_USAGE, "%s: %s", argv[1], why);
+    if (pages == 0 || pages > UINT32_MAX)
+        return tool_fail(TOOL_USAGE, "%s: the size of a disk is from 4K to less than 16T", argv[1]);
+    m.disk_resize.nr_pages = (uint32_t)pages;
+    code = find_disk(tool, argv[0], &m.disk_resize.disk);
+    return code ? code : ask(tool, manager, &m, "disk resize", argv[0]);
+}
+
 int operator_disk(struct tool *tool, int argc, char **argv)
 {
     struct operator_options o;
@@ -176,9 +198,12 @@ int operator_disk(struct tool *tool, int argc, char **argv)
         return disk_add(tool, o.manager, argv + optind);
     if (strcmp(verb, "rm") == 0 && nr == 1)
         return change(tool, o.manager, TMEMCTL_DISK_REMOVE, "disk rm", argv[optind]);
+    if (strcmp(verb, "resize") == 0 && nr == 2)
+        return disk_resize(tool, o.manager, argv + optind);
     if (strcmp(verb, "clean") == 0 && nr == 0)
         return disk_clean();
-    return tool_usage(operator_command(argv[0]), "list, add NAME BASE, rm DISK, or clean");
+    return tool_usage(operator_command(argv[0]),
+                      "list, add NAME BASE, resize DISK SIZE, rm DISK, or clean");
 }
 
 int operator_rollback(struct tool *tool, int argc, char **argv)

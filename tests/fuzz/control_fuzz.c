@@ -115,6 +115,10 @@ static void message_is_in_range(const union tmemctl_message *m, size_t size)
         disk_is_in_range(&m->disk_freeze.disk);
         name_is_in_range(m->disk_freeze.name);
         break;
+    case TMEMCTL_DISK_RESIZE:
+        disk_is_in_range(&m->disk_resize.disk);
+        require(m->disk_resize.nr_pages != 0);
+        break;
     case TMEMCTL_DISK_ROLLBACK:
     case TMEMCTL_DISK_REMOVE:
         disk_is_in_range(&m->disk.disk);
@@ -132,7 +136,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (tmemctl_decode(data, (uint32_t)size, &m) == TMEMIF_OK)
         message_is_in_range(&m, size);
 
-    for (uint32_t command = 0; command <= TMEMCTL_DISK_REMOVE + 1; command++) {
+    for (uint32_t command = 0; command <= TMEMCTL_DISK_RESIZE + 1; command++) {
         if (tmemctl_reply_check(data, (uint32_t)size, command) != TMEMIF_OK)
             continue;
         memcpy(&r, data, sizeof(r));

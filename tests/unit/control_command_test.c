@@ -413,7 +413,7 @@ static void import_that_is_cut_off_leaves_nothing(void)
     end();
 }
 
-static void disk_is_added_frozen_rolled_back_and_removed(void)
+static void disk_is_added_frozen_resized_rolled_back_and_removed(void)
 {
     begin();
     CU_ASSERT_EQUAL(xentmem("disk add home root"), 4);
@@ -431,6 +431,23 @@ static void disk_is_added_frozen_rolled_back_and_removed(void)
     CU_ASSERT_EQUAL(xentmem("freeze 7:xvda then2"), 4);
     SAYS("there is no such disk");
     CU_ASSERT_EQUAL(xentmem("freeze 7:xyz then2"), 1);
+    CU_ASSERT_EQUAL(xentmem("disk resize home 8K"), 0);
+    CU_ASSERT_EQUAL(xentmem("--json disk"), 0);
+    SAYS("\"pages\": 2,");
+    CU_ASSERT_EQUAL(xentmem("disk resize home 2p"), 0); /* it is so already */
+    CU_ASSERT_EQUAL(xentmem("disk resize home 4K"), 4);
+    SAYS("home: the disk is larger than that; it cannot be made smaller");
+    CU_ASSERT_EQUAL(xentmem("disk resize homes 8K"), 4);
+    SAYS("there is no such disk");
+    CU_ASSERT_EQUAL(xentmem("disk resize root 8K"), 4); /* a base */
+    CU_ASSERT_EQUAL(xentmem("disk resize home 5K"), 1);
+    CU_ASSERT_EQUAL(xentmem("disk resize home 16T"), 1);
+    CU_ASSERT_EQUAL(xentmem("disk resize home 99999999999999999999M"), 1);
+    CU_ASSERT_EQUAL(xentmem("disk resize home unlimited"), 1);
+    SAYS("the size of a disk is from 4K to less than 16T");
+    CU_ASSERT_EQUAL(xentmem("disk resize home 0M"), 1);
+    SAYS("the size of a disk is from 4K to less than 16T");
+    CU_ASSERT_EQUAL(xentmem("disk resize home"), 1);
     CU_ASSERT_EQUAL(xentmem("rollback home"), 0);
     CU_ASSERT_EQUAL(xentmem("rollback homes"), 4);
     CU_ASSERT_EQUAL(xentmem("base rm root"), 4);
@@ -489,7 +506,7 @@ static void without_a_daemon_every_command_says_so_at_once(void)
     T(base_is_imported_without_its_zeros_and_listed)                                               \
     T(base_comes_from_standard_input_whatever_its_length)                                          \
     T(import_that_is_cut_off_leaves_nothing)                                                       \
-    T(disk_is_added_frozen_rolled_back_and_removed)                                                \
+    T(disk_is_added_frozen_resized_rolled_back_and_removed)                                        \
     T(every_command_has_a_help_of_its_own)                                                         \
     T(without_a_daemon_every_command_says_so_at_once)
 RUN_TESTS(TESTS)

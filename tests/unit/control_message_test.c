@@ -84,6 +84,11 @@ static union tmemctl_message sample(uint32_t command)
         strcpy(m.disk.disk.name, "home");
         m.head.length = sizeof(m.disk);
         break;
+    case TMEMCTL_DISK_RESIZE:
+        strcpy(m.disk_resize.disk.name, "home");
+        m.disk_resize.nr_pages = UINT32_MAX;
+        m.head.length = sizeof(m.disk_resize);
+        break;
     default:
         m.head.length = sizeof(m.plain);
     }
@@ -183,7 +188,7 @@ static void a_length_that_the_head_does_not_repeat_is_refused(void)
 
 static void an_unknown_command_is_refused(void)
 {
-    static const uint32_t unknown[] = {0, 7, 15, 32, 255, UINT32_MAX};
+    static const uint32_t unknown[] = {0, 7, 15, 33, 255, UINT32_MAX};
 
     for (unsigned i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
         union tmemctl_message m = sample(unknown[i]);
@@ -266,6 +271,9 @@ static void every_field_of_disks_out_of_range_is_refused(void)
     REFUSED(TMEMCTL_DISK_FREEZE, m.disk_freeze.disk.name[1] = 'a'); /* behind the end */
     REFUSED(TMEMCTL_DISK_ROLLBACK, m.disk.disk.domid = 1);          /* by name and by guest */
     REFUSED(TMEMCTL_DISK_ROLLBACK, m.disk.disk.vdev = 1);
+    REFUSED(TMEMCTL_DISK_RESIZE, m.disk_resize.disk.vdev = 1);
+    REFUSED(TMEMCTL_DISK_RESIZE, m.disk_resize.nr_pages = 0);
+    REFUSED(TMEMCTL_DISK_RESIZE, m.disk_resize.reserved = 1);
 
     REFUSED(TMEMCTL_BASE_REMOVE, m.base.name[0] = 0);
     REFUSED(TMEMCTL_BASE_REMOVE, m.base.name[0] = '.');

@@ -10,6 +10,7 @@ xvds=$(vdev 18) xvdt=$(vdev 19) xvdu=$(vdev 20) xvdv=$(vdev 21)
 node() { xenstore-read "$1" 2>/dev/null; }
 back() { node "/local/domain/$m/backend/vbd/$g/$1/$2"; }
 is_back() { [ "$(back "$1" "$2")" = "$3" ]; }
+size_is() { [ "$(guest_run guest "cat /sys/block/$1/size")" = $(($2 * 2048)) ]; } # DISK MIB
 is_waiting() { # since the daemon has come back
     [ "$(grep -c 'why="waits until' $console)" -ge 2 ] && is_back $xvdv state 2 &&
         [ "$(node "/local/domain/$m/backend/vbd/$before/$xvdv/state")" = 4 ]
@@ -63,6 +64,28 @@ output=$(guest_wait -t 300 guest "$job") && ok "memory is as it was written: $ou
 note "pages held after the process has ended: $(pages_held)"
 check "swapoff" guest_run guest 'swapoff /dev/xvds && blkdiscard /dev/xvds'
 check "memory comes back" wait_for 20 holds_at_most 16
+
+step "a disk becomes larger while the guest uses it"
+job=$(guest_spawn -t 300 guest 'rm /run/stop; disk_load device /dev/xvdt 280')
+check "the load has begun" wait_for 60 goes_on xvdt 10
+check "from 16 to 24 MiB" xentmem disk resize guest:xvdt 24M
+check "the guest sees its size" wait_for 20 size_is xvdt 24
+check "and the list says so" [ "$(xentmem --json disk list | grep -c '"pages": 6144')" = 1 ]
+check "what is new reads as zeros" guest_run guest 'dd if=/dev/xvdt bs=1M skip=16 count=8 2>/dev/null | cmp -n 8388608 - /dev/zero'
+check "the guest writes there" guest_run guest 'head -c 4194304 /dev/urandom >/run/new &&
+    dd if=/run/new of=/dev/xvdt bs=1M seek=20 conv=notrunc,fsync'
+kill_amid xvdt 1
+check "the size outlives the daemon" size_is xvdt 24
+check "and so does what was written" guest_run guest 'echo 3 >/proc/sys/vm/drop_caches; dd if=/dev/xvdt bs=1M skip=20 count=4 2>/dev/null | cmp - /run/new'
+guest_run guest ': >/run/stop' >/dev/null
+output=$(guest_wait -t 300 guest "$job") && ok "all is as it was written: $output" || not_ok "the load" "$output"
+check "it is not made smaller" [ "$(xentmem disk resize guest:xvdt 16M >/dev/null 2>&1; echo $?)" = 4 ]
+check "a swap disk of 96 MiB for 64, and the daemon is killed" xentmem disk resize guest:xvds 96M
+guest_run xentmem 'kill -9 $(pidof xentmemd)' >/dev/null
+check "the guest sees its size" wait_for 60 size_is xvds 96
+check "it is swap of that size" guest_run guest 'mkswap /dev/xvds && swapon -d /dev/xvds && grep "xvds.*98300" /proc/swaps && swapoff /dev/xvds'
+check "a discard of all of both" guest_run guest 'blkdiscard /dev/xvdt && blkdiscard /dev/xvds && rm /run/new'
+check "gives all pages back" wait_for 20 holds_at_most 16
 
 step "attach and detach"
 check "a third disk" xl block-attach guest "$(disk xvdu swap/8M)"
@@ -133,4 +156,4 @@ check "it leaves no zombie" no_zombies 30
 check "its nodes are gone" wait_for 30 no_folder $xvdt
 check "its disk is gone, too" wait_for 30 holds_at_most 16
 check "every counter agrees with a full scan" xentmem stats --check
-check "nothing but the kills ended the daemon" [ "$(grep -c 'xentmemd started' $console)" = $((kills + 4)) ]
+check "nothing but the kills ended the daemon" [ "$(grep -c 'xentmemd started' $console)" = $((kills + 6)) ]
