@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* boot.h - what PID 1 does first: file systems, console, modules. What fails is said and survived.
- */
+/* boot.h - what PID 1 does first. What fails is said and survived. */
 #ifndef XTM_STUBDOM_BOOT_H
 #define XTM_STUBDOM_BOOT_H
 
@@ -8,6 +7,8 @@
 #include <stddef.h>
 
 void boot_mount(void);
+/* Pages of the daemon's segments by 2 MiB where that is possible: not in a PV domain. */
+void boot_allow_huge_pages(void);
 /* Standard streams, if the kernel could not open the console. */
 void boot_open_console(void);
 /* The modules that the image lists, in that order. */

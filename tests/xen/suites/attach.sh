@@ -79,6 +79,9 @@ there_and_back() {
             xentmem put 0 1 0 /run/page && xentmem get 0 1 0 | grep -q "there and back"'
 }
 check "a page goes there and comes back" despite_emulator there_and_back
+# a PV domain has no huge pages
+knob=/sys/kernel/mm/transparent_hugepage/shmem_enabled
+[ $other = pv ] || check "its pages may be huge" guest_run xentmem "grep -F '[within_size]' $knob"
 xl destroy xentmem
 check "the guest learns that its manager is gone" guest_run guest 'xentmem pool list; [ $? -eq 5 ]'
 guest_destroy guest
