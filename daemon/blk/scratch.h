@@ -15,12 +15,14 @@
 #include "daemon/blk/blkif.h"
 #include "daemon/util/grant_copy.h"
 
+/* All requests of a small ring; one of the largest, which may begin amid a page, fits. */
+#define SCRATCH_JOBS 32u
 /*
- * A part of a turn: a guest can take the first answers while the next requests are served. One of
- * the largest, which may begin amid a page, fits.
+ * Of those that are served at once, without waiting for a device: the guest can take their answers
+ * while the next are served.
  */
-#define SCRATCH_JOBS  8u
-#define SCRATCH_PAGES BATCH_MAX_PAGES
+#define SCRATCH_JOBS_AT_ONCE 8u
+#define SCRATCH_PAGES        BATCH_MAX_PAGES
 _Static_assert(SCRATCH_PAGES >= BLKIF_MAX_SEGMENTS + 1, "a request has to fit");
 
 /* A request under way. */

@@ -42,7 +42,8 @@ static void answer(struct turn *t, const struct blkif_request *request, enum blk
         t->notify = true;
 }
 
-/* If it asked; after each batch, so that it is not idle while the next is served. */
+/* If it asked: after each full batch, so that it is not idle while the next is served, and at the
+ * end. */
 static void tell(struct turn *t)
 {
     struct queue *q = t->queue;
@@ -159,14 +160,21 @@ static bool reserve(struct scratch *s, struct job *job)
     return true;
 }
 
+/* A device is best asked for much at once, and keeps the scratch meanwhile. */
+static uint32_t most_jobs(const struct turn *t)
+{
+    return t->queue->scratch ? SCRATCH_JOBS : SCRATCH_JOBS_AT_ONCE;
+}
+
 /* Take requests, of @nr that are ready, until batch or budget is full. A DISCARD is alone. */
 static void take_batch(struct turn *t, uint32_t nr)
 {
+    const uint32_t most = most_jobs(t);
     struct scratch *s = t->scratch;
     uint8_t slot[BLKIF_SLOT_MAX];
 
     s->nr_jobs = s->nr_pages = s->nr_segments = s->nr_copies = 0;
-    while (nr-- > 0 && s->nr_jobs < SCRATCH_JOBS && t->budget > 0) {
+    while (nr-- > 0 && s->nr_jobs < most && t->budget > 0) {
         struct job *job = &s->jobs[s->nr_jobs];
 
         blkif_ring_take(&t->queue->back, slot);
@@ -314,7 +322,8 @@ static void end_batch(struct turn *t)
     for (uint32_t i = 0; i < s->nr_jobs; i++)
         answer(t, &s->jobs[i].request, s->jobs[i].status);
     worker_count(&t->queue->ring.nr_requests, s->nr_jobs);
-    tell(t);
+    if (s->nr_jobs == most_jobs(t))
+        tell(t);
 }
 
 static void run_batch(struct turn *t)

@@ -124,9 +124,14 @@ static bool copy(struct blk_link *l, struct grant_copy *copies, unsigned nr)
 
 static void notify(struct blk_link *l, unsigned queue)
 {
+    struct blk_world *w = world_of(l);
+    const struct blkif_ring *back = &w->device->queues[0].back;
+
     MUST(queue == 0);
-    if (world_of(l)->nr_notifies++ == 0)
-        world_of(l)->told_of = world_of(l)->device->queues[queue].back.rsp_prod;
+    if (w->nr_notifies++ == 0)
+        w->told_of = back->rsp_prod;
+    if (w->asks_always)
+        back->shared->rsp_event = back->rsp_prod + 1;
 }
 
 static void consume(struct blk_link *l, unsigned queue)

@@ -392,10 +392,31 @@ static void full_ring_is_served(void)
     while (blk_front_take(&b.front, &rsp))
         CU_ASSERT_EQUAL(rsp.id, nr++);
     CU_ASSERT_EQUAL(nr, 32);
-    CU_ASSERT_EQUAL(b.world.nr_copy_calls, 32 / SCRATCH_JOBS);
+    CU_ASSERT_EQUAL(b.world.nr_copy_calls, 32 / SCRATCH_JOBS_AT_ONCE);
     CU_ASSERT_EQUAL(b.world.nr_notifies, 1);
     /* it can take the first answers while the others are made */
-    CU_ASSERT_EQUAL(b.world.told_of, SCRATCH_JOBS);
+    CU_ASSERT_EQUAL(b.world.told_of, SCRATCH_JOBS_AT_ONCE);
+    bed_end(&b);
+}
+
+/* What costs next to nothing: a frontend that asks to be told of each answer is not told of each.
+ */
+static void cheap_requests_are_told_of_a_few_at_a_time(void)
+{
+    struct worker_ring *r;
+    struct bed b;
+
+    bed_make(&b, BLKIF_ABI_64);
+    b.world.asks_always = true;
+    for (unsigned i = 0; i < 16; i++) {
+        blk_front_put(&b.front, 77, i, 0, NULL, 0);
+        blk_front_put_discard(&b.front, 100 + i, 0, 0);
+    }
+    blk_front_publish(&b.front);
+    r = &b.world.device->queues[0].ring;
+    CU_ASSERT_EQUAL(r->ops->serve(r, 0, 64), SERVE_EMPTY);
+    CU_ASSERT(b.world.nr_notifies <= 32 / SCRATCH_JOBS_AT_ONCE + 1);
+    CU_ASSERT(b.world.nr_notifies > 0);
     bed_end(&b);
 }
 
@@ -487,6 +508,22 @@ static void bed_make_keeping(struct bed *b)
     blk_ring_begin(b->memory);
     b->front = (struct blk_front){.memory = b->memory, .abi = BLKIF_ABI_64};
     CU_ASSERT_FATAL(blk_world_open_keeping(&b->world, b->memory, b->store, false, &why));
+}
+
+static void device_has_all_requests_of_a_ring_at_once(void)
+{
+    struct blkif_segment segment = whole(0);
+    struct bed b;
+
+    bed_make_keeping(&b);
+    for (unsigned i = 0; i < 32; i++)
+        blk_front_put(&b.front, BLKIF_READ, i, i * 8, &segment, 1);
+    blk_front_publish(&b.front);
+    CU_ASSERT_EQUAL(blk_world_serve(&b.world), SERVE_WAITING);
+    CU_ASSERT_EQUAL(b.world.kept->nr_pages, 32);
+    blk_world_end_batch(&b.world);
+    CU_ASSERT_EQUAL(blk_world_serve(&b.world), SERVE_EMPTY);
+    bed_end(&b);
 }
 
 static void kept_batch_is_answered_when_it_is_back(void)
@@ -672,10 +709,12 @@ static void long_discard_takes_turns_and_its_place_in_order(void)
     T(copy_that_fails_as_a_whole_is_an_error)                                                      \
     T(ring_index_out_of_range_ends_the_service)                                                    \
     T(full_ring_is_served)                                                                         \
+    T(cheap_requests_are_told_of_a_few_at_a_time)                                                  \
     T(turn_ends_with_its_budget)                                                                   \
     T(frontend_is_notified_when_it_asks)                                                           \
     T(read_only_disk_is_not_written_to)                                                            \
     T(disks_errors_are_io_errors_and_counted)                                                      \
+    T(device_has_all_requests_of_a_ring_at_once)                                                   \
     T(kept_batch_is_answered_when_it_is_back)                                                      \
     T(kept_discard_goes_on_where_it_was)                                                           \
     T(kept_batch_outlives_its_device)                                                              \
