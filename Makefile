@@ -169,6 +169,8 @@ $(BUILD)/obj/%.o: %.c Makefile
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -MMD -MP -c $< -o $@
 
+# clang knows the name, too
+$(BUILD)/obj/daemon/store/page_scalar.o: CFLAGS += -fno-tree-vectorize -fno-tree-slp-vectorize
 $(BUILD)/lib/layers.a: $(call obj,$(LAYERS_SRC))
 	@mkdir -p $(@D)
 	$(call say,AR,$@)
@@ -231,7 +233,8 @@ STUBDOM_ASKED = $(DATADIR) $(STUBDOM_KERNEL) $(sort $(wildcard $(STUBDOM_SYSROOT
 $(STUBDOM)/asked: always
 	@mkdir -p $(@D)
 	@echo '$(STUBDOM_ASKED)' | cmp -s - $@ || echo '$(STUBDOM_ASKED)' >$@
-$(STUBDOM)/initramfs: $(BUILD)/bin/xentmemd $(BUILD)/bin/xentmem-init stubdom/build stubdom/initramfs.sh stubdom/xentmem.cfg.in $(STUBDOM)/asked
+$(STUBDOM)/initramfs: $(BUILD)/bin/xentmemd $(BUILD)/bin/xentmem-init stubdom/build stubdom/initramfs.sh stubdom/xentmem.cfg.in \
+                      $(STUBDOM)/asked $(wildcard $(STUBDOM_SYSROOT)/boot/vmlinuz-*)
 	@BUILD=$(BUILD) stubdom/build --init $(BUILD)/bin/xentmem-init --daemon $(BUILD)/bin/xentmemd \
 	    --output $(STUBDOM) --install-dir $(DATADIR) \
 	    $(if $(STUBDOM_KERNEL),--kernel $(STUBDOM_KERNEL)) $(if $(STUBDOM_SYSROOT),--sysroot $(STUBDOM_SYSROOT))

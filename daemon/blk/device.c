@@ -42,7 +42,7 @@ static bool resume_queue(struct queue *q, const struct device_config *c, const c
 {
     struct blkif_ring_header *shared = c->link->queues[q->number].pages;
     uint32_t rsp_prod = blkif_ring_read(&shared->rsp_prod);
-    bool is_lost = c->disk == &lost_disk;
+    bool is_lost = disk_is_lost(c->disk);
     struct answer owed;
     bool is_owed, bad;
 

@@ -15,5 +15,12 @@ static bool run(struct disk *d, unsigned worker, struct batch *b)
 static const struct disk_ops lost_ops = {.run = run};
 
 /* As large as can be: whatever was within the disk's bounds is now. */
-struct disk lost_disk = {
-    .ops = &lost_ops, .nr_pages = UINT32_MAX, .discards = true, .lasting = true};
+void lost_disk_init(struct disk *d)
+{
+    *d = (struct disk){.ops = &lost_ops, .nr_pages = UINT32_MAX, .discards = true, .lasting = true};
+}
+
+bool disk_is_lost(const struct disk *d)
+{
+    return d->ops == &lost_ops;
+}

@@ -9,7 +9,8 @@
 
 #include "daemon/blk/disk.h"
 
-/* One for all; it is not in the table of disks, and nobody closes it. */
-extern struct disk lost_disk;
+/* One will do for all frontends; it is not in the table of disks, and nobody closes it. */
+void lost_disk_init(struct disk *d);
+bool disk_is_lost(const struct disk *d);
 
 #endif /* XTM_BLK_LOST_H */

@@ -14,7 +14,8 @@ static uint64_t with_vectors(const void *page, uint64_t seed)
     return XXH3_64bits_withSeed(page, TMEMIF_PAGE_SIZE, seed);
 }
 
-static page_hash_fn *chosen = with_vectors;
+/* The one thing that this layer keeps: whichever it is, the sum is the same. */
+static page_hash_fn *page_hash_way = with_vectors;
 
 uint64_t page_hash(const void *page, uint64_t seed)
 {
@@ -22,7 +23,7 @@ uint64_t page_hash(const void *page, uint64_t seed)
     if (__builtin_cpu_supports("avx2"))
         return page_hash_avx2(page, seed);
 #endif
-    return chosen(page, seed);
+    return page_hash_way(page, seed);
 }
 
 /* The least time of several: what disturbs only makes it longer. */
@@ -43,8 +44,10 @@ static uint64_t cost_of(page_hash_fn *hash, uint64_t (*now_ns)(void))
     return least;
 }
 
-void page_hash_choose(uint64_t (*now_ns)(void))
+bool page_hash_choose(uint64_t (*now_ns)(void))
 {
-    chosen = cost_of(page_hash_scalar, now_ns) < cost_of(with_vectors, now_ns) ? page_hash_scalar
-                                                                               : with_vectors;
+    bool vectors = cost_of(with_vectors, now_ns) <= cost_of(page_hash_scalar, now_ns);
+
+    page_hash_way = vectors ? with_vectors : page_hash_scalar;
+    return vectors;
 }

@@ -3,12 +3,7 @@
 #include "daemon/store/page_hash.h"
 #include "protocol/tmemif.h"
 
-/* This file is compiled without them; xxhash.h chooses its instructions when it is compiled, too.
- */
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC optimize("no-tree-vectorize")
-#endif
-
+/* The Makefile has it compiled so; xxhash.h chooses its instructions when it is compiled, too. */
 #define XXH_INLINE_ALL
 #define XXH_VECTOR 0 /* XXH_SCALAR */
 #include <xxhash.h>

@@ -158,7 +158,7 @@ static enum outcome publish_connected(struct vbd *v, char why_out[SCHEMA_REASON_
  */
 static enum outcome fail_requests(struct vbd *v, char why_out[SCHEMA_REASON_LEN])
 {
-    const struct vbd_disk lost = {.disk = &lost_disk, .discards = true};
+    const struct vbd_disk lost = {.disk = &v->world->lost, .discards = true};
     char why[SCHEMA_REASON_LEN];
     enum outcome outcome = connect(v, &lost, true, why);
 

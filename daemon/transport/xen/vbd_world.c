@@ -24,6 +24,7 @@ bool vbd_world_prepare(struct vbd_world *w)
 {
     if (w->scratch)
         return true;
+    lost_disk_init(&w->lost);
     w->scratch = calloc(w->nr_workers, sizeof(w->scratch[0]));
     for (unsigned i = 0; w->scratch && i < w->nr_workers; i++) {
         w->scratch[i] = scratch_new();

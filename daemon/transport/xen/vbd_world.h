@@ -8,6 +8,7 @@
 #define XTM_TRANSPORT_XEN_VBD_WORLD_H
 
 #include "daemon/blk/disks.h"
+#include "daemon/blk/lost.h"
 #include "daemon/blk/scratch.h"
 #include "daemon/session/sessions.h"
 #include "daemon/transport/xen/roster.h"
@@ -22,6 +23,7 @@ struct vbd_world {
     unsigned nr_workers;
     int attend_fd;            /* eventfd: some device has news */
     struct scratch **scratch; /* by worker; NULL until a first guest connects */
+    struct disk lost;         /* for frontends whose disk is no more; with @scratch */
     uint64_t sweep_at_ms;     /* when to look for disks whose guests are gone; 0: not at all */
     bool swept;               /* what the last daemon left was looked at */
 };
