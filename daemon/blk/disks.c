@@ -66,12 +66,15 @@ static bool lies_on(struct disks *t, const struct item *item, const char *name)
     return false;
 }
 
-/* Is @item what @target asks for? One that was made larger has the size that it was made with. */
+/*
+ * Is @item what @target asks for? A swap disk that was made larger may be asked for by any size
+ * that it has had: who has it may have taken it up by one, and it has become larger again since.
+ */
 static bool fits(struct disks *t, const struct item *item, const struct target *target)
 {
     if (target->kind == TARGET_SWAP)
-        return item->entry.is_swap && (item->entry.made_pages == target->nr_pages ||
-                                       item->entry.nr_pages == target->nr_pages);
+        return item->entry.is_swap && target->nr_pages >= item->entry.made_pages &&
+               target->nr_pages <= item->entry.nr_pages;
     return !item->entry.is_swap && lies_on(t, item, target->base);
 }
 
@@ -277,7 +280,9 @@ static bool is_cache(struct disks *t, const struct disk_ref *ref)
 {
     struct caches_info info;
 
-    for (uint32_t n = 0; !ref->name[0] && t->has_caches && caches_info(&t->caches, n, &info); n++) {
+    if (ref->name[0] || !t->has_caches)
+        return false;
+    for (uint32_t n = 0; caches_info(&t->caches, n, &info); n++) {
         if (info.owner.domid == ref->owner.domid && info.owner.vdev == ref->owner.vdev)
             return true;
     }
@@ -307,16 +312,16 @@ enum tmemif_status disks_resize(struct disks *t, const struct disk_ref *ref, uin
     if (rc != TMEMIF_OK || !item->open)
         return rc;
     disk_set_nr_pages(&item->open->disk, nr_pages);
-    if (t->resized)
-        t->resized(t->resized_arg, &item->user);
+    item->open->disk.resized = true;
+    if (t->tell)
+        t->tell(t->tell_arg, &item->user);
     return TMEMIF_OK;
 }
 
-void disks_tell(struct disks *t, void (*resized)(void *arg, const struct disk_owner *user),
-                void *arg)
+void disks_tell(struct disks *t, void (*tell)(void *arg, const struct disk_owner *user), void *arg)
 {
-    t->resized = resized;
-    t->resized_arg = arg;
+    t->tell = tell;
+    t->tell_arg = arg;
 }
 
 enum tmemif_status disks_remove(struct disks *t, const struct disk_ref *ref)

@@ -111,9 +111,8 @@ enum tmemif_status disks_add(struct disks *t, const char *name, const char *base
  *   NO_MEMORY
  */
 enum tmemif_status disks_resize(struct disks *t, const struct disk_ref *ref, uint32_t nr_pages);
-/* @resized, or nobody, is told when a disk has become larger that @user has open. */
-void disks_tell(struct disks *t, void (*resized)(void *arg, const struct disk_owner *user),
-                void *arg);
+/* @tell, or nobody, is told when a disk has become larger that @user has open. */
+void disks_tell(struct disks *t, void (*tell)(void *arg, const struct disk_owner *user), void *arg);
 
 /* NOT_FOUND; BUSY: it is open. */
 enum tmemif_status disks_remove(struct disks *t, const struct disk_ref *ref);

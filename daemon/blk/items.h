@@ -29,8 +29,8 @@ struct disks {
     uint32_t next_layer;
     bool has_caches;
     struct caches caches;
-    void (*resized)(void *arg, const struct disk_owner *user); /* or NULL */
-    void *resized_arg;
+    void (*tell)(void *arg, const struct disk_owner *user); /* of one made larger; or NULL */
+    void *tell_arg;
     struct item items[CATALOGUE_ENTRIES];
 };
 

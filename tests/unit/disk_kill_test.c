@@ -189,8 +189,7 @@ static void removed_disk_is_whole_or_gone(void)
     try_act(&(struct act){prepare_swap, forget_swap, is_gone});
 }
 
-/* A write behind the old end is acknowledged. */
-static void resize_and_write(struct disk_world *dw)
+static void resize(struct disk_world *dw)
 {
     const struct target target = swap_of(NR_PAGES);
     const struct disk_owner owner = {.domid = 7, .vdev = 51712};
@@ -200,7 +199,6 @@ static void resize_and_write(struct disk_world *dw)
 
     (void)disks_open(dw->disks, &target, &owner, &d, &why);
     (void)disks_resize(dw->disks, &ref, 2 * NR_PAGES);
-    write_tag(d, 2 * NR_PAGES - 1, 3);
     stir(dw);
 }
 
@@ -212,14 +210,44 @@ static enum found is_larger(struct disk_world *dw)
         return NEITHER;
     if (disk_nr_pages(d) == NR_PAGES)
         return !d->resized && read_status(d, NR_PAGES) == DISK_RANGE ? BEFORE : NEITHER;
-    if (disk_nr_pages(d) != 2 * NR_PAGES || !d->resized || !has_word(d, NR_PAGES, 0))
-        return NEITHER;
-    return has_tag(d, 2 * NR_PAGES - 1, 3) || has_word(d, 2 * NR_PAGES - 1, 0) ? AFTER : NEITHER;
+    return disk_nr_pages(d) == 2 * NR_PAGES && d->resized && has_word(d, NR_PAGES, 0) ? AFTER
+                                                                                      : NEITHER;
 }
 
 static void resized_disk_has_the_old_size_or_the_new_one(void)
 {
-    try_act(&(struct act){prepare_swap, resize_and_write, is_larger});
+    try_act(&(struct act){prepare_swap, resize, is_larger});
+}
+
+/* Behind the old end of a disk that has become larger in this daemon's time. */
+static void resize_and_write(struct disk_world *dw)
+{
+    const struct target target = swap_of(NR_PAGES);
+    const struct disk_owner owner = {.domid = 7, .vdev = 51712};
+    struct disk_ref ref = ref_of("", 7);
+    struct disk *d;
+    const char *why;
+
+    (void)disks_open(dw->disks, &target, &owner, &d, &why);
+    (void)disks_resize(dw->disks, &ref, 2 * NR_PAGES);
+    if (write_tag(d, 2 * NR_PAGES - 1, 3) == DISK_OK)
+        stir(dw);
+}
+
+static enum found has_what_is_behind(struct disk_world *dw)
+{
+    struct disk *d = open_disk(dw, swap_of(NR_PAGES), 7);
+
+    if (!d || !has_tag(d, 1, 1))
+        return NEITHER;
+    if (disk_nr_pages(d) == 2 * NR_PAGES && has_tag(d, 2 * NR_PAGES - 1, 3))
+        return AFTER;
+    return disk_nr_pages(d) == NR_PAGES || has_word(d, 2 * NR_PAGES - 1, 0) ? BEFORE : NEITHER;
+}
+
+static void write_behind_the_old_end_stays(void)
+{
+    try_act(&(struct act){prepare_swap, resize_and_write, has_what_is_behind});
 }
 
 /* A clone with page 1 of its own over a base with pages 0, 2, 4 and 6. */
@@ -385,6 +413,7 @@ static void removed_base_is_whole_or_gone(void)
     T(first_disk_is_there_or_not)                                                                  \
     T(removed_disk_is_whole_or_gone)                                                               \
     T(resized_disk_has_the_old_size_or_the_new_one)                                                \
+    T(write_behind_the_old_end_stays)                                                              \
     T(freeze_has_happened_or_not_and_the_disk_is_as_it_was)                                        \
     T(write_after_a_freeze_stays)                                                                  \
     T(rollback_has_happened_or_not)                                                                \

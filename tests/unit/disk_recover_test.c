@@ -35,7 +35,7 @@ static void disk_that_became_larger_is_found_again_so(void)
 {
     struct disk_world dw = disk_world_make(4096, 64);
     const struct disk_owner owner = {.domid = 7, .vdev = 51712};
-    const struct target target = swap_of(100), other = swap_of(200);
+    const struct target target = swap_of(100), between = swap_of(200), other = swap_of(301);
     struct disk_ref ref = ref_of("", 7);
     struct disk *d = open_disk(&dw, target, 7);
 
@@ -45,6 +45,7 @@ static void disk_that_became_larger_is_found_again_so(void)
         disk_world_restart(&dw);
         CU_ASSERT_EQUAL(dw.found.undone + dw.found.lost, 0);
         CU_ASSERT(disks_has(dw.disks, &target, &owner));
+        CU_ASSERT(disks_has(dw.disks, &between, &owner));
         CU_ASSERT_FALSE(disks_has(dw.disks, &other, &owner));
         d = open_disk(&dw, target, 7);
         WORLD_MUST(d && disk_nr_pages(d) == 300);

@@ -481,19 +481,25 @@ static void disk_that_became_larger_is_what_its_target_says(void)
 
     CU_ASSERT_EQUAL(disks_resize(dw.disks, &ref, 300), TMEMIF_OK);
     CU_ASSERT_EQUAL(write_tag(d, 299, 1), DISK_OK);
-    for (unsigned n = 0; n < 2; n++) {
+    for (unsigned n = 0; n < 3; n++) {
+        /* by the size that it was made with, has, or had in between */
+        static const uint32_t sizes[] = {100, 300, 200};
+
         disks_close(dw.disks, d, DISK_DETACHED);
-        d = open_disk(&dw, swap_of(n == 0 ? 100 : 300), 7);
+        d = open_disk(&dw, swap_of(sizes[n]), 7);
         WORLD_MUST(d != NULL);
         CU_ASSERT_EQUAL(disk_nr_pages(d), 300);
         CU_ASSERT(d->resized);
         CU_ASSERT(has_tag(d, 299, 1));
     }
-    disks_close(dw.disks, d, DISK_DETACHED);
-    d = open_disk(&dw, swap_of(200), 7);
-    WORLD_MUST(d != NULL);
-    CU_ASSERT_EQUAL(disk_nr_pages(d), 200);
-    CU_ASSERT_FALSE(d->resized);
+    for (unsigned n = 0; n < 2; n++) {
+        disks_close(dw.disks, d, DISK_DETACHED);
+        d = open_disk(&dw, swap_of(n == 0 ? 301 : 300), 7);
+        WORLD_MUST(d != NULL);
+        CU_ASSERT_EQUAL(disk_nr_pages(d), 301 - n);
+        CU_ASSERT_FALSE(d->resized);
+        CU_ASSERT(has_word(d, 299, 0));
+    }
     CU_ASSERT_EQUAL(nr_listed(&dw), 1);
     disk_world_end(&dw);
 }
