@@ -1253,6 +1253,92 @@ static void what_xenstore_does_not_say_is_asked_again(void)
     manager_end(m);
 }
 
+/* Both nodes were to be written, and xenstore took the first one only. */
+static void state_of_a_resize_that_was_refused_is_said_again(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+    unsigned written;
+
+    come_to_rest(m);
+    fake_refuse(m->fake, BACK("state"), FAKE_WRITES, EAGAIN);
+    CU_ASSERT_EQUAL(disks_resize(m->disks, &guests_disk, TWO_MIB), TMEMIF_OK);
+    CU_ASSERT(wait_value(m, BACK("sectors"), TWO_SECTORS));
+    written = m->fake->nr_written;
+    fake_refuse(m->fake, "", 0, 0);
+    for (unsigned i = 0; i < 2000 && m->fake->nr_written < written + 2; i++) {
+        settle(m);
+        poll(NULL, 0, 1);
+    }
+    CU_ASSERT_EQUAL(m->fake->nr_written, written + 2);
+    come_to_rest(m);
+    CU_ASSERT_EQUAL(m->fake->nr_written, written + 2);
+    manager_end(m);
+}
+
+static void resize_while_a_disk_is_taken_up_is_told(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+
+    manager_stop(m);
+    fake_refuse(m->fake, FRONT("ring-ref"), FAKE_READS, EAGAIN);
+    manager_start(m);
+    while (m->fake->nr_refused == 0)
+        settle(m);
+    CU_ASSERT_EQUAL(disks_resize(m->disks, &guests_disk, TWO_MIB), TMEMIF_OK);
+    fake_refuse(m->fake, "", 0, 0);
+    CU_ASSERT(wait_value(m, BACK("sectors"), TWO_SECTORS));
+    CU_ASSERT_EQUAL(guest_write(&g, 511, 3), BLKIF_OKAY);
+    manager_end(m);
+}
+
+/* It may have slept, with its old size (xl save): it reads the size when it is told once more. */
+static void guest_that_connects_to_a_resized_disk_is_told_when_it_is_connected(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+    unsigned written;
+
+    CU_ASSERT_EQUAL(disks_resize(m->disks, &guests_disk, TWO_MIB), TMEMIF_OK);
+    CU_ASSERT(wait_value(m, BACK("sectors"), TWO_SECTORS));
+    fake_write(m->fake, FRONT("state"), "6");
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    fake_write(m->fake, FRONT("state"), "1");
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    guest_connect(&g, m);
+    CU_ASSERT(wait_value(m, BACK("state"), "4"));
+    come_to_rest(m);
+    written = m->fake->nr_written;
+    fake_write(m->fake, FRONT("state"), "4");
+    come_to_rest(m);
+    CU_ASSERT_EQUAL(m->fake->nr_written, written + 2);
+    manager_end(m);
+}
+
+/* As whoever follows the guide has it: its configuration says a size in between. */
+static void disk_that_became_larger_twice_is_found_after_a_kill(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+
+    CU_ASSERT_EQUAL(guest_write(&g, 7, 7), BLKIF_OKAY);
+    CU_ASSERT_EQUAL(disks_resize(m->disks, &guests_disk, TWO_MIB), TMEMIF_OK);
+    CU_ASSERT(wait_value(m, BACK("sectors"), TWO_SECTORS));
+    fake_write(m->fake, FRONT("state"), "6");
+    dom0_detach(m->fake);
+    CU_ASSERT(wait_gone(m, BACK("")));
+    dom0_attach(m->fake, "swap/2M");
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    guest_connect(&g, m);
+    CU_ASSERT(wait_value(m, BACK("state"), "4"));
+    CU_ASSERT_EQUAL(disks_resize(m->disks, &guests_disk, 768), TMEMIF_OK);
+    manager_restart(m);
+    CU_ASSERT_EQUAL(guest_write(&g, 767, 8), BLKIF_OKAY);
+    CU_ASSERT(guest_finds(&g, 7, 7));
+    manager_end(m);
+}
+
 #define TESTS(T)                                                                                   \
     T(features_come_before_the_state_that_says_so)                                                 \
     T(guest_reads_what_it_wrote)                                                                   \
@@ -1294,5 +1380,9 @@ static void what_xenstore_does_not_say_is_asked_again(void)
     T(frontends_of_a_manager_that_died_have_errors_from_the_next)                                  \
     T(ring_that_a_guest_changed_meanwhile_is_closed)                                               \
     T(detach_while_no_daemon_ran_waits_for_the_guest)                                              \
-    T(what_xenstore_does_not_say_is_asked_again)
+    T(what_xenstore_does_not_say_is_asked_again)                                                   \
+    T(state_of_a_resize_that_was_refused_is_said_again)                                            \
+    T(resize_while_a_disk_is_taken_up_is_told)                                                     \
+    T(guest_that_connects_to_a_resized_disk_is_told_when_it_is_connected)                          \
+    T(disk_that_became_larger_twice_is_found_after_a_kill)
 RUN_TESTS(TESTS)

@@ -25,6 +25,7 @@ struct vbd {
     struct vbd_session session;
     bool waits;            /* for the disk, which another guest has: */
     uint32_t waits_for;    /* its domid */
+    uint32_t front_state;  /* as it was last read */
     uint32_t told_pages;   /* the size that the frontend was told; 0: that is not known */
     uint64_t remove_at_ms; /* ENDED: when our folder is to go */
 };
@@ -145,7 +146,6 @@ static enum outcome publish_connected(struct vbd *v, char why_out[SCHEMA_REASON_
     backend_remove(&v->backend, SCHEMA_VBD_ERROR);
     v->backend.refused = 0;
     vbd_nodes_sizes(&v->backend, &v->disk);
-    v->told_pages = disk_nr_pages(v->disk.disk);
     if (vbd_nodes_are_refused(&v->backend, why_out))
         return NO_DISK;
     backend_publish_state(&v->backend, XENBUS_CONNECTED);
@@ -180,13 +180,15 @@ static enum outcome attach(struct vbd *v, bool resume, char why_out[SCHEMA_REASO
         return fail_requests(v, why_out);
     if (outcome != DONE)
         return outcome;
-    if (resume) {
+    /*
+     * The last daemon may have been killed between the two nodes of a resize; and a frontend that
+     * has slept meanwhile (xl save) goes on with the size of before, until it is told once more.
+     */
+    v->told_pages = v->disk.disk->resized ? 0 : disk_nr_pages(v->disk.disk);
+    if (resume)
         vbd_session_wake(&v->session);
-        /* the last daemon may have been killed between the two nodes of a resize */
-        v->told_pages = v->disk.disk->resized ? 0 : disk_nr_pages(v->disk.disk);
-    } else {
+    else
         outcome = publish_connected(v, why_out);
-    }
     if (outcome == DONE)
         log_limited(v->backend.log, &v->backend.log_limit, LOG_LEVEL_INFO, "attach",
                     "dom=%u vbd=%u queues=%u order=%u pages=%u%s%s", v->backend.place.guest,
@@ -196,10 +198,13 @@ static enum outcome attach(struct vbd *v, bool resume, char why_out[SCHEMA_REASO
     return outcome;
 }
 
-/* Has the disk another size than its frontend was told? A lost one has none. */
+/*
+ * Has the disk another size than its frontend was told, which would listen? One that is not
+ * connected yet may see the same state twice as one. A lost disk has no size.
+ */
 static bool owes_size(const struct vbd *v)
 {
-    return v->state == SCHEMA_VBD_SERVING && v->disk.disk &&
+    return v->state == SCHEMA_VBD_SERVING && v->front_state == XENBUS_CONNECTED && v->disk.disk &&
            disk_nr_pages(v->disk.disk) != v->told_pages;
 }
 
@@ -215,8 +220,10 @@ static void resize(struct vbd *v)
     vbd_nodes_sectors(&v->backend, &v->disk);
     if (v->backend.refused)
         return;
-    v->told_pages = disk_nr_pages(v->disk.disk);
     backend_publish_state(&v->backend, XENBUS_CONNECTED);
+    if (v->backend.refused)
+        return;
+    v->told_pages = disk_nr_pages(v->disk.disk);
     log_limited(v->backend.log, &v->backend.log_limit, LOG_LEVEL_INFO, "resize",
                 "dom=%u vbd=%u pages=%u", v->backend.place.guest, v->backend.place.device,
                 v->told_pages);
@@ -342,6 +349,7 @@ static bool observe_front(struct vbd *v, bool offline, enum schema_vbd_event *ev
 
     if (!backend_read_front(&v->backend, &state, &gone))
         return false;
+    v->front_state = state;
     *why_out = "the frontend's state has changed";
     if (gone) {
         *event_out = SCHEMA_VBD_GONE;
