@@ -18,11 +18,12 @@
 #include "tests/bench/figures.h"
 #include "tests/bench/vchan.h"
 
-#define TURN     256u
-#define NR_TURNS 7u
-#define DEPTH    VCHAN_DEPTH
+#define TURN_ONE  256u
+#define TURN_MANY 2048u /* which is long beside waking the other side at its begin */
+#define NR_TURNS  7u
+#define DEPTH     VCHAN_DEPTH
 
-_Static_assert(CLIENT_DEPTH_MOST >= DEPTH && TURN >= DEPTH, "windows can be filled");
+_Static_assert(CLIENT_DEPTH_MOST >= DEPTH && TURN_MANY >= DEPTH, "windows can be filled");
 
 enum way { GET_ONE, GET_MANY, PUT_ONE, PUT_MANY, NR_WAYS };
 
@@ -37,31 +38,39 @@ struct bench {
     struct figure our_speed[NR_WAYS], ours_us[NR_WAYS], theirs_us[NR_WAYS];
 };
 
+static unsigned depth_of(enum way way)
+{
+    return way == GET_MANY || way == PUT_MANY ? DEPTH : 1;
+}
+
+static unsigned turn_of(enum way way)
+{
+    return depth_of(way) == 1 ? TURN_ONE : TURN_MANY;
+}
+
 static void run_ours(struct bench *b, enum way way, const uint32_t *numbers)
 {
     switch (way) {
     case GET_ONE:
-        client_get_each(&b->ours, numbers, TURN);
+        client_get_each(&b->ours, numbers, turn_of(way));
         break;
     case GET_MANY:
-        client_get_window(&b->ours, DEPTH, numbers, TURN);
+        client_get_window(&b->ours, DEPTH, numbers, turn_of(way));
         break;
     case PUT_ONE:
-        client_put_each(&b->ours, numbers, TURN);
+        client_put_each(&b->ours, numbers, turn_of(way));
         break;
     default:
-        client_put_window(&b->ours, DEPTH, numbers, TURN);
+        client_put_window(&b->ours, DEPTH, numbers, turn_of(way));
     }
 }
 
 static void run_theirs(struct bench *b, enum way way, const uint32_t *numbers)
 {
-    unsigned depth = way == GET_MANY || way == PUT_MANY ? DEPTH : 1;
-
     if (way == GET_ONE || way == GET_MANY)
-        vchan_get(b->theirs, numbers, TURN, depth);
+        vchan_get(b->theirs, numbers, turn_of(way), depth_of(way));
     else
-        vchan_put(b->theirs, numbers, TURN, depth);
+        vchan_put(b->theirs, numbers, turn_of(way), depth_of(way));
 }
 
 static double time_us(struct bench *b, enum way way, const uint32_t *numbers,
@@ -70,14 +79,14 @@ static double time_us(struct bench *b, enum way way, const uint32_t *numbers,
     uint64_t begin = clock_now_ns();
 
     run(b, way, numbers);
-    return (double)(clock_now_ns() - begin) / 1e3 / TURN;
+    return (double)(clock_now_ns() - begin) / 1e3 / turn_of(way);
 }
 
 static void take_turn(struct bench *b, enum way way, unsigned turn)
 {
-    uint32_t numbers[TURN];
+    uint32_t numbers[TURN_MANY];
 
-    for (unsigned i = 0; i < TURN; i++)
+    for (unsigned i = 0; i < turn_of(way); i++)
         numbers[i] = random_below(&b->random, VCHAN_PAGES);
     b->our_us[way][turn] = time_us(b, way, numbers, run_ours);
     b->their_us[way][turn] = time_us(b, way, numbers, run_theirs);
