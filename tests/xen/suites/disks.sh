@@ -56,7 +56,7 @@ check "gives all pages back" wait_for 20 holds_at_most 16
 step "a process that needs more memory than there is"
 at guest 'mkswap /dev/xvds && swapon -d /dev/xvds && grep xvds /proc/swaps'
 is "the disk is its swap" [ $rc -eq 0 ]
-job=$(guest_spawn -t 300 guest 'rm /run/stop; disk_load memory $(($(awk "\$1 == \"MemAvailable:\" { print \$2 }" /proc/meminfo) / 1024 + 8)) 1000')
+job=$(guest_spawn -t 300 guest 'rm /run/stop; disk_load memory $(($(awk "\$1 == \"MemAvailable:\" { print \$2 }" /proc/meminfo) / 1024 + 32)) 1000')
 begun=$(completed xvds)
 check "it is swapping" wait_for 100 goes_on xvds $((begun + 20))
 kill_amid xvds 1
