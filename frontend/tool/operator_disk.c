@@ -173,10 +173,11 @@ static int disk_resize(struct tool *tool, const char *manager, char **argv)
     uint64_t pages;
     int code;
 
-    if (!grant_parse_size(argv[1], &pages, &why))
-        return tool_fail(TOOL_USAGE, "%s: %s", argv[1], why);
-    if (pages == 0 || pages > UINT32_MAX)
-        return tool_fail(TOOL_USAGE, "%s: the size of a disk is from 4K to less than 16T", argv[1]);
+    if (!grant_parse_size(argv[1], &pages, &why) || pages == 0 || pages > UINT32_MAX)
+        return tool_fail(TOOL_USAGE,
+                         "%s: the size of a disk is a whole number with K, M, G or T, or p for "
+                         "pages of 4K, and less than 16T",
+                         argv[1]);
     m.disk_resize.nr_pages = (uint32_t)pages;
     code = find_disk(tool, argv[0], &m.disk_resize.disk);
     return code ? code : ask(tool, manager, &m, "disk resize", argv[0]);
