@@ -444,9 +444,9 @@ static void disk_is_added_frozen_resized_rolled_back_and_removed(void)
     CU_ASSERT_EQUAL(xentmem("disk resize home 16T"), 1);
     CU_ASSERT_EQUAL(xentmem("disk resize home 99999999999999999999M"), 1);
     CU_ASSERT_EQUAL(xentmem("disk resize home unlimited"), 1);
-    SAYS("the size of a disk is from 4K to less than 16T");
+    SAYS("the size of a disk is a whole number");
     CU_ASSERT_EQUAL(xentmem("disk resize home 0M"), 1);
-    SAYS("the size of a disk is from 4K to less than 16T");
+    SAYS("and less than 16T");
     CU_ASSERT_EQUAL(xentmem("disk resize home"), 1);
     CU_ASSERT_EQUAL(xentmem("rollback home"), 0);
     CU_ASSERT_EQUAL(xentmem("rollback homes"), 4);
