@@ -593,7 +593,7 @@ int main(int argc, char **argv)
     if (argc > 2)
         m->seed = strtoull(argv[2], NULL, 0);
     m->random = m->seed;
-    m->next_tag = 10;
+    m->next_tag = 100; /* pages of the cache have lower ones, and damage is looked for by content */
     printf("disk_model: %llu operations, seed %llu\n", (unsigned long long)nr_operations,
            (unsigned long long)m->seed);
     fflush(stdout);
