@@ -84,7 +84,7 @@ static void flush_slice(const struct cache *c, uint32_t first, uint32_t nr)
 
 static enum disk_status check(const struct disk *d, const struct batch_page *p)
 {
-    if (p->page >= disk_nr_pages(d))
+    if (!disk_has_pages(d, p->page, 1))
         return DISK_RANGE;
     return p->write && d->read_only ? DISK_IO : DISK_OK;
 }
@@ -115,12 +115,8 @@ static bool look(struct cache_disk *d, unsigned worker, struct batch *b)
 /* True: it cannot be done. */
 static bool refuse_discard(const struct disk *d, struct batch *b)
 {
-    uint32_t nr_pages = disk_nr_pages(d);
-
     b->nr_done = 0;
-    b->status = b->first > nr_pages || b->nr > nr_pages - b->first ? DISK_RANGE
-                : d->read_only                                     ? DISK_IO
-                                                                   : DISK_OK;
+    b->status = !disk_has_pages(d, b->first, b->nr) ? DISK_RANGE : d->read_only ? DISK_IO : DISK_OK;
     return b->status != DISK_OK;
 }
 

@@ -49,6 +49,14 @@ static inline uint32_t disk_nr_pages(const struct disk *d)
     return atomic_load_explicit(&d->nr_pages, memory_order_relaxed);
 }
 
+/* Are @nr pages from @first on all its own? */
+static inline bool disk_has_pages(const struct disk *d, uint32_t first, uint32_t nr)
+{
+    uint32_t nr_pages = disk_nr_pages(d);
+
+    return first <= nr_pages && nr <= nr_pages - first;
+}
+
 /* Control: not less than it was. */
 static inline void disk_set_nr_pages(struct disk *d, uint32_t nr_pages)
 {

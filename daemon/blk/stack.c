@@ -159,7 +159,7 @@ static void transfer(struct stack_disk *d, unsigned worker, struct batch *b)
     for (uint32_t i = 0; i < b->nr_pages; i++) {
         struct batch_page *p = &b->pages[i];
 
-        if (p->page >= disk_nr_pages(&d->disk))
+        if (!disk_has_pages(&d->disk, p->page, 1))
             p->status = DISK_RANGE;
         else
             p->status = p->write ? write_page(d, worker, p) : read_page(d, worker, p);
@@ -187,11 +187,9 @@ static enum disk_status discard_most(struct stack_disk *d, const struct stack *s
 
 static void discard(struct stack_disk *d, unsigned worker, struct batch *b)
 {
-    uint32_t nr_pages = disk_nr_pages(&d->disk);
-
     b->nr_done = 0;
     b->status = DISK_RANGE;
-    if (b->first > nr_pages || b->nr > nr_pages - b->first)
+    if (!disk_has_pages(&d->disk, b->first, b->nr))
         return;
     lock_all(d);
     b->status = discard_most(d, enter(d, worker), worker, b);
