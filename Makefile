@@ -169,8 +169,9 @@ $(BUILD)/obj/%.o: %.c Makefile
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -MMD -MP -c $< -o $@
 
-# clang knows the name, too
+# clang knows these names, too
 $(BUILD)/obj/daemon/store/page_scalar.o: CFLAGS += -fno-tree-vectorize -fno-tree-slp-vectorize
+
 $(BUILD)/lib/layers.a: $(call obj,$(LAYERS_SRC))
 	@mkdir -p $(@D)
 	$(call say,AR,$@)

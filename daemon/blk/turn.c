@@ -42,8 +42,7 @@ static void answer(struct turn *t, const struct blkif_request *request, enum blk
         t->notify = true;
 }
 
-/* If it asked: after each full batch, so that it is not idle while the next is served, and at the
- * end. */
+/* If it asked. After each full batch, too: it is not idle then while the next is served. */
 static void tell(struct turn *t)
 {
     struct queue *q = t->queue;
