@@ -16,17 +16,16 @@ is_waiting() { # since the daemon has come back
         [ "$(node "/local/domain/$m/backend/vbd/$before/$xvdv/state")" = 4 ]
 }
 no_folder() { ! xenstore-ls "/local/domain/$m/backend/vbd/$g/$1"; }
-completed() { guest_run "${2:-guest}" "cat /sys/block/$1/stat" | awk '{ print $1 + $5 + $12 }'; }
-goes_on() { [ "$(completed "$1" "${3:-guest}")" -gt "$2" ]; }
+goes_on() { [ "$(disk_requests "${3:-guest}" "$1")" -gt "$2" ]; } # DISK COUNT [GUEST]
 
 # Kill the daemon that many times at random moments, each time when DISK is served again.
 kill_amid() { # DISK TIMES [GUEST]
     local number done guest=${3:-guest}
     for number in $(seq "$2"); do
         daemon_kill >/dev/null || not_ok "kill $number" "there is no daemon"
-        done=$(completed "$1" "$guest")
+        done=$(disk_requests "$guest" "$1")
         note "kill $number: $1 has completed $done requests"
-        wait_for 120 goes_on "$1" "$done" "$guest" || not_ok "$1 goes on after kill $number" "$(completed "$1" "$guest")"
+        wait_for 120 goes_on "$1" "$done" "$guest" || not_ok "$1 goes on after kill $number" "$(disk_requests "$guest" "$1")"
     done
 }
 
@@ -57,7 +56,7 @@ step "a process that needs more memory than there is"
 at guest 'mkswap /dev/xvds && swapon -d /dev/xvds && grep xvds /proc/swaps'
 is "the disk is its swap" [ $rc -eq 0 ]
 job=$(guest_spawn -t 300 guest 'rm /run/stop; disk_load memory $(($(awk "\$1 == \"MemAvailable:\" { print \$2 }" /proc/meminfo) / 1024 + 32)) 1000')
-begun=$(completed xvds)
+begun=$(disk_requests guest xvds)
 check "it is swapping" wait_for 100 goes_on xvds $((begun + 20))
 kill_amid xvds 1
 guest_run guest ': >/run/stop' >/dev/null

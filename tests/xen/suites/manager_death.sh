@@ -9,8 +9,7 @@ node() { xenstore-read "$1" 2>/dev/null; }
 back() { node "/local/domain/$m/backend/vbd/$g/$1/$2"; }
 is_back() { [ "$(back "$1" "$2")" = "$3" ]; }
 has_disk() { guest_run "$1" "test -e /sys/block/$2" >/dev/null; }
-completed() { guest_run guest "cat /sys/block/$1/stat" | awk '{ print $1 + $5 }'; }
-goes_on() { [ "$(completed "$1")" -gt "$2" ]; }
+goes_on() { [ "$(disk_requests guest "$1")" -gt "$2" ]; } # DISK COUNT
 in_flight() { guest_run guest "awk '{ print \$1 + \$2 }' /sys/block/$1/inflight"; }
 waits() { [ "$(in_flight "$1")" -ge 1 ]; }
 has_ended() { guest_run guest "grep -q 'Input/output error' /run/$1.ended" >/dev/null; }
@@ -49,7 +48,7 @@ check "the manager has the number of the one that died" number_is "$m"
 check "the load on the disk that is lost has an I/O error" wait_for 120 has_ended xvds
 check "and nothing waits for it" [ "$(in_flight xvds)" = 0 ]
 check "the reason is in node error" [ "$(back $xvds error)" = "the disk was lost with the manager's memory: detach it" ]
-done=$(completed xvdt)
+done=$(disk_requests guest xvdt)
 check "the load on the device goes on" wait_for 60 goes_on xvdt "$done"
 check "and nothing of it has failed" [ "$(guest_run guest 'ls /run/xvdt.ended 2>/dev/null')" = "" ]
 check "the lost disk can be detached" xl block-detach guest xvds
@@ -61,7 +60,7 @@ step "nobody gives a disk back by itself"
 xentmem agent >/run/agent.log 2>&1 &
 agent=$!
 load xvds
-done=$(completed xvds)
+done=$(disk_requests guest xvds)
 check "the load has begun" wait_for 60 goes_on xvds $((done + 10))
 xl destroy xentmem
 check "the guest waits" wait_for 30 waits xvds
@@ -71,7 +70,7 @@ kill $agent
 check "xentmem start" xentmem start /run/xentmem.cfg
 check "the load has an I/O error" wait_for 120 has_ended xvds
 check "the manager has the same number" number_is "$m"
-done=$(completed xvdt)
+done=$(disk_requests guest xvdt)
 check "the load on the device goes on" wait_for 60 goes_on xvdt "$done"
 
 step "nodes that are left over"
@@ -85,7 +84,7 @@ check "and xl knows nothing of them" [ -z "$(node "/libxl/$g/device/vbd/$xvdu/ba
 is "what the guest uses is not touched" says "xvdt: the guest uses it and waits for its manager"
 check "its nodes are there" node "/local/domain/$g/device/vbd/$xvdt/state"
 check "it is served by the next manager" xentmem start /run/xentmem.cfg
-check "and goes on" wait_for 120 goes_on xvdt "$(completed xvdt)"
+check "and goes on" wait_for 120 goes_on xvdt "$(disk_requests guest xvdt)"
 dead=/local/domain/$m/backend/vbd/4242/51712
 xenstore-write $dead/params swap/4M $dead/online 1
 at dom0 'xentmem disk clean'
