@@ -189,7 +189,7 @@ static void removed_disk_is_whole_or_gone(void)
     try_act(&(struct act){prepare_swap, forget_swap, is_gone});
 }
 
-static void resize(struct disk_world *dw)
+static struct disk *open_and_resize(struct disk_world *dw)
 {
     const struct target target = swap_of(NR_PAGES);
     const struct disk_owner owner = {.domid = 7, .vdev = 51712};
@@ -199,6 +199,12 @@ static void resize(struct disk_world *dw)
 
     (void)disks_open(dw->disks, &target, &owner, &d, &why);
     (void)disks_resize(dw->disks, &ref, 2 * NR_PAGES);
+    return d;
+}
+
+static void resize(struct disk_world *dw)
+{
+    (void)open_and_resize(dw);
     stir(dw);
 }
 
@@ -222,14 +228,8 @@ static void resized_disk_has_the_old_size_or_the_new_one(void)
 /* Behind the old end of a disk that has become larger in this daemon's time. */
 static void resize_and_write(struct disk_world *dw)
 {
-    const struct target target = swap_of(NR_PAGES);
-    const struct disk_owner owner = {.domid = 7, .vdev = 51712};
-    struct disk_ref ref = ref_of("", 7);
-    struct disk *d;
-    const char *why;
+    struct disk *d = open_and_resize(dw);
 
-    (void)disks_open(dw->disks, &target, &owner, &d, &why);
-    (void)disks_resize(dw->disks, &ref, 2 * NR_PAGES);
     if (write_tag(d, 2 * NR_PAGES - 1, 3) == DISK_OK)
         stir(dw);
 }

@@ -699,6 +699,16 @@ static void freeze_in_a_race(struct disk_world *dw, struct writer writers[2], co
     disks_close(dw->disks, frozen, DISK_GUEST_GONE);
 }
 
+/* @d holds what they wrote last. */
+static void check_writers(struct disk *d, const struct writer *writers)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        CU_ASSERT(!writers[i].failed);
+        for (uint32_t n = 0; n < RACE_PAGES; n++)
+            CU_ASSERT_EQUAL(tag_in(d, page_of(&writers[i], n)), writers[i].acknowledged[n]);
+    }
+}
+
 static void freeze_loses_no_acknowledged_write_and_the_base_stands_still(void)
 {
     struct disk_world dw = disk_world_make(16384, 64);
@@ -715,11 +725,7 @@ static void freeze_loses_no_acknowledged_write_and_the_base_stands_still(void)
             freeze_in_a_race(&dw, writers, name[n]);
         }
         writers_stop(writers);
-        for (unsigned i = 0; i < 2; i++) {
-            CU_ASSERT(!writers[i].failed);
-            for (uint32_t n = 0; n < RACE_PAGES; n++)
-                CU_ASSERT_EQUAL(tag_in(d, page_of(&writers[i], n)), writers[i].acknowledged[n]);
-        }
+        check_writers(d, writers);
         disks_close(dw.disks, d, DISK_GUEST_GONE);
         for (unsigned n = RACE_BASES; n-- > 0;)
             CU_ASSERT_EQUAL(base_remove(dw.disks, name[n]), TMEMIF_OK);
@@ -745,11 +751,7 @@ static void disk_becomes_larger_under_writers(void)
         CU_ASSERT_EQUAL(disk_write(d, 2, nr, buffer), DISK_RANGE);
     }
     writers_stop(writers);
-    for (unsigned i = 0; i < 2; i++) {
-        CU_ASSERT(!writers[i].failed);
-        for (uint32_t n = 0; n < RACE_PAGES; n++)
-            CU_ASSERT_EQUAL(tag_in(d, page_of(&writers[i], n)), writers[i].acknowledged[n]);
-    }
+    check_writers(d, writers);
     for (uint32_t n = RACE_PAGES * 2; n < RACE_PAGES * 2 + 499; n++)
         CU_ASSERT_EQUAL(tag_in(d, n), 77);
     free(writers);

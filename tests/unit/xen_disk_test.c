@@ -268,6 +268,21 @@ static void guest_connect(struct guest *g, struct manager *m)
     connect_as(g, m);
 }
 
+/* Once it is offered a disk. */
+static void guest_takes_offer(struct guest *g, struct manager *m)
+{
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    guest_connect(g, m);
+    CU_ASSERT(wait_value(m, BACK("state"), "4"));
+}
+
+/* After it has closed. */
+static void guest_begins_anew(struct guest *g, struct manager *m)
+{
+    fake_write(m->fake, FRONT("state"), "1");
+    guest_takes_offer(g, m);
+}
+
 static void other_connect(struct guest *g, struct manager *m)
 {
     *g = (struct guest){
@@ -511,10 +526,7 @@ static void bad_ring_is_refused_and_the_next_one_served(void)
     CU_ASSERT(wait_value(m, BACK("state"), "6"));
     CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("error")),
                            "ring-ref: page 0: not a valid grant reference to the manager's domain");
-    fake_write(m->fake, FRONT("state"), "1");
-    CU_ASSERT(wait_value(m, BACK("state"), "2"));
-    guest_connect(&g, m);
-    CU_ASSERT(wait_value(m, BACK("state"), "4"));
+    guest_begins_anew(&g, m);
     CU_ASSERT_FALSE(fake_exists(m->fake, BACK("error")));
     CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
     manager_end(m);
@@ -559,10 +571,7 @@ static void frontend_that_breaks_the_protocol_is_closed(void)
     /* it may begin anew, and finds what it has written */
     fake_write(m->fake, FRONT("state"), "6");
     settle(m);
-    fake_write(m->fake, FRONT("state"), "1");
-    CU_ASSERT(wait_value(m, BACK("state"), "2"));
-    guest_connect(&g, m);
-    CU_ASSERT(wait_value(m, BACK("state"), "4"));
+    guest_begins_anew(&g, m);
     CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
     manager_end(m);
 }
@@ -676,9 +685,7 @@ static void disk_that_is_detached_and_attached_again_is_the_same(void)
     CU_ASSERT(wait_gone(m, BACK("")));
     CU_ASSERT_EQUAL(nr_disks(m), 1);
     dom0_attach(m->fake, "swap/1M");
-    CU_ASSERT(wait_value(m, BACK("state"), "2"));
-    guest_connect(&g, m);
-    CU_ASSERT(wait_value(m, BACK("state"), "4"));
+    guest_takes_offer(&g, m);
     CU_ASSERT(guest_finds(&g, 1, 1));
     manager_end(m);
 }
@@ -775,6 +782,13 @@ static void come_to_rest(struct manager *m)
     must(false, "that it comes to rest");
 }
 
+/* From 1 MiB to 2, until `sectors` says so. */
+static void resize_and_wait(struct manager *m)
+{
+    CU_ASSERT_EQUAL(disks_resize(m->disks, &guests_disk, TWO_MIB), TMEMIF_OK);
+    CU_ASSERT(wait_value(m, BACK("sectors"), TWO_SECTORS));
+}
+
 static void guest_is_told_that_its_disk_is_larger(void)
 {
     struct guest g;
@@ -785,8 +799,7 @@ static void guest_is_told_that_its_disk_is_larger(void)
     CU_ASSERT_EQUAL(guest_write(&g, 256, 2), BLKIF_ERROR);
     come_to_rest(m);
     written = m->fake->nr_written;
-    CU_ASSERT_EQUAL(disks_resize(m->disks, &guests_disk, TWO_MIB), TMEMIF_OK);
-    CU_ASSERT(wait_value(m, BACK("sectors"), TWO_SECTORS));
+    resize_and_wait(m);
     settle(m);
     /* the state once more, which is what the frontend hears; and nothing else, or again */
     CU_ASSERT_EQUAL(m->fake->nr_written, written + 2);
@@ -829,17 +842,13 @@ static void guest_that_connects_anew_finds_the_larger_disk(void)
     struct guest g;
     struct manager *m = connected(&g);
 
-    CU_ASSERT_EQUAL(disks_resize(m->disks, &guests_disk, TWO_MIB), TMEMIF_OK);
-    CU_ASSERT(wait_value(m, BACK("sectors"), TWO_SECTORS));
+    resize_and_wait(m);
     CU_ASSERT_EQUAL(guest_write(&g, 511, 3), BLKIF_OKAY);
     fake_write(m->fake, FRONT("state"), "5");
     CU_ASSERT(wait_value(m, BACK("state"), "5"));
     fake_write(m->fake, FRONT("state"), "6");
     CU_ASSERT(wait_value(m, BACK("state"), "6"));
-    fake_write(m->fake, FRONT("state"), "1");
-    CU_ASSERT(wait_value(m, BACK("state"), "2"));
-    guest_connect(&g, m);
-    CU_ASSERT(wait_value(m, BACK("state"), "4"));
+    guest_begins_anew(&g, m);
     CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("sectors")), TWO_SECTORS);
     CU_ASSERT(guest_finds(&g, 511, 3));
     /* and so it does with nodes that are new and say the old size */
@@ -847,9 +856,7 @@ static void guest_that_connects_anew_finds_the_larger_disk(void)
     dom0_detach(m->fake);
     CU_ASSERT(wait_gone(m, BACK("")));
     dom0_attach(m->fake, "swap/1M");
-    CU_ASSERT(wait_value(m, BACK("state"), "2"));
-    guest_connect(&g, m);
-    CU_ASSERT(wait_value(m, BACK("state"), "4"));
+    guest_takes_offer(&g, m);
     CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("sectors")), TWO_SECTORS);
     CU_ASSERT(guest_finds(&g, 511, 3));
     manager_end(m);
@@ -869,10 +876,7 @@ static void guest_that_closes_is_told_when_it_connects_anew(void)
     CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("sectors")), MIB_SECTORS);
     fake_write(m->fake, FRONT("state"), "6");
     CU_ASSERT(wait_value(m, BACK("state"), "6"));
-    fake_write(m->fake, FRONT("state"), "1");
-    CU_ASSERT(wait_value(m, BACK("state"), "2"));
-    guest_connect(&g, m);
-    CU_ASSERT(wait_value(m, BACK("state"), "4"));
+    guest_begins_anew(&g, m);
     CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("sectors")), TWO_SECTORS);
     manager_end(m);
 }
@@ -914,6 +918,84 @@ static void next_daemon_tells_what_the_last_one_may_not_have_told(void)
     CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("state")), "4");
     CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("sectors")), TWO_SECTORS);
     CU_ASSERT(guest_finds(&g, 511, 3));
+    manager_end(m);
+}
+
+/* Both nodes were to be written, and xenstore took the first one only. */
+static void state_of_a_resize_that_was_refused_is_said_again(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+    unsigned written;
+
+    come_to_rest(m);
+    fake_refuse(m->fake, BACK("state"), FAKE_WRITES, EAGAIN);
+    resize_and_wait(m);
+    written = m->fake->nr_written;
+    fake_refuse(m->fake, "", 0, 0);
+    for (unsigned i = 0; i < 2000 && m->fake->nr_written < written + 2; i++) {
+        settle(m);
+        poll(NULL, 0, 1);
+    }
+    CU_ASSERT_EQUAL(m->fake->nr_written, written + 2);
+    come_to_rest(m);
+    CU_ASSERT_EQUAL(m->fake->nr_written, written + 2);
+    manager_end(m);
+}
+
+static void resize_while_a_disk_is_taken_up_is_told(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+
+    manager_stop(m);
+    fake_refuse(m->fake, FRONT("ring-ref"), FAKE_READS, EAGAIN);
+    manager_start(m);
+    while (m->fake->nr_refused == 0)
+        settle(m);
+    CU_ASSERT_EQUAL(disks_resize(m->disks, &guests_disk, TWO_MIB), TMEMIF_OK);
+    fake_refuse(m->fake, "", 0, 0);
+    CU_ASSERT(wait_value(m, BACK("sectors"), TWO_SECTORS));
+    CU_ASSERT_EQUAL(guest_write(&g, 511, 3), BLKIF_OKAY);
+    manager_end(m);
+}
+
+/* It may have slept, with its old size (xl save): it reads the size when it is told once more. */
+static void guest_that_connects_to_a_resized_disk_is_told_when_it_is_connected(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+    unsigned written;
+
+    resize_and_wait(m);
+    fake_write(m->fake, FRONT("state"), "6");
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    guest_begins_anew(&g, m);
+    come_to_rest(m);
+    written = m->fake->nr_written;
+    fake_write(m->fake, FRONT("state"), "4");
+    come_to_rest(m);
+    CU_ASSERT_EQUAL(m->fake->nr_written, written + 2);
+    manager_end(m);
+}
+
+/* As whoever follows the guide has it: its configuration says a size in between. */
+static void disk_that_became_larger_twice_is_found_after_a_kill(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+
+    CU_ASSERT_EQUAL(guest_write(&g, 7, 7), BLKIF_OKAY);
+    resize_and_wait(m);
+    fake_write(m->fake, FRONT("state"), "6");
+    dom0_detach(m->fake);
+    CU_ASSERT(wait_gone(m, BACK("")));
+    dom0_attach(m->fake, "swap/2M");
+    guest_takes_offer(&g, m);
+    CU_ASSERT_EQUAL(disks_resize(m->disks, &guests_disk, 768), TMEMIF_OK);
+    manager_restart(m);
+    CU_ASSERT_EQUAL(guest_write(&g, 767, 8), BLKIF_OKAY);
+    CU_ASSERT(guest_finds(&g, 7, 7));
     manager_end(m);
 }
 
@@ -1186,10 +1268,7 @@ static void frontends_of_a_manager_that_died_have_errors_from_the_next(void)
         CU_ASSERT_EQUAL(guest_take(&g), BLKIF_ERROR);
     CU_ASSERT_EQUAL(guest_call(&g, BLKIF_WRITE, 0, DATA_PAGE), BLKIF_ERROR);
     /* a frontend that begins anew has a new disk */
-    fake_write(m->fake, FRONT("state"), "1");
-    CU_ASSERT(wait_value(m, BACK("state"), "2"));
-    guest_connect(&g, m);
-    CU_ASSERT(wait_value(m, BACK("state"), "4"));
+    guest_begins_anew(&g, m);
     CU_ASSERT_FALSE(fake_exists(m->fake, BACK("error")));
     CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
     manager_end(m);
@@ -1250,92 +1329,6 @@ static void what_xenstore_does_not_say_is_asked_again(void)
         CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("state")), "4");
         CU_ASSERT(guest_finds(&g, 1, 1));
     }
-    manager_end(m);
-}
-
-/* Both nodes were to be written, and xenstore took the first one only. */
-static void state_of_a_resize_that_was_refused_is_said_again(void)
-{
-    struct guest g;
-    struct manager *m = connected(&g);
-    unsigned written;
-
-    come_to_rest(m);
-    fake_refuse(m->fake, BACK("state"), FAKE_WRITES, EAGAIN);
-    CU_ASSERT_EQUAL(disks_resize(m->disks, &guests_disk, TWO_MIB), TMEMIF_OK);
-    CU_ASSERT(wait_value(m, BACK("sectors"), TWO_SECTORS));
-    written = m->fake->nr_written;
-    fake_refuse(m->fake, "", 0, 0);
-    for (unsigned i = 0; i < 2000 && m->fake->nr_written < written + 2; i++) {
-        settle(m);
-        poll(NULL, 0, 1);
-    }
-    CU_ASSERT_EQUAL(m->fake->nr_written, written + 2);
-    come_to_rest(m);
-    CU_ASSERT_EQUAL(m->fake->nr_written, written + 2);
-    manager_end(m);
-}
-
-static void resize_while_a_disk_is_taken_up_is_told(void)
-{
-    struct guest g;
-    struct manager *m = connected(&g);
-
-    manager_stop(m);
-    fake_refuse(m->fake, FRONT("ring-ref"), FAKE_READS, EAGAIN);
-    manager_start(m);
-    while (m->fake->nr_refused == 0)
-        settle(m);
-    CU_ASSERT_EQUAL(disks_resize(m->disks, &guests_disk, TWO_MIB), TMEMIF_OK);
-    fake_refuse(m->fake, "", 0, 0);
-    CU_ASSERT(wait_value(m, BACK("sectors"), TWO_SECTORS));
-    CU_ASSERT_EQUAL(guest_write(&g, 511, 3), BLKIF_OKAY);
-    manager_end(m);
-}
-
-/* It may have slept, with its old size (xl save): it reads the size when it is told once more. */
-static void guest_that_connects_to_a_resized_disk_is_told_when_it_is_connected(void)
-{
-    struct guest g;
-    struct manager *m = connected(&g);
-    unsigned written;
-
-    CU_ASSERT_EQUAL(disks_resize(m->disks, &guests_disk, TWO_MIB), TMEMIF_OK);
-    CU_ASSERT(wait_value(m, BACK("sectors"), TWO_SECTORS));
-    fake_write(m->fake, FRONT("state"), "6");
-    CU_ASSERT(wait_value(m, BACK("state"), "6"));
-    fake_write(m->fake, FRONT("state"), "1");
-    CU_ASSERT(wait_value(m, BACK("state"), "2"));
-    guest_connect(&g, m);
-    CU_ASSERT(wait_value(m, BACK("state"), "4"));
-    come_to_rest(m);
-    written = m->fake->nr_written;
-    fake_write(m->fake, FRONT("state"), "4");
-    come_to_rest(m);
-    CU_ASSERT_EQUAL(m->fake->nr_written, written + 2);
-    manager_end(m);
-}
-
-/* As whoever follows the guide has it: its configuration says a size in between. */
-static void disk_that_became_larger_twice_is_found_after_a_kill(void)
-{
-    struct guest g;
-    struct manager *m = connected(&g);
-
-    CU_ASSERT_EQUAL(guest_write(&g, 7, 7), BLKIF_OKAY);
-    CU_ASSERT_EQUAL(disks_resize(m->disks, &guests_disk, TWO_MIB), TMEMIF_OK);
-    CU_ASSERT(wait_value(m, BACK("sectors"), TWO_SECTORS));
-    fake_write(m->fake, FRONT("state"), "6");
-    dom0_detach(m->fake);
-    CU_ASSERT(wait_gone(m, BACK("")));
-    dom0_attach(m->fake, "swap/2M");
-    CU_ASSERT(wait_value(m, BACK("state"), "2"));
-    guest_connect(&g, m);
-    CU_ASSERT(wait_value(m, BACK("state"), "4"));
-    CU_ASSERT_EQUAL(disks_resize(m->disks, &guests_disk, 768), TMEMIF_OK);
-    manager_restart(m);
-    CU_ASSERT_EQUAL(guest_write(&g, 767, 8), BLKIF_OKAY);
-    CU_ASSERT(guest_finds(&g, 7, 7));
     manager_end(m);
 }
 
