@@ -9,7 +9,13 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
+
+/* A domain that died has its number until nobody holds a page of it: a backend may, for seconds. */
+#define WAIT_SECONDS   60
+#define TRIES_A_SECOND 10
 
 /* As in xenctrl.h; nothing of either struct is looked at. */
 typedef int create_fn(void *xch, uint32_t *domid, void *config);
@@ -27,6 +33,24 @@ __attribute__((constructor)) static void read_wanted(void)
     unsetenv("LD_PRELOAD");
 }
 
+static int create_as_wanted(create_fn *create, void *xch, uint32_t *domid, void *config)
+{
+    int r;
+
+    for (unsigned tries = 0; tries < WAIT_SECONDS * TRIES_A_SECOND; tries++) {
+        *domid = wanted;
+        r = create(xch, domid, config);
+        if (r == 0 || errno != EEXIST)
+            return r;
+        if (tries == TRIES_A_SECOND)
+            fprintf(stderr, "domain %u is dying still: waiting for its number, %u s at most\n",
+                    (unsigned)wanted, WAIT_SECONDS);
+        usleep(1000000 / TRIES_A_SECOND);
+    }
+    errno = EEXIST;
+    return -1;
+}
+
 __attribute__((visibility("default"))) int xc_domain_create(void *xch, uint32_t *domid,
                                                             void *config)
 {
@@ -38,14 +62,13 @@ __attribute__((visibility("default"))) int xc_domain_create(void *xch, uint32_t 
         errno = ENOSYS;
         return -1;
     }
-    if (wanted != 0)
-        *domid = wanted;
-    r = create(xch, domid, config);
-    /* held by somebody still: a manager with another number is better than none */
-    if (r < 0 && wanted != 0 && errno == EEXIST) {
+    if (wanted != 0) {
+        r = create_as_wanted(create, xch, domid, config);
+        wanted = 0;
+        if (r == 0 || errno != EEXIST)
+            return r;
+        /* a manager with another number is better than none */
         *domid = any;
-        r = create(xch, domid, config);
     }
-    wanted = 0;
-    return r;
+    return create(xch, domid, config);
 }

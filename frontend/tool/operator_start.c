@@ -134,6 +134,7 @@ static int start(struct xs_handle *xs, const char *config, unsigned domid)
     unsigned nr = 0;
     struct orphan *orphans = orphans_find(xs, &nr);
     char why[XEN_WHY_LEN];
+    struct domain living;
     int code;
 
     if (!orphans)
@@ -141,6 +142,8 @@ static int start(struct xs_handle *xs, const char *config, unsigned domid)
     nr = keep_dead(xs, orphans, nr);
     if (domid == 0 && !find_domid(orphans, nr, &domid, why))
         code = tool_fail(TOOL_USAGE, "%s", why);
+    else if (domid && domain_read(xs, domid, &living))
+        code = tool_fail(TOOL_REFUSED, "there is a domain %u", domid);
     else
         code = create(config, domid);
     if (code == TOOL_DONE)

@@ -15,6 +15,7 @@ waits() { [ "$(in_flight "$1")" -ge 1 ]; }
 has_ended() { guest_run guest "grep -q 'Input/output error' /run/$1.ended" >/dev/null; }
 no_backend() { [ -z "$(back $xvds state)" ]; }
 number_is() { [ "$(domid xentmem)" = "$1" ]; }
+says_there_is() { xentmem start /run/xentmem.cfg "$1" 2>&1 | grep "there is a domain $1"; }
 # Reads and writes, past the page cache, until one of them fails
 load() { # DISK
     guest_run guest "(rm -f /run/$1.ended; until dd if=/dev/zero of=/dev/$1 bs=4k count=64 oflag=direct 2>&1 | grep error ||
@@ -62,12 +63,19 @@ agent=$!
 load xvds
 done=$(disk_requests guest xvds)
 check "the load has begun" wait_for 60 goes_on xvds $((done + 10))
+check "a number is not given twice" says_there_is "$m"
+kill -STOP $(pidof xenconsoled) # it has mapped a page of the manager
 xl destroy xentmem
 check "the guest waits" wait_for 30 waits xvds
 sleep 12 # two looks of the agent
 check "and has no backend" no_backend
 kill $agent
-check "xentmem start" xentmem start /run/xentmem.cfg
+xentmem start /run/xentmem.cfg >/run/start.log 2>&1 &
+start=$!
+check "xentmem start waits for a domain of which pages are held" wait_for 60 grep -q 'dying still' /run/start.log
+kill -CONT $(pidof xenconsoled)
+wait $start
+check "and creates the manager then" [ $? -eq 0 ]
 check "the load has an I/O error" wait_for 120 has_ended xvds
 check "the manager has the same number" number_is "$m"
 done=$(disk_requests guest xvdt)
