@@ -262,13 +262,14 @@ static void the_descriptor_rests_when_nothing_is_under_way(void)
     struct fake f;
     struct xentmem *t = fake_open(&f, 5000, 0);
     struct pollfd fd = {.fd = xentmem_fd(t), .events = POLLIN};
+    unsigned nr_woken = 0;
 
     CU_ASSERT_EQUAL(run_async(t, 50, 4), 50);
     CU_ASSERT_EQUAL(xentmem_put(t, 0, &object, 0, page), XENTMEM_OK);
-    /* what is left over from notifications may wake it a few times, not for ever */
-    for (unsigned i = 0; i < 10 && poll(&fd, 1, 0) > 0; i++)
+    /* what is left over from notifications, or comes late, may wake it a few times, not for ever */
+    for (; nr_woken < 10 && poll(&fd, 1, 20) > 0; nr_woken++)
         xentmem_reap(t, &back, 1, 0);
-    CU_ASSERT_EQUAL(poll(&fd, 1, 20), 0);
+    CU_ASSERT(nr_woken < 10);
     xentmem_close(t);
 }
 
