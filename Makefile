@@ -68,7 +68,7 @@ TRANSPORT_LOCAL_SRC := daemon/transport/local/channel.c daemon/transport/local/c
                        daemon/transport/local/hello.c daemon/transport/local/local.c
 TRANSPORT_XEN_SRC   := daemon/transport/xen/attachment.c daemon/transport/xen/backend.c \
                        daemon/transport/xen/mapping.c daemon/transport/xen/node.c \
-                       daemon/transport/xen/peer.c daemon/transport/xen/platform.c \
+                       daemon/transport/xen/peer.c daemon/transport/xen/persistent_grants.c daemon/transport/xen/platform.c \
                        daemon/transport/xen/policies.c daemon/transport/xen/roster.c \
                        daemon/transport/xen/vbd.c daemon/transport/xen/vbd_disk.c \
                        daemon/transport/xen/vbd_link.c daemon/transport/xen/vbd_nodes.c \
@@ -114,7 +114,7 @@ UNIT_TESTS += engine_recover_test engine_stress_test
 UNIT_TESTS += schema_nodes_test schema_value_test schema_states_test xen_transport_test keeper_test
 UNIT_TESTS += control_policy_test control_handle_test control_grant_test control_book_test control_command_test
 UNIT_TESTS += policy_test
-UNIT_TESTS += blk_target_test blkif_test blk_turn_test blk_kill_test schema_vbd_test xen_disk_test
+UNIT_TESTS += blk_target_test blkif_test blk_turn_test blk_kill_test schema_vbd_test xen_grants_test xen_disk_test
 UNIT_TESTS += history_test engine_history_test engine_fair_test engine_fault_test session_fault_test engine_kill_test
 UNIT_TESTS += disk_test disk_recover_test disk_kill_test vdev_test worker_test cache_test cache_race_test cache_kill_test blockdev_test
 # tests/model/NAME.c, tests/conformance/NAME.c: longer native programs of the same kind
@@ -338,7 +338,7 @@ $(BUILD)/tests/unit/control_book_test: $(call obj,frontend/tool/operator_book.c 
 $(BUILD)/tests/unit/control_book_test: DAEMON_LIBS += -ljson-c
 $(BUILD)/tests/unit/vdev_test: $(call obj,frontend/tool/vdev.c frontend/tool/text.c)
 $(BUILD)/tests/unit/frontend_text_test: $(call obj,frontend/tool/text.c)
-$(BUILD)/tests/unit/xen_transport_test $(BUILD)/tests/unit/xen_disk_test: $(call obj,tests/lib/fake_platform.c tests/lib/fake_loop.c)
+$(addprefix $(BUILD)/tests/unit/,xen_transport_test xen_disk_test xen_grants_test): $(call obj,tests/lib/fake_platform.c tests/lib/fake_loop.c)
 $(BUILD)/tests/unit/blk_turn_test $(BUILD)/tests/unit/blk_kill_test: $(call obj,tests/lib/blk_world.c)
 $(BUILD)/tests/unit/keeper_test: $(call obj,stubdom/keeper.c stubdom/cmdline.c)
 $(BUILD)/tests/unit/frontend_tool_test: DAEMON_LIBS += -ljson-c

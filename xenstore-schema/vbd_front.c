@@ -17,6 +17,17 @@ static bool read_protocol(const struct schema_reader *reader, struct schema_vbd_
     return schema_read_fails(error_out, SCHEMA_VBDFRONT_PROTOCOL, 0, SCHEMA_NOT_OFFERED);
 }
 
+static bool read_persistent(const struct schema_reader *reader, struct schema_vbd_front *front,
+                            struct schema_error *error_out)
+{
+    uint32_t value;
+
+    if (!schema_read_number(reader, SCHEMA_VBDFRONT_PERSISTENT, 0, &value, error_out))
+        return false;
+    front->is_persistent = value == 1;
+    return true;
+}
+
 /* The keys of one queue are those of the device, unless there are several. */
 static bool read_queue(const struct schema_reader *reader, uint32_t queue,
                        struct schema_vbd_front *front, struct schema_error *error_out)
@@ -42,6 +53,7 @@ bool schema_vbd_front_read(const struct schema_reader *reader, const struct sche
                            struct schema_vbd_front *front_out, struct schema_error *error_out)
 {
     if (!read_protocol(reader, front_out, error_out) ||
+        !read_persistent(reader, front_out, error_out) ||
         !schema_read_up_to(reader, SCHEMA_VBDFRONT_ORDER, offer->max_order, &front_out->order,
                            error_out) ||
         !schema_read_up_to(reader, SCHEMA_VBDFRONT_QUEUES, offer->max_queues, &front_out->nr_queues,

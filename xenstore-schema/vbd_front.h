@@ -20,7 +20,8 @@ struct schema_vbd_offer {
 };
 
 struct schema_vbd_front {
-    bool is_32_bit; /* the layout of its requests */
+    bool is_32_bit;     /* the layout of its requests */
+    bool is_persistent; /* its data pages stay granted, and writable */
     uint32_t nr_queues, order;
     uint32_t ring_refs[SCHEMA_VBD_QUEUES][SCHEMA_VBD_RING_PAGES]; /* 1 << order of each */
     uint32_t channels[SCHEMA_VBD_QUEUES];

@@ -20,8 +20,11 @@ struct blk_link;
 
 /* For workers; none blocks. */
 struct blk_link_ops {
-    /* One system call. False: it failed as a whole; else each copy has its status. */
-    bool (*copy)(struct blk_link *l, struct grant_copy *copies, unsigned nr);
+    /*
+     * Pages of @queue's requests. One system call at most, once a connection has run in. False: it
+     * failed as a whole; else each copy has its status.
+     */
+    bool (*copy)(struct blk_link *l, unsigned queue, struct grant_copy *copies, unsigned nr);
     void (*notify)(struct blk_link *l, unsigned queue);
     /* Consume notifications that made queues[queue].wait_fd readable. */
     void (*consume)(struct blk_link *l, unsigned queue);

@@ -102,9 +102,9 @@ static bool has_failed(const struct scratch *s, const struct job *job)
 /* Carry out the copies that jobs have added. Jobs of which one failed are refused. */
 static void run_copies(struct turn *t)
 {
+    struct blk_link *link = t->device->link;
     struct scratch *s = t->scratch;
-    bool ok =
-        s->nr_copies == 0 || t->device->link->ops->copy(t->device->link, s->copies, s->nr_copies);
+    bool ok = s->nr_copies == 0 || link->ops->copy(link, t->queue->number, s->copies, s->nr_copies);
 
     for (uint32_t i = 0; i < s->nr_jobs; i++) {
         struct job *job = &s->jobs[i];

@@ -103,10 +103,11 @@ static struct blk_world *world_of(struct blk_link *l)
     return (struct blk_world *)l;
 }
 
-static bool copy(struct blk_link *l, struct grant_copy *copies, unsigned nr)
+static bool copy(struct blk_link *l, unsigned queue, struct grant_copy *copies, unsigned nr)
 {
     struct blk_world *w = world_of(l);
 
+    MUST(queue == 0);
     w->nr_copy_calls++;
     for (unsigned i = 0; i < nr && !w->copy_fails; i++) {
         struct grant_copy *c = &copies[i];

@@ -338,6 +338,7 @@ static void fake_grants_unmap(struct platform_grants *g, void *at, uint32_t nr)
 
 static bool fake_grants_copy(struct platform_grants *g, struct grant_copy *copies, unsigned nr)
 {
+    g->fake->nr_copy_calls++;
     for (unsigned i = 0; i < nr; i++) {
         struct grant_copy *c = &copies[i];
         uint8_t *guest;

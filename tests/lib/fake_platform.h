@@ -56,7 +56,7 @@ struct fake_platform {
 
     /* what the transport holds now */
     unsigned nr_mapped, nr_bound, nr_grants;
-    unsigned nr_maps; /* so far */
+    unsigned nr_maps, nr_copy_calls; /* so far */
 
     uint32_t dead_domid; /* 0: nobody has died */
 

@@ -97,6 +97,19 @@ static void one_ring_of_one_page_has_the_old_keys(void)
     CU_ASSERT_TRUE(f.is_32_bit);
 }
 
+static void grants_are_persistent_if_the_frontend_says_so(void)
+{
+    struct schema_vbd_front f;
+    struct schema_error error;
+
+    CU_ASSERT_TRUE(read_front("ring-ref=8 event-channel=9", &f, &error));
+    CU_ASSERT_FALSE(f.is_persistent);
+    CU_ASSERT_TRUE(read_front("ring-ref=8 event-channel=9 feature-persistent=0", &f, &error));
+    CU_ASSERT_FALSE(f.is_persistent);
+    CU_ASSERT_TRUE(read_front("ring-ref=8 event-channel=9 feature-persistent=1", &f, &error));
+    CU_ASSERT_TRUE(f.is_persistent);
+}
+
 static void ring_of_several_pages_has_numbered_keys(void)
 {
     struct schema_vbd_front f;
@@ -136,6 +149,8 @@ static void what_a_frontend_may_not_say_is_named(void)
         {"ring-ref=-1 event-channel=9", "node ring-ref is not a decimal number"},
         {"ring-ref=8 event-channel=9 protocol=sparc-abi",
          "node protocol is not offered by the manager"},
+        {"ring-ref=8 event-channel=9 feature-persistent=2",
+         "node feature-persistent is out of range"},
         {"ring-ref=8 event-channel=9 ring-page-order=3",
          "node ring-page-order is more than the manager offers"},
         {"ring-ref=8 event-channel=9 ring-page-order=99", "node ring-page-order is out of range"},
@@ -249,6 +264,7 @@ static void states_and_events_have_names(void)
 #define TESTS(T)                                                                                   \
     T(paths_are_those_of_the_block_protocol)                                                       \
     T(one_ring_of_one_page_has_the_old_keys)                                                       \
+    T(grants_are_persistent_if_the_frontend_says_so)                                               \
     T(ring_of_several_pages_has_numbered_keys)                                                     \
     T(several_queues_have_folders)                                                                 \
     T(what_a_frontend_may_not_say_is_named)                                                        \

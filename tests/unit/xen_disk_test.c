@@ -419,7 +419,8 @@ static void features_come_before_the_state_that_says_so(void)
     CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("feature-discard")), "1");
     CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("discard-granularity")), "4096");
     CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("feature-flush-cache")), "1");
-    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("feature-max-indirect-segments")), "128");
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("feature-persistent")), "1");
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("feature-max-indirect-segments")), "16");
     CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("max-ring-page-order")), "3");
     CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("multi-queue-max-queues")), "4");
     CU_ASSERT_FALSE(fake_exists(m->fake, BACK("sectors")));
@@ -440,6 +441,40 @@ static void guest_reads_what_it_wrote(void)
     CU_ASSERT(guest_finds(&g, 255, 3));
     CU_ASSERT(guest_finds(&g, 0, 4));
     CU_ASSERT_EQUAL(guest_write(&g, 256, 5), BLKIF_ERROR);
+    manager_end(m);
+}
+
+static void pages_that_stay_granted_stay_mapped(void)
+{
+    struct manager *m = manager_new();
+    struct guest g;
+
+    fake_write(m->fake, FRONT("feature-persistent"), "1");
+    dom0_attach(m->fake, "swap/1M");
+    guest_takes_offer(&g, m);
+    for (uint64_t i = 0; i < 8; i++) {
+        CU_ASSERT_EQUAL(guest_write(&g, i, i + 1), BLKIF_OKAY);
+        CU_ASSERT(guest_finds(&g, i, i + 1));
+    }
+    CU_ASSERT_EQUAL(m->fake->nr_copy_calls, 0);
+    CU_ASSERT_EQUAL(m->fake->nr_mapped, 3); /* the ring, a page that is written and one read into */
+    manager_restart(m);
+    CU_ASSERT_EQUAL(m->fake->nr_mapped, 1);
+    CU_ASSERT(guest_finds(&g, 7, 8));
+    CU_ASSERT_EQUAL(m->fake->nr_copy_calls, 0);
+    CU_ASSERT_EQUAL(m->fake->nr_mapped, 2);
+    manager_end(m);
+}
+
+static void pages_that_are_granted_for_each_request_are_copied(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+
+    CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
+    CU_ASSERT(guest_finds(&g, 1, 1));
+    CU_ASSERT_EQUAL(m->fake->nr_copy_calls, 2);
+    CU_ASSERT_EQUAL(m->fake->nr_mapped, 1);
     manager_end(m);
 }
 
@@ -1335,6 +1370,8 @@ static void what_xenstore_does_not_say_is_asked_again(void)
 #define TESTS(T)                                                                                   \
     T(features_come_before_the_state_that_says_so)                                                 \
     T(guest_reads_what_it_wrote)                                                                   \
+    T(pages_that_stay_granted_stay_mapped)                                                         \
+    T(pages_that_are_granted_for_each_request_are_copied)                                          \
     T(attach_that_was_made_before_the_manager_is_served)                                           \
     T(read_only_disk_says_so)                                                                      \
     T(discard_is_not_offered_where_dom0_does_not_want_it)                                          \

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "daemon/transport/xen/mapping.h"
+#include "daemon/transport/xen/persistent_grants.h"
 #include "xenstore-schema/nodes.h"
 
 _Static_assert(BLK_MAX_QUEUES <= SCHEMA_VBD_QUEUES, "what is read is enough");
@@ -17,6 +18,7 @@ struct vbd_link {
     struct platform *platform;
     struct platform_grants *grants;
     struct platform_channel *channels[BLK_MAX_QUEUES];
+    struct persistent_grants *persistent; /* by queue; NULL: the frontend grants for each request */
     int attend_fd;
     atomic_bool attends;
 };
@@ -28,9 +30,14 @@ static struct vbd_link *link_of(struct blk_link *l)
 
 /* ---- for workers ---- */
 
-static bool copy(struct blk_link *l, struct grant_copy *copies, unsigned nr)
+static bool copy(struct blk_link *l, unsigned queue, struct grant_copy *copies, unsigned nr)
 {
-    return link_of(l)->platform->ops->grants_copy(link_of(l)->grants, copies, nr);
+    const struct vbd_link *v = link_of(l);
+
+    if (v->persistent)
+        return persistent_grants_copy(&v->persistent[queue], v->platform->ops, v->grants, copies,
+                                      nr);
+    return v->platform->ops->grants_copy(v->grants, copies, nr);
 }
 
 static void notify(struct blk_link *l, unsigned queue)
@@ -125,6 +132,8 @@ bool vbd_link_open(struct platform *platform, uint32_t domid, const struct schem
     l->attend_fd = attend_fd;
     l->grants = mapping_open(platform, domid, why_out);
     ok = l->grants != NULL;
+    if (ok && front->is_persistent)
+        l->persistent = calloc(front->nr_queues, sizeof(*l->persistent)); /* NULL: none, then */
     for (uint32_t queue = 0; ok && queue < front->nr_queues; queue++)
         ok = open_queue(l, domid, front, queue, why_out);
     if (!ok) {
@@ -143,9 +152,12 @@ void vbd_link_close(struct vbd_link *l)
         if (l->channels[i])
             ops->channel_close(l->channels[i]);
         ops->grants_unmap(l->grants, l->link.queues[i].pages, 1u << l->link.order);
+        if (l->persistent)
+            persistent_grants_end(&l->persistent[i], ops, l->grants);
     }
     if (l->grants)
         ops->grants_close(l->grants);
+    free(l->persistent);
     free(l);
 }
 

@@ -15,7 +15,9 @@ is_waiting() { # since the daemon has come back
     [ "$(grep -c 'why="waits until' $console)" -ge 2 ] && is_back $xvdv state 2 &&
         [ "$(node "/local/domain/$m/backend/vbd/$before/$xvdv/state")" = 4 ]
 }
-no_folder() { ! xenstore-ls "/local/domain/$m/backend/vbd/$g/$1"; }
+mappings() { guest_run xentmem 'grep -c gntdev /proc/$(pidof xentmemd)/maps'; } # a ring is one
+mappings_are() { [ "$(mappings)" = "$1" ]; }
+no_folder() { ! xenstore-ls "/local/domain/$m/backend/vbd/${2:-$g}/$1"; } # DEVICE [DOMID]
 goes_on() { [ "$(disk_requests "${3:-guest}" "$1")" -gt "$2" ]; } # DISK COUNT [GUEST]
 
 # Kill the daemon that many times at random moments, each time when DISK is served again.
@@ -129,10 +131,11 @@ check "and can be detached" xl block-detach guest xvdu
 check "its nodes are gone" wait_for 20 no_folder $xvdu
 
 step "a guest with two processors and larger rings"
-guest_start wide "$guest_type" 2 || exit
+guest_start wide "$guest_type" 2 224 || exit
 w=$(domid wide)
 check "the driver is loaded for rings of eight pages" guest_run wide \
     'rmmod xen_blkfront && insmod "$(grep blkfront /lib/modules/load-order)" max_ring_page_order=3'
+mapped=$(mappings)
 check "a disk" xl block-attach wide "$(disk xvds swap/16M)"
 check "it appears in the guest" wait_for 20 guest_run wide 'test -e /sys/block/xvds'
 check "it has a queue for each processor" [ "$(guest_run wide 'ls /sys/block/xvds/mq | wc -l')" = 2 ]
@@ -146,6 +149,20 @@ guest_run wide ': >/run/stop' >/dev/null
 output=$(guest_wait -t 300 wide "$job") && ok "all is as it was written: $output" || not_ok "the load" "$output"
 check "both queues have worked" guest_run wide \
     'grep blkif /proc/interrupts; [ "$(awk "/blkif/ && \$2 + \$3 > 10" /proc/interrupts | wc -l)" = 2 ]'
+note "mapped of a guest that grants for good: $(($(mappings) - mapped))"
+check "pages of it stay mapped, beside both rings" [ "$(mappings)" -gt $((mapped + 2)) ]
+check "detach" xl block-detach wide xvds
+check "its nodes are gone" wait_for 20 no_folder $xvds "$w"
+check "nothing of it is mapped" mappings_are "$mapped"
+check "a driver that grants for each request" guest_run wide \
+    'rmmod xen_blkfront && insmod "$(grep blkfront /lib/modules/load-order)" feature_persistent=0'
+check "a disk" xl block-attach wide "$(disk xvds swap/16M)"
+check "it appears in the guest" wait_for 20 guest_run wide 'test -e /sys/block/xvds'
+job=$(guest_spawn -t 300 wide 'rm /run/stop; blkdiscard /dev/xvds; disk_load device /dev/xvds 280')
+check "the load has begun" wait_for 60 goes_on xvds 100 wide
+guest_run wide ': >/run/stop' >/dev/null
+output=$(guest_wait -t 300 wide "$job") && ok "all is as it was written: $output" || not_ok "the load" "$output"
+check "only its rings are mapped" mappings_are $((mapped + 2))
 guest_destroy wide
 
 step "the guest is destroyed under load"
