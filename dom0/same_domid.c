@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 /* A domain that died has its number until nobody holds a page of it: a backend may, for seconds. */
-#define WAIT_SECONDS   60
-#define TRIES_A_SECOND 10
+#define WAIT_SECONDS   60u
+#define TRIES_A_SECOND 10u
 
 /* As in xenctrl.h; nothing of either struct is looked at. */
 typedef int create_fn(void *xch, uint32_t *domid, void *config);
