@@ -182,8 +182,14 @@ int xentmem_reap(struct xentmem *t, struct xentmem_op **ops_out, unsigned max, i
                 collect_all(t);
             nr += reap_finished(t, ops_out + nr, max - nr);
         }
-        if (nr || atomic_load(&t->finished.nr_open) == 0)
+        if (nr)
             return (int)nr;
+        if (atomic_load(&t->finished.nr_open) == 0) {
+            /* a notification of what was found before it came would wake whoever polls for ever */
+            if (atomic_load(&t->finished.fd_lent))
+                take_events(t, 0);
+            return 0;
+        }
         if (!first && deadline_passed(deadline))
             return 0;
         if (timeout_ms == 0)

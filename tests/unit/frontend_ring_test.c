@@ -273,6 +273,24 @@ static void the_descriptor_rests_when_nothing_is_under_way(void)
     xentmem_close(t);
 }
 
+/* The library looks for answers, too, and may be quicker than the notification. */
+static void notification_of_what_was_reaped_wakes_the_descriptor_once(void)
+{
+    uint8_t page[XENTMEM_PAGE_SIZE] = {0};
+    struct xentmem_op *back;
+    struct fake f;
+    struct xentmem *t = fake_open(&f, 5000, 0);
+    struct pollfd fd = {.fd = xentmem_fd(t), .events = POLLIN};
+
+    put_and_reap(t, page);
+    for (unsigned ring = 0; ring < FAKE_RINGS; ring++)
+        CU_ASSERT_EQUAL(write(f.to_front[ring][1], "", 1), 1);
+    CU_ASSERT_EQUAL(poll(&fd, 1, 1000), 1);
+    CU_ASSERT_EQUAL(xentmem_reap(t, &back, 1, 0), 0);
+    CU_ASSERT_EQUAL(poll(&fd, 1, 0), 0);
+    xentmem_close(t);
+}
+
 static void submit_says_eagain_when_the_room_is_used_up_and_threads_still_get_theirs(void)
 {
     enum { NR = 256 };
@@ -366,11 +384,14 @@ static void an_answer_that_another_call_takes_makes_the_descriptor_readable(void
     unsigned woken = 0;
 
     atomic_store(&f.manners, FAKE_SLOW);
-    for (unsigned i = 0; i < 100; i++) {
+    for (unsigned i = 0; i < 1000 && woken < 100; i++) {
         struct pollfd fd = {.fd = xentmem_fd(t), .events = POLLIN};
 
-        if (xentmem_submit(t, &op, 1) != 1 || xentmem_reap(t, &back, 1, 0) != 0 ||
-            xentmem_put(t, 0, &object, 1, page) != XENTMEM_OK)
+        if (xentmem_submit(t, &op, 1) != 1)
+            break;
+        if (xentmem_reap(t, &back, 1, 0) == 1)
+            continue; /* we have been slower */
+        if (xentmem_put(t, 0, &object, 1, page) != XENTMEM_OK)
             break;
         if (poll(&fd, 1, 2000) != 1 || !poll_until_back(t, &op))
             break;
@@ -710,6 +731,7 @@ static void bad_arguments_send_nothing(void)
     T(who_looks_for_answers_asks_for_no_notification_until_the_descriptor_is_lent)                 \
     T(two_threads_that_reap_leave_nobody_asleep)                                                   \
     T(the_descriptor_rests_when_nothing_is_under_way)                                              \
+    T(notification_of_what_was_reaped_wakes_the_descriptor_once)                                   \
     T(submit_says_eagain_when_the_room_is_used_up_and_threads_still_get_theirs)                    \
     T(an_answer_that_another_call_takes_makes_the_descriptor_readable)                             \
     T(a_thread_that_leaves_asks_for_the_answers_of_others)                                         \
