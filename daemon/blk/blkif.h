@@ -22,7 +22,7 @@
 #define BLKIF_RING_HEADER      64u  /* bytes of indexes before the first slot */
 #define BLKIF_SLOT_MAX         112u /* bytes of a slot at most, and of any request */
 #define BLKIF_MAX_RING_ORDER   3u
-/* What we offer in feature-max-indirect-segments: half a MiB a request, in one page of segments. */
+/* Of a request: half a MiB, in one page of segments. What is offered is less (vbd_nodes.c). */
 #define BLKIF_MAX_SEGMENTS      128u
 #define BLKIF_SEGMENT_BYTES     8u /* of one in memory */
 #define BLKIF_DIRECT_SEGMENTS   11u

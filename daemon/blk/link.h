@@ -18,11 +18,11 @@
 
 struct blk_link;
 
-/* For workers; none blocks. */
+/* For workers; none waits for anybody. */
 struct blk_link_ops {
     /*
-     * Pages of @queue's requests. One system call at most, once a connection has run in. False: it
-     * failed as a whole; else each copy has its status.
+     * Pages of @queue's requests. No system call for those that stay mapped, and one for 64 others.
+     * False: it failed as a whole; else each copy has its status.
      */
     bool (*copy)(struct blk_link *l, unsigned queue, struct grant_copy *copies, unsigned nr);
     void (*notify)(struct blk_link *l, unsigned queue);

@@ -2,10 +2,11 @@
 /*
  * turn.c - a queue's turn: requests are taken, run and answered in batches.
  *
- * A batch takes three system calls at most, however many requests it has: one that copies the
- * segments of indirect requests, one for what is written, one for what was read. In between, all
- * pages go to the disk in the order of the ring. A disk may keep them: then the ring waits
- * until they are back, and others have their turns. All is private memory from the first copy on.
+ * A batch copies at most three times, however many requests it has: segments of indirect
+ * requests, what is written, what was read; a system call for 64 pages, or none (link.h). In
+ * between, all pages go to the disk in the order of the ring. A disk may keep them: then the ring
+ * waits until they are back, and others have their turns. All is private memory from the first copy
+ * on.
  *
  * Worker's code.
  */

@@ -35,10 +35,11 @@ struct world {
     struct scratch *scratch;
 };
 
-static bool copy(struct blk_link *l, struct grant_copy *copies, unsigned nr)
+static bool copy(struct blk_link *l, unsigned queue, struct grant_copy *copies, unsigned nr)
 {
     struct world *w = (struct world *)l;
 
+    REQUIRE(queue == 0);
     for (unsigned i = 0; i < nr; i++) {
         struct grant_copy *c = &copies[i];
         uint8_t *at;

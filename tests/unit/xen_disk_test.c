@@ -466,6 +466,24 @@ static void pages_that_stay_granted_stay_mapped(void)
     manager_end(m);
 }
 
+/* Linux says so whatever it was offered, and does not ask again when its manager is another. */
+static void frontend_that_was_not_offered_it_grants_for_each_request(void)
+{
+    struct manager *m = manager_new();
+    struct guest g;
+
+    fake_write(m->fake, FRONT("feature-persistent"), "1");
+    dom0_attach(m->fake, "swap/1M");
+    guest_takes_offer(&g, m);
+    fake_remove(m->fake, BACK("feature-persistent")); /* as if by a daemon that had none */
+    manager_restart(m);
+    CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
+    CU_ASSERT(guest_finds(&g, 1, 1));
+    CU_ASSERT_EQUAL(m->fake->nr_mapped, 1);
+    CU_ASSERT_EQUAL(m->fake->nr_copy_calls, 2);
+    manager_end(m);
+}
+
 static void pages_that_are_granted_for_each_request_are_copied(void)
 {
     struct guest g;
@@ -1371,6 +1389,7 @@ static void what_xenstore_does_not_say_is_asked_again(void)
     T(features_come_before_the_state_that_says_so)                                                 \
     T(guest_reads_what_it_wrote)                                                                   \
     T(pages_that_stay_granted_stay_mapped)                                                         \
+    T(frontend_that_was_not_offered_it_grants_for_each_request)                                    \
     T(pages_that_are_granted_for_each_request_are_copied)                                          \
     T(attach_that_was_made_before_the_manager_is_served)                                           \
     T(read_only_disk_says_so)                                                                      \

@@ -32,7 +32,7 @@ static struct world *world_new(void)
 
 static void world_end(struct world *w)
 {
-    persistent_grants_end(&w->persistent, w->fake->platform.ops, w->grants);
+    persistent_grants_unmap(&w->persistent, w->fake->platform.ops, w->grants);
     CU_ASSERT_EQUAL(w->fake->nr_mapped, 0);
     w->fake->platform.ops->grants_close(w->grants);
     fake_platform_free(w->fake);
@@ -139,6 +139,22 @@ static void those_for_which_there_is_no_room_are_copied(void)
     world_end(w);
 }
 
+/* By a guest that has one request under way, always with another page. */
+static void mappings_are_limited_apart_from_pages(void)
+{
+    struct world *w = world_new();
+
+    for (uint32_t ref = 1; ref <= PERSISTENT_GRANT_RUNS; ref++)
+        check_both_ways(w, ref, 1, 1);
+    CU_ASSERT_EQUAL(w->fake->nr_copy_calls, 0);
+    check_both_ways(w, 100, 1, 1);
+    check_both_ways(w, 110, 1, 4);
+    CU_ASSERT_EQUAL(w->fake->nr_copy_calls, 4);
+    CU_ASSERT_EQUAL(w->fake->nr_maps, PERSISTENT_GRANT_RUNS);
+    CU_ASSERT_EQUAL(w->fake->nr_mapped, PERSISTENT_GRANT_RUNS);
+    world_end(w);
+}
+
 /* By a hostile guest, or one that has a page twice in a request. */
 static void page_that_is_named_again_and_again_takes_no_more_than_the_room(void)
 {
@@ -191,6 +207,7 @@ static void bad_reference_has_its_status_and_others_theirs(void)
     T(part_of_a_page_is_that_part)                                                                 \
     T(references_of_one_hash_are_told_apart)                                                       \
     T(those_for_which_there_is_no_room_are_copied)                                                 \
+    T(mappings_are_limited_apart_from_pages)                                                       \
     T(page_that_is_named_again_and_again_takes_no_more_than_the_room)                              \
     T(mapping_that_has_failed_is_not_tried_again)                                                  \
     T(bad_reference_has_its_status_and_others_theirs)

@@ -3,12 +3,13 @@
 
 #include <string.h>
 
+#include "daemon/util/bug.h"
 #include "protocol/tmemif.h"
 
 _Static_assert((PERSISTENT_GRANT_SLOTS & (PERSISTENT_GRANT_SLOTS - 1)) == 0, "a mask finds a slot");
 
 /* Where @ref is, or is to be. */
-static struct granted_page *find(struct persistent_grants *p, uint32_t ref)
+static struct granted_page *slot_of(struct persistent_grants *p, uint32_t ref)
 {
     uint32_t slot = (ref * 0x9e3779b1u) >> 16;
 
@@ -30,7 +31,7 @@ static void map_missing(struct persistent_grants *p, const struct platform_ops *
     uint8_t *at;
 
     for (unsigned i = 0; i < nr && p->nr_pages + nr_refs < PERSISTENT_GRANTS; i++) {
-        if (!find(p, copies[i].ref)->at)
+        if (!slot_of(p, copies[i].ref)->at)
             refs[nr_refs++] = copies[i].ref;
     }
     if (nr_refs == 0)
@@ -45,7 +46,7 @@ static void map_missing(struct persistent_grants *p, const struct platform_ops *
 
     /* one that a guest names twice is mapped twice, and the first is used */
     for (uint32_t i = 0; i < nr_refs; i++) {
-        struct granted_page *page = find(p, refs[i]);
+        struct granted_page *page = slot_of(p, refs[i]);
 
         if (!page->at)
             *page = (struct granted_page){refs[i], at + (size_t)i * TMEMIF_PAGE_SIZE};
@@ -54,6 +55,8 @@ static void map_missing(struct persistent_grants *p, const struct platform_ops *
 
 static void copy_page(struct grant_copy *c, uint8_t *page)
 {
+    /* the hypervisor would refuse it */
+    BUG_UNLESS(c->offset + c->length <= TMEMIF_PAGE_SIZE);
     if (c->to_guest)
         memcpy(page + c->offset, c->local, c->length);
     else
@@ -64,10 +67,10 @@ static void copy_page(struct grant_copy *c, uint8_t *page)
 bool persistent_grants_copy(struct persistent_grants *p, const struct platform_ops *ops,
                             struct platform_grants *grants, struct grant_copy *copies, unsigned nr)
 {
-    if (!p->failed)
+    if (!p->failed && p->nr_runs < PERSISTENT_GRANT_RUNS)
         map_missing(p, ops, grants, copies, nr);
     for (unsigned i = 0; i < nr; i++) {
-        uint8_t *page = find(p, copies[i].ref)->at;
+        uint8_t *page = slot_of(p, copies[i].ref)->at;
 
         if (!page)
             return ops->grants_copy(grants, copies + i, nr - i);
@@ -76,8 +79,8 @@ bool persistent_grants_copy(struct persistent_grants *p, const struct platform_o
     return true;
 }
 
-void persistent_grants_end(struct persistent_grants *p, const struct platform_ops *ops,
-                           struct platform_grants *grants)
+void persistent_grants_unmap(struct persistent_grants *p, const struct platform_ops *ops,
+                             struct platform_grants *grants)
 {
     for (uint32_t i = 0; i < p->nr_runs; i++)
         ops->grants_unmap(grants, p->runs[i].at, p->runs[i].nr);

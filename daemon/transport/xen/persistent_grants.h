@@ -18,8 +18,13 @@
 
 #include "daemon/transport/xen/platform.h"
 
-/* Of one queue: a full ring of small requests has 32 under way. */
+/*
+ * Of one queue: a ring of one page has 32 small requests under way. What else a guest grants is
+ * copied: nothing is unmapped to make room, which would let a frontend end a grant meanwhile.
+ */
 #define PERSISTENT_GRANTS 128u
+/* Mappings of them: the kernel allows a process 65530 of all kinds. */
+#define PERSISTENT_GRANT_RUNS 32u
 /* Twice as many, so that half are always free. */
 #define PERSISTENT_GRANT_SLOTS (2 * PERSISTENT_GRANTS)
 
@@ -38,7 +43,7 @@ struct granted_run {
 struct persistent_grants {
     bool failed; /* to map some: it is not tried again */
     uint32_t nr_pages, nr_runs;
-    struct granted_run runs[PERSISTENT_GRANTS];
+    struct granted_run runs[PERSISTENT_GRANT_RUNS];
     /* by a hash of the reference, or the next one that is free */
     struct granted_page pages[PERSISTENT_GRANT_SLOTS];
 };
@@ -47,7 +52,7 @@ struct persistent_grants {
 bool persistent_grants_copy(struct persistent_grants *p, const struct platform_ops *ops,
                             struct platform_grants *grants, struct grant_copy *copies, unsigned nr);
 /* Unmap all. No worker uses it any more. */
-void persistent_grants_end(struct persistent_grants *p, const struct platform_ops *ops,
-                           struct platform_grants *grants);
+void persistent_grants_unmap(struct persistent_grants *p, const struct platform_ops *ops,
+                             struct platform_grants *grants);
 
 #endif /* XTM_TRANSPORT_XEN_PERSISTENT_GRANTS_H */

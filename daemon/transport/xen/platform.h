@@ -5,9 +5,10 @@
  *    platform.c                      Xen's libraries
  *    tests/lib/fake_platform.c       a world in memory, for tests
  *
- * Calls of the first part are made by the control thread, those of a channel
- * and grants_copy by the worker that the ring belongs to as well. Functions
- * that fail set errno.
+ * Calls of the first part are made by the control thread, those of a channel,
+ * grants_copy and grants_map by the worker that the ring belongs to as well;
+ * several may use one platform_grants at once: each call is a system call or
+ * two, which the driver orders. Functions that fail set errno.
  */
 #ifndef XTM_TRANSPORT_XEN_PLATFORM_H
 #define XTM_TRANSPORT_XEN_PLATFORM_H

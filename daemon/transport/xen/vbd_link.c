@@ -153,7 +153,7 @@ void vbd_link_close(struct vbd_link *l)
             ops->channel_close(l->channels[i]);
         ops->grants_unmap(l->grants, l->link.queues[i].pages, 1u << l->link.order);
         if (l->persistent)
-            persistent_grants_end(&l->persistent[i], ops, l->grants);
+            persistent_grants_unmap(&l->persistent[i], ops, l->grants);
     }
     if (l->grants)
         ops->grants_close(l->grants);

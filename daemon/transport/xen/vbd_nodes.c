@@ -95,9 +95,18 @@ enum vbd_read vbd_nodes_read_front(struct backend *b, struct schema_vbd_front *f
     struct node_source source = {.backend = b};
     const struct schema_reader reader = {read_front_node, &source};
     struct schema_error error;
-    bool ok = schema_vbd_front_read(&reader, &offer, front_out, &error);
+    uint32_t offered;
+    bool ok = schema_vbd_front_read(&reader, &offer, front_out, &error) &&
+              schema_read_number(&reader, SCHEMA_VBD_PERSISTENT, 0, &offered, &error);
 
     free(source.last);
+    /*
+     * Linux says so whatever it was offered. One that an earlier daemon or the toolstack connected
+     * may have been offered nothing, and takes a page that stays mapped for a failure, or does not
+     * grant another with the same reference.
+     */
+    if (ok && offered == 0)
+        front_out->is_persistent = false;
     if (source.is_unsure)
         return VBD_READ_UNSURE;
     if (ok)
