@@ -8,6 +8,7 @@
 #ifndef TESTS_FAKE_PLATFORM_H
 #define TESTS_FAKE_PLATFORM_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -55,8 +56,9 @@ struct fake_platform {
     struct fake_channel channels[FAKE_MAX_CHANNELS];
 
     /* what the transport holds now */
-    unsigned nr_mapped, nr_bound, nr_grants;
-    unsigned nr_maps, nr_copy_calls; /* so far */
+    atomic_uint nr_mapped; /* by workers, too */
+    unsigned nr_bound, nr_grants;
+    atomic_uint nr_maps, nr_copy_calls; /* so far */
 
     uint32_t dead_domid; /* 0: nobody has died */
 
