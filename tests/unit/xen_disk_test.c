@@ -365,6 +365,17 @@ static struct manager *connected(struct guest *g)
     return m;
 }
 
+/* The guest grants its pages once, and has been offered it. */
+static struct manager *connected_for_good(struct guest *g)
+{
+    struct manager *m = manager_new();
+
+    fake_write(m->fake, FRONT("feature-persistent"), "1");
+    dom0_attach(m->fake, "swap/1M");
+    guest_takes_offer(g, m);
+    return m;
+}
+
 static void make_base(struct manager *m, const char *name)
 {
     uint8_t page[TMEMIF_PAGE_SIZE];
@@ -446,12 +457,9 @@ static void guest_reads_what_it_wrote(void)
 
 static void pages_that_stay_granted_stay_mapped(void)
 {
-    struct manager *m = manager_new();
     struct guest g;
+    struct manager *m = connected_for_good(&g);
 
-    fake_write(m->fake, FRONT("feature-persistent"), "1");
-    dom0_attach(m->fake, "swap/1M");
-    guest_takes_offer(&g, m);
     for (uint64_t i = 0; i < 8; i++) {
         CU_ASSERT_EQUAL(guest_write(&g, i, i + 1), BLKIF_OKAY);
         CU_ASSERT(guest_finds(&g, i, i + 1));
@@ -469,12 +477,9 @@ static void pages_that_stay_granted_stay_mapped(void)
 /* Linux says so whatever it was offered, and does not ask again when its manager is another. */
 static void frontend_that_was_not_offered_it_grants_for_each_request(void)
 {
-    struct manager *m = manager_new();
     struct guest g;
+    struct manager *m = connected_for_good(&g);
 
-    fake_write(m->fake, FRONT("feature-persistent"), "1");
-    dom0_attach(m->fake, "swap/1M");
-    guest_takes_offer(&g, m);
     fake_remove(m->fake, BACK("feature-persistent")); /* as if by a daemon that had none */
     manager_restart(m);
     CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);

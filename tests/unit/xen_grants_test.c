@@ -2,6 +2,7 @@
 /*
  * Copies to and from pages that stay mapped. The test is the guest whose pages they are.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/transport/xen/persistent_grants.h"
