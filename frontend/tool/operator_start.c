@@ -54,7 +54,10 @@ static bool find_shim(char path_out[XEN_PATH_LEN])
            access(path_out, R_OK) == 0;
 }
 
-/* In the child. Domids that were used a minute ago are refused by libxl unless told otherwise. */
+/*
+ * In the child. libxl gives no domid that was used a minute ago, unless told otherwise: with 0,
+ * none of this very second (and what is below it takes for the minute).
+ */
 static void run_xl(const char *shim, const char *config, unsigned domid)
 {
     char text[16];
@@ -64,6 +67,7 @@ static void run_xl(const char *shim, const char *config, unsigned domid)
         setenv("LD_PRELOAD", shim, 1);
         setenv("LIBXL_DOMID_REUSE_TIMEOUT", "0", 1);
         setenv("XENTMEM_DOMID", text, 1);
+        sleep(1);
     }
     execlp("xl", "xl", "create", "-q", config, (char *)NULL);
     _exit(127);
@@ -143,7 +147,9 @@ static int start(struct xs_handle *xs, const char *config, unsigned domid)
     if (domid == 0 && !find_domid(orphans, nr, &domid, why))
         code = tool_fail(TOOL_USAGE, "%s", why);
     else if (domid && domain_read(xs, domid, &living))
-        code = tool_fail(TOOL_REFUSED, "there is a domain %u", domid);
+        code = tool_fail(TOOL_REFUSED,
+                         "there is a domain %u; DOMID is that of a manager that has died: xl list",
+                         domid);
     else
         code = create(config, domid);
     if (code == TOOL_DONE)

@@ -93,6 +93,10 @@ is "what the guest uses is not touched" says "xvdt: the guest uses it and waits 
 check "its nodes are there" node "/local/domain/$g/device/vbd/$xvdt/state"
 check "it is served by the next manager" xentmem start /run/xentmem.cfg
 check "and goes on" wait_for 120 goes_on xvdt "$(disk_requests guest xvdt)"
+xl destroy xentmem
+check "one that is started in the second in which the last one was destroyed" xentmem start /run/xentmem.cfg
+check "has the same number" number_is "$m"
+check "and the load goes on" wait_for 120 goes_on xvdt "$(disk_requests guest xvdt)"
 dead=/local/domain/$m/backend/vbd/4242/51712
 xenstore-write $dead/params swap/4M $dead/online 1
 at dom0 'xentmem disk clean'
