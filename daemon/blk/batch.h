@@ -40,8 +40,12 @@ struct batch_page {
      * rest of its bytes in @data afterwards. Of a read it is the whole page.
      */
     uint16_t first, end;
-    uint8_t *data; /* DISK_PAGE_SIZE bytes of private memory, aligned to as many */
-    bool done;     /* for the disk: it has its status */
+    /*
+     * DISK_PAGE_SIZE bytes, aligned to as many, of private memory; or, to be read into, of the
+     * guest's, unless the disk keeps batches: they are written to and never looked at.
+     */
+    uint8_t *data;
+    bool done; /* for the disk: it has its status */
     enum disk_status status;
 };
 

@@ -25,6 +25,11 @@ struct blk_link_ops {
      * False: it failed as a whole; else each copy has its status.
      */
     bool (*copy)(struct blk_link *l, unsigned queue, struct grant_copy *copies, unsigned nr);
+    /*
+     * Where a page of @queue's requests stays mapped, until the link is taken back; NULL: it is to
+     * be copied. The guest may write to it at any time.
+     */
+    uint8_t *(*mapped)(struct blk_link *l, unsigned queue, uint32_t ref);
     void (*notify)(struct blk_link *l, unsigned queue);
     /* Consume notifications that made queues[queue].wait_fd readable. */
     void (*consume)(struct blk_link *l, unsigned queue);

@@ -33,6 +33,7 @@ struct job {
     uint32_t first_page, nr_pages;  /* of the disk */
     uint32_t first_sector;          /* of the first page, where the request begins */
     uint32_t nr_sectors;
+    bool is_straight;    /* each segment is a page of the disk */
     uint8_t *data;       /* nr_pages, side by side */
     uint32_t first_run;  /* the same pages in scratch->run */
     uint32_t first_copy; /* what a copy call is to do for it, of scratch->copies */

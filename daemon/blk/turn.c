@@ -5,8 +5,9 @@
  * A batch copies at most three times, however many requests it has: segments of indirect
  * requests, what is written, what was read; a system call for 64 pages, or none (link.h). In
  * between, all pages go to the disk in the order of the ring. A disk may keep them: then the ring
- * waits until they are back, and others have their turns. All is private memory from the first copy
- * on.
+ * waits until they are back, and others have their turns. All that is looked at is private memory
+ * from the first copy on. A disk that keeps nothing reads whole pages right into those of the guest
+ * that stay mapped.
  *
  * Worker's code.
  */
@@ -117,15 +118,25 @@ static void run_copies(struct turn *t)
     s->nr_copies = 0;
 }
 
-/* What the guest's segments hold, or are to hold. */
+/* Has the disk read right into the guest's page of segment @i? */
+static bool is_there(const struct scratch *s, const struct job *job, unsigned i)
+{
+    return job->is_straight &&
+           s->run[job->first_run + i].data != job->data + (size_t)i * TMEMIF_PAGE_SIZE;
+}
+
+/* What the guest's segments hold, or are to hold and do not yet. */
 static void add_data(struct scratch *s, struct job *job, bool to_guest)
 {
     uint8_t *local = job->data + job->first_sector * BLKIF_SECTOR_BYTES;
+    uint16_t bytes;
 
-    for (unsigned i = 0; i < job->request.nr_segments; i++) {
+    for (unsigned i = 0; i < job->request.nr_segments; i++, local += bytes) {
         const struct blkif_segment *segment = &job->segments[i];
-        uint16_t bytes = (uint16_t)((segment->last - segment->first + 1u) * BLKIF_SECTOR_BYTES);
 
+        bytes = (uint16_t)((segment->last - segment->first + 1u) * BLKIF_SECTOR_BYTES);
+        if (to_guest && is_there(s, job, i))
+            continue;
         *add_copy(s, job) = (struct grant_copy){
             .ref = segment->ref,
             .offset = (uint16_t)(segment->first * BLKIF_SECTOR_BYTES),
@@ -133,7 +144,6 @@ static void add_data(struct scratch *s, struct job *job, bool to_guest)
             .to_guest = to_guest,
             .local = local,
         };
-        local += bytes;
     }
 }
 
@@ -249,6 +259,8 @@ static void plan(struct turn *t, struct job *job)
     job->first_sector = (uint32_t)(r->sector % BLKIF_SECTORS_PER_PAGE);
     end = job->first_sector + job->nr_sectors;
     job->nr_pages = (end + BLKIF_SECTORS_PER_PAGE - 1) / BLKIF_SECTORS_PER_PAGE;
+    job->is_straight =
+        job->first_sector == 0 && job->nr_sectors == r->nr_segments * BLKIF_SECTORS_PER_PAGE;
 }
 
 /* ---- running it ---- */
@@ -262,9 +274,22 @@ static void part_of_page(const struct job *job, uint32_t i, uint32_t *first_out,
     *end_out = last < BLKIF_SECTORS_PER_PAGE ? last : BLKIF_SECTORS_PER_PAGE;
 }
 
-/* What the disk is to do with the pages of @job. */
-static void add_pages(struct scratch *s, struct job *job)
+/* Where page @i of @job is read to, or written from. */
+static uint8_t *place_of(const struct turn *t, const struct job *job, uint32_t i)
 {
+    struct blk_link *link = t->device->link;
+    uint8_t *page = NULL;
+
+    if (job->is_straight && job->request.op == BLKIF_READ && !t->device->disk->keeps)
+        page = link->ops->mapped(link, t->queue->number, job->segments[i].ref);
+    return page ? page : job->data + (size_t)i * TMEMIF_PAGE_SIZE;
+}
+
+/* What the disk is to do with the pages of @job. */
+static void add_pages(const struct turn *t, struct job *job)
+{
+    struct scratch *s = t->scratch;
+
     job->first_run = s->batch.nr_pages;
     for (uint32_t i = 0; i < job->nr_pages; i++) {
         struct batch_page *p = &s->run[s->batch.nr_pages++];
@@ -276,7 +301,7 @@ static void add_pages(struct scratch *s, struct job *job)
             .write = job->request.op != BLKIF_READ,
             .first = (uint16_t)(first * BLKIF_SECTOR_BYTES),
             .end = (uint16_t)(end * BLKIF_SECTOR_BYTES),
-            .data = job->data + (size_t)i * TMEMIF_PAGE_SIZE,
+            .data = place_of(t, job, i),
         };
     }
 }
@@ -343,7 +368,7 @@ static void run_batch(struct turn *t)
     for (uint32_t i = 0; i < s->nr_jobs; i++) {
         if (s->jobs[i].status != BLKIF_OKAY)
             continue;
-        add_pages(s, &s->jobs[i]);
+        add_pages(t, &s->jobs[i]);
         s->batch.flush |= s->jobs[i].request.op == BLKIF_FLUSH;
     }
     run(t);

@@ -24,11 +24,17 @@ static struct blk_world *world_of_disk(struct disk *d)
     return (struct blk_world *)((char *)d - offsetof(struct blk_world, disk));
 }
 
+static bool is_guests(const struct blk_world *w, const uint8_t *at)
+{
+    return at >= w->memory->guest[0] && at < w->memory->guest[0] + sizeof(w->memory->guest);
+}
+
 static void transfer_page(struct blk_world *w, struct batch_page *p)
 {
     uint8_t *at = w->memory->disk[p->page];
 
     MUST(p->page < BLK_DISK_PAGES && p->end <= DISK_PAGE_SIZE);
+    MUST(!p->write || !is_guests(w, p->data)); /* what is looked at is private memory */
     *(p->write ? &w->nr_writes : &w->nr_reads) += 1;
     p->status = w->fails;
     if (p->status != DISK_OK)
@@ -109,6 +115,7 @@ static bool copy(struct blk_link *l, unsigned queue, struct grant_copy *copies, 
 
     MUST(queue == 0);
     w->nr_copy_calls++;
+    w->nr_copies += nr;
     for (unsigned i = 0; i < nr && !w->copy_fails; i++) {
         struct grant_copy *c = &copies[i];
         uint8_t *at;
@@ -121,6 +128,14 @@ static bool copy(struct blk_link *l, unsigned queue, struct grant_copy *copies, 
         memcpy(c->to_guest ? at : c->local, c->to_guest ? c->local : at, c->length);
     }
     return !w->copy_fails;
+}
+
+static uint8_t *mapped(struct blk_link *l, unsigned queue, uint32_t ref)
+{
+    struct blk_world *w = world_of(l);
+
+    MUST(queue == 0);
+    return ref >= w->first_mapped && ref < w->end_mapped ? w->memory->guest[ref - 1] : NULL;
 }
 
 static void notify(struct blk_link *l, unsigned queue)
@@ -147,7 +162,8 @@ static void attend(struct blk_link *l)
 }
 
 static const struct blk_link_ops ops = {
-    .copy = copy, .notify = notify, .consume = consume, .attend = attend};
+
+    .copy = copy, .mapped = mapped, .notify = notify, .consume = consume, .attend = attend};
 
 /* ---- the world ---- */
 

@@ -100,6 +100,49 @@ static void read_of_a_part_writes_no_more_to_the_guest(void)
     bed_end(&b);
 }
 
+/* Of the guest pages a request reads into, some may be mapped; the others are copied at one go. */
+static void whole_pages_are_read_right_into_those_that_are_mapped(void)
+{
+    struct blkif_segment segments[4] = {whole(2), whole(3), whole(4), whole(5)};
+    struct bed b;
+
+    bed_make(&b, BLKIF_ABI_64);
+    for (unsigned i = 0; i < 4; i++)
+        fill_page(b.memory->disk[8 + i], i);
+    b.world.first_mapped = 4; /* of page 3 */
+    b.world.end_mapped = 6;
+    CU_ASSERT_EQUAL(rw(&b, BLKIF_READ, 72, whole(3)), BLKIF_OKAY);
+    CU_ASSERT_TRUE(page_holds(b.memory->guest[3], 1));
+    CU_ASSERT_EQUAL(b.world.nr_copy_calls, 0);
+
+    blk_front_put(&b.front, BLKIF_READ, 1, 64, segments, 4);
+    CU_ASSERT_EQUAL(answer_of(&b, 1, BLKIF_READ), BLKIF_OKAY);
+    for (unsigned i = 0; i < 4; i++)
+        CU_ASSERT_TRUE(page_holds(b.memory->guest[2 + i], i));
+    CU_ASSERT_EQUAL(b.world.nr_copy_calls, 1);
+    CU_ASSERT_EQUAL(b.world.nr_copies, 2);
+    bed_end(&b);
+}
+
+static void what_is_mapped_is_copied_when_it_is_written_or_no_whole_page(void)
+{
+    struct bed b;
+
+    bed_make(&b, BLKIF_ABI_64);
+    b.world.first_mapped = 1;
+    b.world.end_mapped = BLK_BAD_REF;
+    fill_page(b.memory->guest[3], 7);
+    CU_ASSERT_EQUAL(rw(&b, BLKIF_WRITE, 8, whole(3)), BLKIF_OKAY);
+    CU_ASSERT_TRUE(page_holds(b.memory->disk[1], 7));
+    CU_ASSERT_EQUAL(rw(&b, BLKIF_READ, 8, (struct blkif_segment){6, 0, 6}), BLKIF_OKAY);
+    CU_ASSERT_EQUAL(memcmp(b.memory->guest[5], b.memory->disk[1], 7 * 512), 0);
+    CU_ASSERT_EQUAL(b.memory->guest[5][4095], 0);
+    CU_ASSERT_EQUAL(rw(&b, BLKIF_READ, 9, whole(6)), BLKIF_OKAY);
+    CU_ASSERT_EQUAL(memcmp(b.memory->guest[6], b.memory->disk[1] + 512, 7 * 512), 0);
+    CU_ASSERT_EQUAL(b.world.nr_copies, 3);
+    bed_end(&b);
+}
+
 static void flush_is_answered_with_and_without_data(void)
 {
     struct blkif_segment segment = whole(0);
@@ -198,6 +241,8 @@ static void same_as_model(enum blkif_abi abi, uint64_t seed)
 
     CU_ASSERT_FATAL(m != NULL);
     bed_make(&b, abi);
+    b.world.first_mapped = 16; /* half of each request's */
+    b.world.end_mapped = 76;
     memset(m, 0, sizeof(*m));
     for (unsigned round = 0; round < MODEL_ROUNDS; round++) {
         unsigned nr_requests = 1 + next_random(&seed) % 4;
@@ -211,6 +256,8 @@ static void same_as_model(enum blkif_abi abi, uint64_t seed)
             unsigned nr = random_segments(&seed, segments, indirect ? 30 : 11, i * 30, &nr_sectors);
             uint64_t sector = next_random(&seed) % (BLK_DISK_PAGES * 8 - nr_sectors + 1);
 
+            if (next_random(&seed) % 2)
+                sector -= sector % 8;
             for (unsigned k = 0; op == BLKIF_WRITE && k < nr; k++) {
                 memset(b.memory->guest[i * 30 + k], (int)(next_random(&seed) % 256),
                        TMEMIF_PAGE_SIZE);
@@ -510,6 +557,26 @@ static void bed_make_keeping(struct bed *b)
     CU_ASSERT_FATAL(blk_world_open_keeping(&b->world, b->memory, b->store, false, &why));
 }
 
+/* It may be abandoned, and come back when the guest's pages are no longer there. */
+static void kept_batch_is_all_private_memory(void)
+{
+    struct blkif_segment segment = whole(2);
+    struct bed b;
+
+    bed_make_keeping(&b);
+    b.world.first_mapped = 1;
+    b.world.end_mapped = BLK_BAD_REF;
+    fill_page(b.memory->disk[4], 6);
+    blk_front_put(&b.front, BLKIF_READ, 1, 32, &segment, 1);
+    blk_front_publish(&b.front);
+    CU_ASSERT_EQUAL(blk_world_serve(&b.world), SERVE_WAITING);
+    CU_ASSERT_PTR_NOT_EQUAL(b.world.kept->pages[0].data, b.memory->guest[2]);
+    blk_world_end_batch(&b.world);
+    CU_ASSERT_EQUAL(blk_world_serve(&b.world), SERVE_EMPTY);
+    CU_ASSERT_TRUE(page_holds(b.memory->guest[2], 6));
+    bed_end(&b);
+}
+
 static void device_has_all_requests_of_a_ring_at_once(void)
 {
     struct blkif_segment segment = whole(0);
@@ -698,6 +765,8 @@ static void long_discard_takes_turns_and_its_place_in_order(void)
     T(page_written_is_read_back)                                                                   \
     T(part_of_a_page_leaves_the_rest)                                                              \
     T(read_of_a_part_writes_no_more_to_the_guest)                                                  \
+    T(whole_pages_are_read_right_into_those_that_are_mapped)                                       \
+    T(what_is_mapped_is_copied_when_it_is_written_or_no_whole_page)                                \
     T(flush_is_answered_with_and_without_data)                                                     \
     T(last_sector_can_be_written_and_none_after_it)                                                \
     T(random_requests_do_what_a_model_does)                                                        \
@@ -714,6 +783,7 @@ static void long_discard_takes_turns_and_its_place_in_order(void)
     T(frontend_is_notified_when_it_asks)                                                           \
     T(read_only_disk_is_not_written_to)                                                            \
     T(disks_errors_are_io_errors_and_counted)                                                      \
+    T(kept_batch_is_all_private_memory)                                                            \
     T(device_has_all_requests_of_a_ring_at_once)                                                   \
     T(kept_batch_is_answered_when_it_is_back)                                                      \
     T(kept_discard_goes_on_where_it_was)                                                           \

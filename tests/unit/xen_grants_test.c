@@ -94,6 +94,21 @@ static void page_is_mapped_once_and_never_copied_by_a_call(void)
     world_end(w);
 }
 
+static void page_is_found_once_it_is_mapped(void)
+{
+    struct world *w = world_new();
+    uint8_t *at;
+
+    CU_ASSERT_PTR_NULL(persistent_grants_find(&w->persistent, 40));
+    check_both_ways(w, 40, 1, 2);
+    at = persistent_grants_find(&w->persistent, 41);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(at);
+    memset(at, 'm', TMEMIF_PAGE_SIZE);
+    CU_ASSERT_EQUAL(guest_page(w, 41)[4095], 'm');
+    CU_ASSERT_PTR_NULL(persistent_grants_find(&w->persistent, 42));
+    world_end(w);
+}
+
 static void part_of_a_page_is_that_part(void)
 {
     struct world *w = world_new();
@@ -205,6 +220,7 @@ static void bad_reference_has_its_status_and_others_theirs(void)
 
 #define TESTS(T)                                                                                   \
     T(page_is_mapped_once_and_never_copied_by_a_call)                                              \
+    T(page_is_found_once_it_is_mapped)                                                             \
     T(part_of_a_page_is_that_part)                                                                 \
     T(references_of_one_hash_are_told_apart)                                                       \
     T(those_for_which_there_is_no_room_are_copied)                                                 \

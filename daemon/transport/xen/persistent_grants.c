@@ -21,6 +21,11 @@ static struct granted_page *slot_of(struct persistent_grants *p, uint32_t ref)
     }
 }
 
+uint8_t *persistent_grants_find(struct persistent_grants *p, uint32_t ref)
+{
+    return slot_of(p, ref)->at;
+}
+
 /* Map what @copies want and is not mapped, as far as there is room. */
 static void map_missing(struct persistent_grants *p, const struct platform_ops *ops,
                         struct platform_grants *grants, const struct grant_copy *copies,
@@ -70,7 +75,7 @@ bool persistent_grants_copy(struct persistent_grants *p, const struct platform_o
     if (!p->failed && p->nr_runs < PERSISTENT_GRANT_RUNS)
         map_missing(p, ops, grants, copies, nr);
     for (unsigned i = 0; i < nr; i++) {
-        uint8_t *page = slot_of(p, copies[i].ref)->at;
+        uint8_t *page = persistent_grants_find(p, copies[i].ref);
 
         if (!page)
             return ops->grants_copy(grants, copies + i, nr - i);

@@ -8,7 +8,8 @@
  *    no room, or it failed once -------------------------> a grant copy of the rest of the call
  *
  * One for each queue, used by the worker that has the queue, so it has no lock. The frontend may
- * write to a mapped page at any time: nothing looks at one but these copies.
+ * write to a mapped page at any time: nothing looks at one but these copies. A page that is read
+ * from a disk may be written right to it.
  */
 #ifndef XTM_TRANSPORT_XEN_PERSISTENT_GRANTS_H
 #define XTM_TRANSPORT_XEN_PERSISTENT_GRANTS_H
@@ -51,6 +52,8 @@ struct persistent_grants {
 /* As grants_copy() of the platform, which does what cannot be done here. */
 bool persistent_grants_copy(struct persistent_grants *p, const struct platform_ops *ops,
                             struct platform_grants *grants, struct grant_copy *copies, unsigned nr);
+/* The page of @ref, or NULL: it is not mapped (yet). Valid until all are unmapped. */
+uint8_t *persistent_grants_find(struct persistent_grants *p, uint32_t ref);
 /* Unmap all. No worker uses it any more. */
 void persistent_grants_unmap(struct persistent_grants *p, const struct platform_ops *ops,
                              struct platform_grants *grants);

@@ -40,6 +40,13 @@ static bool copy(struct blk_link *l, unsigned queue, struct grant_copy *copies, 
     return v->platform->ops->grants_copy(v->grants, copies, nr);
 }
 
+static uint8_t *mapped(struct blk_link *l, unsigned queue, uint32_t ref)
+{
+    struct vbd_link *v = link_of(l);
+
+    return v->persistent ? persistent_grants_find(&v->persistent[queue], ref) : NULL;
+}
+
 static void notify(struct blk_link *l, unsigned queue)
 {
     link_of(l)->platform->ops->channel_notify(link_of(l)->channels[queue]);
@@ -61,7 +68,8 @@ static void attend(struct blk_link *l)
 }
 
 static const struct blk_link_ops link_ops = {
-    .copy = copy, .notify = notify, .consume = consume, .attend = attend};
+
+    .copy = copy, .mapped = mapped, .notify = notify, .consume = consume, .attend = attend};
 
 /* ---- opening ---- */
 
