@@ -474,6 +474,33 @@ static void pages_that_stay_granted_stay_mapped(void)
     manager_end(m);
 }
 
+/* Nor does it end the service; the log names the knob, once. */
+static void pages_that_cannot_be_mapped_are_copied_and_that_is_told(void)
+{
+    FILE *file = tmpfile();
+    char text[4096] = "", *told;
+    struct guest g;
+    struct manager *m = connected_for_good(&g);
+
+    MUST(file);
+    log_init(&m->log, fileno(file), LOG_LEVEL_NOTICE);
+    m->fake->max_mapped = 1; /* the ring is */
+    for (uint64_t i = 0; i < 4; i++) {
+        CU_ASSERT_EQUAL(guest_write(&g, i, i + 1), BLKIF_OKAY);
+        CU_ASSERT(guest_finds(&g, i, i + 1));
+        fake_fire(m->fake, FRONT("state")); /* it is looked at again */
+        settle(m);
+    }
+    CU_ASSERT_EQUAL(m->fake->nr_copy_calls, 8);
+    CU_ASSERT(pread(fileno(file), text, sizeof(text) - 1, 0) > 0);
+    told = strstr(text, "hint=\"max_maptrack_frames\"");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(told);
+    CU_ASSERT_PTR_NULL(strstr(told + 1, "hint="));
+    log_init(&m->log, STDERR_FILENO, LOG_LEVEL_ERROR);
+    fclose(file);
+    manager_end(m);
+}
+
 /* Linux says so whatever it was offered, and does not ask again when its manager is another. */
 static void frontend_that_was_not_offered_it_grants_for_each_request(void)
 {
@@ -1394,6 +1421,7 @@ static void what_xenstore_does_not_say_is_asked_again(void)
     T(features_come_before_the_state_that_says_so)                                                 \
     T(guest_reads_what_it_wrote)                                                                   \
     T(pages_that_stay_granted_stay_mapped)                                                         \
+    T(pages_that_cannot_be_mapped_are_copied_and_that_is_told)                                     \
     T(frontend_that_was_not_offered_it_grants_for_each_request)                                    \
     T(pages_that_are_granted_for_each_request_are_copied)                                          \
     T(attach_that_was_made_before_the_manager_is_served)                                           \

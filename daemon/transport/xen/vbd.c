@@ -451,7 +451,7 @@ static void look(struct backend *b, uint64_t now_ms)
             break;
     }
     b->is_new = false;
-    vbd_session_tell_failures(&v->session, b);
+    vbd_session_tell_news(&v->session, b);
     if (v->state == SCHEMA_VBD_ENDED)
         tidy(v, now_ms);
     else if (b->state_owed || owes_size(v))

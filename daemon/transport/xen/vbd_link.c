@@ -19,6 +19,8 @@ struct vbd_link {
     struct platform_grants *grants;
     struct platform_channel *channels[BLK_MAX_QUEUES];
     struct persistent_grants *persistent; /* by queue; NULL: the frontend grants for each request */
+    atomic_bool is_copied; /* although it grants for good: some page could not be mapped */
+    bool is_told;          /* that it is */
     int attend_fd;
     atomic_bool attends;
 };
@@ -30,13 +32,35 @@ static struct vbd_link *link_of(struct blk_link *l)
 
 /* ---- for workers ---- */
 
+static void attend(struct blk_link *l)
+{
+    const uint64_t one = 1;
+    ssize_t r;
+
+    atomic_store(&link_of(l)->attends, true);
+    r = write(link_of(l)->attend_fd, &one, sizeof(one));
+    (void)r; /* a full counter wakes just as well */
+}
+
+static bool copy_persistent(struct vbd_link *v, struct persistent_grants *p,
+                            struct grant_copy *copies, unsigned nr)
+{
+    bool had_failed = p->failed;
+    bool ok = persistent_grants_copy(p, v->platform->ops, v->grants, copies, nr);
+
+    if (p->failed && !had_failed) {
+        atomic_store(&v->is_copied, true);
+        attend(&v->link);
+    }
+    return ok;
+}
+
 static bool copy(struct blk_link *l, unsigned queue, struct grant_copy *copies, unsigned nr)
 {
-    const struct vbd_link *v = link_of(l);
+    struct vbd_link *v = link_of(l);
 
     if (v->persistent)
-        return persistent_grants_copy(&v->persistent[queue], v->platform->ops, v->grants, copies,
-                                      nr);
+        return copy_persistent(v, &v->persistent[queue], copies, nr);
     return v->platform->ops->grants_copy(v->grants, copies, nr);
 }
 
@@ -55,16 +79,6 @@ static void notify(struct blk_link *l, unsigned queue)
 static void consume(struct blk_link *l, unsigned queue)
 {
     link_of(l)->platform->ops->channel_consume(link_of(l)->channels[queue]);
-}
-
-static void attend(struct blk_link *l)
-{
-    const uint64_t one = 1;
-    ssize_t r;
-
-    atomic_store(&link_of(l)->attends, true);
-    r = write(link_of(l)->attend_fd, &one, sizeof(one));
-    (void)r; /* a full counter wakes just as well */
 }
 
 static const struct blk_link_ops link_ops = {
@@ -177,4 +191,12 @@ struct blk_link *vbd_link_blk(struct vbd_link *l)
 bool vbd_link_attends(struct vbd_link *l)
 {
     return atomic_exchange(&l->attends, false);
+}
+
+bool vbd_link_cannot_map(struct vbd_link *l)
+{
+    bool is_new = !l->is_told && atomic_load(&l->is_copied);
+
+    l->is_told = l->is_told || is_new;
+    return is_new;
 }

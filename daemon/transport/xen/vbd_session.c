@@ -15,10 +15,15 @@ static void log_failures(const struct vbd_session *s, struct backend *b, const c
                 stats.failed);
 }
 
-void vbd_session_tell_failures(struct vbd_session *s, struct backend *b)
+void vbd_session_tell_news(struct vbd_session *s, struct backend *b)
 {
     if (s->device && atomic_exchange(&s->device->has_news, false))
         log_failures(s, b, "first failures");
+    if (s->link && vbd_link_cannot_map(s->link))
+        log_limited(b->log, &b->log_limit, LOG_LEVEL_NOTICE, "disk",
+                    "dom=%u vbd=%u why=\"a page that it grants for good cannot be mapped: from "
+                    "now on they are copied, which is slower\" hint=\"max_maptrack_frames\"",
+                    b->place.guest, b->place.device);
 }
 
 void vbd_session_wake(struct vbd_session *s)

@@ -32,7 +32,7 @@ void vbd_session_close(struct vbd_session *s, struct vbd_world *w, struct backen
 
 /* A frontend that slept while the manager was away looks at its rings again. */
 void vbd_session_wake(struct vbd_session *s);
-/* To the log, once for each kind of them: requests fail. */
-void vbd_session_tell_failures(struct vbd_session *s, struct backend *b);
+/* To the log, once for each kind: requests fail, or pages cannot stay mapped. */
+void vbd_session_tell_news(struct vbd_session *s, struct backend *b);
 
 #endif /* XTM_TRANSPORT_XEN_VBD_SESSION_H */
