@@ -2,14 +2,15 @@
 /*
  * evict.c - the hit ratio of a block trace in a cache of some pages: our engine and others.
  *
- *     evict --trace FILE.csv --pages N|P% [--guest N|P%]
+ *     evict --trace FILE.csv --pages N|P% [--guest N|P%] [--seed N]
  *
  * Prints `NAME HIT_RATIO` for each policy: hits among the reads. A read that misses fills,
  * a write is a put. P% is of the trace's different blocks. Caches that keep ghosts have fewer
  * pages, so that all use the same memory.
  *
  * With --guest, guests with page caches of that size are in between (behind.h); it prints the
- * engine's hit ratios for inclusive, exclusive and shared gets.
+ * engine's hit ratios for inclusive, exclusive and shared gets. --seed is that of the engine's
+ * hashes: small caches owe some points to it.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -121,6 +122,7 @@ int main(int argc, char **argv)
     static const struct option known[] = {{"trace", required_argument, NULL, 't'},
                                           {"pages", required_argument, NULL, 'p'},
                                           {"guest", required_argument, NULL, 'g'},
+                                          {"seed", required_argument, NULL, 's'},
                                           {0}};
     const char *path = NULL, *pages = NULL, *guest = NULL;
     int c;
@@ -132,11 +134,13 @@ int main(int argc, char **argv)
             pages = optarg;
         else if (c == 'g')
             guest = optarg;
+        else if (c == 's')
+            ours_seed = strtoull(optarg, NULL, 0);
         else
             return 1;
     }
     if (!path || !pages || optind != argc) {
-        fprintf(stderr, "usage: evict --trace FILE.csv --pages N|P%% [--guest N|P%%]\n");
+        fprintf(stderr, "usage: evict --trace FILE.csv --pages N|P%% [--guest N|P%%] [--seed N]\n");
         return 1;
     }
     return run(path, pages, guest);

@@ -15,6 +15,8 @@
 
 #define BLOCKS_PER_OBJECT 256u
 
+uint64_t ours_seed = 0x5eed;
+
 struct ours {
     struct store *store;
     struct engine *e;
@@ -50,6 +52,7 @@ struct ours *ours_make(enum ours_kind kind, uint32_t nr_pages)
     if (!c)
         return NULL;
     MUST(store_create(&stores, &c->store, &why));
+    config.hash_seed = ours_seed;
     c->e = engine_create(c->store, &config);
     MUST(c->e != NULL);
     for (unsigned g = 0; g < OURS_GUESTS; g++)

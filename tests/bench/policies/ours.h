@@ -14,6 +14,9 @@ enum ours_kind { OURS_INCLUSIVE, OURS_EXCLUSIVE, OURS_SHARED };
 
 struct ours;
 
+/* Of the hashes of all that are made from now on. */
+extern uint64_t ours_seed;
+
 /* The engine with one pool that has all @nr_pages; guest 0's, or both guests'. NULL: no memory. */
 struct ours *ours_make(enum ours_kind kind, uint32_t nr_pages);
 void ours_free(struct ours *c);
