@@ -32,7 +32,8 @@ struct disk {
     bool read_only;
     bool discards; /* it knows what to do with them */
     bool lasting;  /* what it holds is not the manager's memory */
-    bool keeps;    /* disk_run() may keep a batch, whose memory must not be a worker's then */
+    bool keeps;    /* disk_run() may keep a batch, whose memory must not be a worker's then, nor a
+                      guest's; else what is read into is only written to */
 };
 
 /* Who has a disk: a guest's domain and the device number that it sees. */

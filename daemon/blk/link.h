@@ -33,7 +33,7 @@ struct blk_link_ops {
     void (*notify)(struct blk_link *l, unsigned queue);
     /* Consume notifications that made queues[queue].wait_fd readable. */
     void (*consume)(struct blk_link *l, unsigned queue);
-    /* Something has happened that the control thread should know: see device_news(). */
+    /* Something has happened that the control thread should know: see device.h. */
     void (*attend)(struct blk_link *l);
 };
 

@@ -3,8 +3,9 @@
  * scratch.h - private memory for the requests of one batch.
  *
  * Nothing is allocated for a request, and nothing that a frontend may still write to is looked at
- * twice: data and segments are copied here first. One for each worker, shared by all
- * queues that it serves; a queue of a disk that keeps batches has one of its own.
+ * twice: segments and what is written are copied here first, and so is what is read unless it goes
+ * right to the guest's page (turn.c). One for each worker, shared by all queues that it serves; a
+ * queue of a disk that keeps batches has one of its own.
  */
 #ifndef XTM_BLK_SCRATCH_H
 #define XTM_BLK_SCRATCH_H
@@ -35,7 +36,7 @@ struct job {
     uint32_t nr_sectors;
     bool is_straight;    /* each segment is a page of the disk */
     uint8_t *data;       /* nr_pages, side by side */
-    uint32_t first_run;  /* the same pages in scratch->run */
+    uint32_t first_run;  /* its pages in scratch->run; where some are read to may be the guest's */
     uint32_t first_copy; /* what a copy call is to do for it, of scratch->copies */
     uint32_t nr_copies;  /* 0: nothing */
 };

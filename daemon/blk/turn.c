@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "daemon/blk/device.h"
+#include "daemon/util/bug.h"
 
 /* A slice of a DISCARD, in units of a page's read: some 10 us. */
 #define DISCARD_COST 16u
@@ -332,6 +333,8 @@ static void add_data_of_jobs(struct scratch *s, bool writes)
 static void run(struct turn *t)
 {
     t->queue->under_way = !disk_run(t->device->disk, t->worker, &t->scratch->batch);
+    /* or it would have a worker's memory, and perhaps a guest's */
+    BUG_UNLESS(!t->queue->under_way || t->device->disk->keeps);
 }
 
 static void end_batch(struct turn *t)

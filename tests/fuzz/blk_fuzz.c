@@ -75,7 +75,6 @@ static void attend(struct blk_link *l)
 }
 
 static const struct blk_link_ops ops = {
-
     .copy = copy, .mapped = mapped, .notify = ignore, .consume = ignore, .attend = attend};
 
 static void connect(struct world *w, bool resume)

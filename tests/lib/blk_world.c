@@ -135,7 +135,9 @@ static uint8_t *mapped(struct blk_link *l, unsigned queue, uint32_t ref)
     struct blk_world *w = world_of(l);
 
     MUST(queue == 0);
-    return ref >= w->first_mapped && ref < w->end_mapped ? w->memory->guest[ref - 1] : NULL;
+    if (w->maps_every == 0 || ref == 0 || ref >= BLK_BAD_REF || ref % w->maps_every != 0)
+        return NULL;
+    return w->memory->guest[ref - 1];
 }
 
 static void notify(struct blk_link *l, unsigned queue)
@@ -162,7 +164,6 @@ static void attend(struct blk_link *l)
 }
 
 static const struct blk_link_ops ops = {
-
     .copy = copy, .mapped = mapped, .notify = notify, .consume = consume, .attend = attend};
 
 /* ---- the world ---- */

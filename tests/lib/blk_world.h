@@ -40,8 +40,8 @@ struct blk_world {
     enum disk_status flush_fails;
     uint32_t discard_pages; /* of one call, at most */
     bool copy_fails;
-    uint32_t first_mapped, end_mapped; /* references of guest pages that are mapped, if any */
-    bool asks_always; /* the frontend asks for the next notification when it has one */
+    uint32_t maps_every; /* guest pages with multiples of it as reference are mapped; 0: none */
+    bool asks_always;    /* the frontend asks for the next notification when it has one */
     unsigned nr_copy_calls, nr_copies, nr_notifies, nr_attends, nr_reads, nr_writes, nr_discards,
         nr_flushes;
     uint32_t told_of; /* answers that were there at the first notification */

@@ -109,8 +109,7 @@ static void whole_pages_are_read_right_into_those_that_are_mapped(void)
     bed_make(&b, BLKIF_ABI_64);
     for (unsigned i = 0; i < 4; i++)
         fill_page(b.memory->disk[8 + i], i);
-    b.world.first_mapped = 4; /* of page 3 */
-    b.world.end_mapped = 6;
+    b.world.maps_every = 2; /* of pages 3 and 5 */
     CU_ASSERT_EQUAL(rw(&b, BLKIF_READ, 72, whole(3)), BLKIF_OKAY);
     CU_ASSERT_TRUE(page_holds(b.memory->guest[3], 1));
     CU_ASSERT_EQUAL(b.world.nr_copy_calls, 0);
@@ -129,8 +128,7 @@ static void what_is_mapped_is_copied_when_it_is_written_or_no_whole_page(void)
     struct bed b;
 
     bed_make(&b, BLKIF_ABI_64);
-    b.world.first_mapped = 1;
-    b.world.end_mapped = BLK_BAD_REF;
+    b.world.maps_every = 1;
     fill_page(b.memory->guest[3], 7);
     CU_ASSERT_EQUAL(rw(&b, BLKIF_WRITE, 8, whole(3)), BLKIF_OKAY);
     CU_ASSERT_TRUE(page_holds(b.memory->disk[1], 7));
@@ -241,8 +239,7 @@ static void same_as_model(enum blkif_abi abi, uint64_t seed)
 
     CU_ASSERT_FATAL(m != NULL);
     bed_make(&b, abi);
-    b.world.first_mapped = 16; /* half of each request's */
-    b.world.end_mapped = 76;
+    b.world.maps_every = 2;
     memset(m, 0, sizeof(*m));
     for (unsigned round = 0; round < MODEL_ROUNDS; round++) {
         unsigned nr_requests = 1 + next_random(&seed) % 4;
@@ -564,8 +561,7 @@ static void kept_batch_is_all_private_memory(void)
     struct bed b;
 
     bed_make_keeping(&b);
-    b.world.first_mapped = 1;
-    b.world.end_mapped = BLK_BAD_REF;
+    b.world.maps_every = 1;
     fill_page(b.memory->disk[4], 6);
     blk_front_put(&b.front, BLKIF_READ, 1, 32, &segment, 1);
     blk_front_publish(&b.front);

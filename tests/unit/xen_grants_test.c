@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/transport/xen/persistent_grants.h"
+#include "daemon/transport/xen/vbd_link.h"
 #include "protocol/tmemif.h"
 #include "tests/lib/fake_platform.h"
 #include "tests/lib/runner.h"
@@ -218,6 +219,89 @@ static void bad_reference_has_its_status_and_others_theirs(void)
     world_end(w);
 }
 
+/* ---- a link of two queues ---- */
+
+static struct vbd_link *link_open(struct world *w, bool is_persistent)
+{
+    const struct schema_vbd_front front = {.is_persistent = is_persistent,
+                                           .nr_queues = 2,
+                                           .ring_refs = {{1}, {2}},
+                                           .channels = {3, 4}};
+    char why[SCHEMA_REASON_LEN];
+    struct vbd_link *link = NULL;
+
+    CU_ASSERT_FATAL(vbd_link_open(&w->fake->platform, GUEST, &front, -1, &link, why));
+    return link;
+}
+
+/* A page to the guest's page @ref, by queue @queue. */
+static void link_copy(struct world *w, struct blk_link *l, unsigned queue, uint32_t ref)
+{
+    struct grant_copy copy = {
+        .ref = ref, .length = TMEMIF_PAGE_SIZE, .to_guest = true, .local = w->local[0]};
+
+    fill_page(w->local[0], ref);
+    CU_ASSERT(l->ops->copy(l, queue, &copy, 1));
+    CU_ASSERT_EQUAL(copy.status, 0);
+    CU_ASSERT(page_holds(guest_page(w, ref), ref));
+}
+
+static void queues_map_pages_of_their_own(void)
+{
+    struct world *w = world_new();
+    struct vbd_link *link = link_open(w, true);
+    struct blk_link *l = vbd_link_blk(link);
+    uint8_t *at;
+
+    link_copy(w, l, 1, 40);
+    CU_ASSERT_PTR_NULL(l->ops->mapped(l, 0, 40));
+    at = l->ops->mapped(l, 1, 40);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(at);
+    CU_ASSERT(page_holds(at, 40));
+    link_copy(w, l, 0, 41);
+    CU_ASSERT_PTR_NOT_NULL(l->ops->mapped(l, 0, 41));
+    CU_ASSERT_PTR_NULL(l->ops->mapped(l, 1, 41));
+    CU_ASSERT_EQUAL(w->fake->nr_copy_calls, 0);
+    CU_ASSERT_EQUAL(w->fake->nr_mapped, 4); /* with the rings */
+    CU_ASSERT_FALSE(vbd_link_cannot_map(link));
+    vbd_link_close(link);
+    world_end(w);
+}
+
+static void nothing_is_mapped_of_who_grants_for_each_request(void)
+{
+    struct world *w = world_new();
+    struct vbd_link *link = link_open(w, false);
+    struct blk_link *l = vbd_link_blk(link);
+
+    link_copy(w, l, 1, 40);
+    CU_ASSERT_PTR_NULL(l->ops->mapped(l, 1, 40));
+    CU_ASSERT_EQUAL(w->fake->nr_copy_calls, 1);
+    vbd_link_close(link);
+    world_end(w);
+}
+
+/* The operator can do nothing about a bad reference, and is not told to. */
+static void bad_reference_is_no_lack_of_frames(void)
+{
+    struct grant_copy bad = {.ref = FAKE_NR_PAGES, .length = TMEMIF_PAGE_SIZE};
+    struct world *w = world_new();
+    struct vbd_link *link = link_open(w, true);
+    struct blk_link *l = vbd_link_blk(link);
+
+    bad.local = w->local[0];
+    CU_ASSERT(l->ops->copy(l, 0, &bad, 1));
+    CU_ASSERT_NOT_EQUAL(bad.status, 0);
+    CU_ASSERT_FALSE(vbd_link_cannot_map(link));
+    w->fake->max_mapped = 2; /* the rings */
+    link_copy(w, l, 1, 40);
+    CU_ASSERT(vbd_link_attends(link));
+    CU_ASSERT(vbd_link_cannot_map(link));
+    CU_ASSERT_FALSE(vbd_link_cannot_map(link)); /* once */
+    vbd_link_close(link);
+    world_end(w);
+}
+
 #define TESTS(T)                                                                                   \
     T(page_is_mapped_once_and_never_copied_by_a_call)                                              \
     T(page_is_found_once_it_is_mapped)                                                             \
@@ -227,5 +311,8 @@ static void bad_reference_has_its_status_and_others_theirs(void)
     T(mappings_are_limited_apart_from_pages)                                                       \
     T(page_that_is_named_again_and_again_takes_no_more_than_the_room)                              \
     T(mapping_that_has_failed_is_not_tried_again)                                                  \
-    T(bad_reference_has_its_status_and_others_theirs)
+    T(bad_reference_has_its_status_and_others_theirs)                                              \
+    T(queues_map_pages_of_their_own)                                                               \
+    T(nothing_is_mapped_of_who_grants_for_each_request)                                            \
+    T(bad_reference_is_no_lack_of_frames)
 RUN_TESTS(TESTS)

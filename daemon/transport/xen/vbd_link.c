@@ -19,8 +19,8 @@ struct vbd_link {
     struct platform_grants *grants;
     struct platform_channel *channels[BLK_MAX_QUEUES];
     struct persistent_grants *persistent; /* by queue; NULL: the frontend grants for each request */
-    atomic_bool is_copied; /* although it grants for good: some page could not be mapped */
-    bool is_told;          /* that it is */
+    atomic_bool cannot_map;               /* although the frontend grants for good; by workers */
+    bool cannot_map_told;
     int attend_fd;
     atomic_bool attends;
 };
@@ -42,14 +42,24 @@ static void attend(struct blk_link *l)
     (void)r; /* a full counter wakes just as well */
 }
 
+static bool are_done(const struct grant_copy *copies, unsigned nr)
+{
+    for (unsigned i = 0; i < nr; i++) {
+        if (copies[i].status != 0)
+            return false;
+    }
+    return true;
+}
+
 static bool copy_persistent(struct vbd_link *v, struct persistent_grants *p,
                             struct grant_copy *copies, unsigned nr)
 {
     bool had_failed = p->failed;
     bool ok = persistent_grants_copy(p, v->platform->ops, v->grants, copies, nr);
 
-    if (p->failed && !had_failed) {
-        atomic_store(&v->is_copied, true);
+    /* what cannot be copied, either, is the guest's own fault */
+    if (p->failed && !had_failed && ok && are_done(copies, nr)) {
+        atomic_store(&v->cannot_map, true);
         attend(&v->link);
     }
     return ok;
@@ -82,7 +92,6 @@ static void consume(struct blk_link *l, unsigned queue)
 }
 
 static const struct blk_link_ops link_ops = {
-
     .copy = copy, .mapped = mapped, .notify = notify, .consume = consume, .attend = attend};
 
 /* ---- opening ---- */
@@ -155,7 +164,7 @@ bool vbd_link_open(struct platform *platform, uint32_t domid, const struct schem
     l->grants = mapping_open(platform, domid, why_out);
     ok = l->grants != NULL;
     if (ok && front->is_persistent)
-        l->persistent = calloc(front->nr_queues, sizeof(*l->persistent)); /* NULL: none, then */
+        l->persistent = calloc(front->nr_queues, sizeof(*l->persistent)); /* NULL: all is copied */
     for (uint32_t queue = 0; ok && queue < front->nr_queues; queue++)
         ok = open_queue(l, domid, front, queue, why_out);
     if (!ok) {
@@ -195,8 +204,8 @@ bool vbd_link_attends(struct vbd_link *l)
 
 bool vbd_link_cannot_map(struct vbd_link *l)
 {
-    bool is_new = !l->is_told && atomic_load(&l->is_copied);
+    bool is_new = !l->cannot_map_told && atomic_load(&l->cannot_map);
 
-    l->is_told = l->is_told || is_new;
+    l->cannot_map_told = l->cannot_map_told || is_new;
     return is_new;
 }

@@ -29,7 +29,7 @@ void vbd_link_close(struct vbd_link *l);
 struct blk_link *vbd_link_blk(struct vbd_link *l);
 /* Has its worker asked for attention since the last call? */
 bool vbd_link_attends(struct vbd_link *l);
-/* True once: pages that the frontend grants for good cannot be mapped, so each is copied. */
+/* True once: a queue has stopped mapping what the frontend grants for good, and copies it. */
 bool vbd_link_cannot_map(struct vbd_link *l);
 
 #endif /* XTM_TRANSPORT_XEN_VBD_LINK_H */

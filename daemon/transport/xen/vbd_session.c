@@ -15,15 +15,22 @@ static void log_failures(const struct vbd_session *s, struct backend *b, const c
                 stats.failed);
 }
 
+static void tell_copying(struct vbd_session *s, struct backend *b)
+{
+    if (vbd_link_cannot_map(s->link))
+        log_limited(b->log, &b->log_limit, LOG_LEVEL_NOTICE, "disk",
+                    "dom=%u vbd=%u why=\"pages that it grants for good cannot be mapped: they are "
+                    "not granted writable, or the manager has no maptrack frames left; a queue "
+                    "copies them from now on, which is slower\" hint=\"max_maptrack_frames\"",
+                    b->place.guest, b->place.device);
+}
+
 void vbd_session_tell_news(struct vbd_session *s, struct backend *b)
 {
     if (s->device && atomic_exchange(&s->device->has_news, false))
         log_failures(s, b, "first failures");
-    if (s->link && vbd_link_cannot_map(s->link))
-        log_limited(b->log, &b->log_limit, LOG_LEVEL_NOTICE, "disk",
-                    "dom=%u vbd=%u why=\"a page that it grants for good cannot be mapped: from "
-                    "now on they are copied, which is slower\" hint=\"max_maptrack_frames\"",
-                    b->place.guest, b->place.device);
+    if (s->link)
+        tell_copying(s, b);
 }
 
 void vbd_session_wake(struct vbd_session *s)
@@ -99,7 +106,9 @@ void vbd_session_close(struct vbd_session *s, struct vbd_world *w, struct backen
 {
     if (s->device)
         close_device(s, w, b, why, kept);
-    if (s->link)
-        vbd_link_close(s->link);
+    if (!s->link)
+        return;
+    tell_copying(s, b);
+    vbd_link_close(s->link);
     s->link = NULL;
 }
