@@ -306,7 +306,7 @@ $(TESTBED)/root/kernel-version: tests/xen/testbed/fetch
 .PHONY: testbed-images
 testbed-images: all man $(TESTBED)/root/kernel-version \
                 $(BUILD)/tests/conformance/conformance_guest $(BUILD)/tests/conformance/conformance_xen \
-                $(BUILD)/tests/xen/hostile $(BUILD)/tests/xen/disk_load $(BUILD)/tests/kill/guest_load \
+                $(BUILD)/tests/xen/hostile $(BUILD)/tests/xen/hostile_disk $(BUILD)/tests/xen/disk_load $(BUILD)/tests/kill/guest_load \
                 $(BUILD)/bench/xen_bench $(BUILD)/bench/blk_bench
 	@rm -rf $(TESTBED)/stage
 	@$(MAKE) --no-print-directory install-guest DESTDIR=$(TESTBED)/stage/guest
@@ -314,7 +314,7 @@ testbed-images: all man $(TESTBED)/root/kernel-version \
 	    STUBDOM_SYSROOT=$(TESTBED)/root STUBDOM=$(TESTBED)/stubdom
 	install -D $(BUILD)/tests/conformance/conformance_guest $(TESTBED)/stage/guest/usr/bin/conformance_guest
 	install -D $(BUILD)/tests/conformance/conformance_xen $(TESTBED)/stage/dom0/usr/bin/conformance_xen
-	install $(BUILD)/tests/xen/hostile $(BUILD)/tests/xen/disk_load $(BUILD)/tests/kill/guest_load \
+	install $(BUILD)/tests/xen/hostile $(BUILD)/tests/xen/hostile_disk $(BUILD)/tests/xen/disk_load $(BUILD)/tests/kill/guest_load \
 	    $(BUILD)/bench/xen_bench $(BUILD)/bench/blk_bench $(TESTBED)/stage/guest/usr/bin
 	@BUILD=$(BUILD) tests/xen/testbed/image guest --tree $(TESTBED)/stage/guest
 	@BUILD=$(BUILD) tests/xen/testbed/image root --tree $(TESTBED)/stage/guest
@@ -368,8 +368,10 @@ $(BUILD)/tests/conformance/%: $(BUILD)/obj/tests/conformance/%.o $(call obj,$(CO
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
 
 # A guest that breaks the rules: tests/xen/suites/hostile.sh
-$(BUILD)/tests/xen/hostile: $(call obj,tests/xen/hostile/front.c tests/xen/hostile/hostile.c) \
-                            $(call obj,$(PROTOCOL_SRC) $(SCHEMA_SRC))
+HOSTILE := $(BUILD)/tests/xen/hostile $(BUILD)/tests/xen/hostile_disk
+$(BUILD)/tests/xen/hostile: $(call obj,tests/xen/hostile/front.c tests/xen/hostile/hostile.c)
+$(BUILD)/tests/xen/hostile_disk: $(call obj,tests/xen/hostile/disk_front.c tests/xen/hostile/hostile_disk.c)
+$(HOSTILE): $(call obj,tests/xen/hostile/handshake.c $(PROTOCOL_SRC) $(SCHEMA_SRC))
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(XEN_LIBS)

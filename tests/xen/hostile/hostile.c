@@ -3,11 +3,12 @@
  * hostile: a guest that does everything wrong, one thing a run; and one that does
  * everything right, whom it must not disturb.
  *
- *   hostile ITEM    does it, and judges what came of it; exits 0 if it is as it should be
- *   hostile list    names of all items
- *   hostile friend  attaches, puts and gets for ever; node data/rounds says how often
+ *   hostile ITEM           does it, and judges what came of it; exits 0 if it is as it should be
+ *   hostile list           names of all items
+ *   hostile friend [DISK]  attaches, puts and gets for ever, and writes and reads a page of the
+ * disk; node data/rounds says how often, and the longest that it took, in ms
  */
-#include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -22,18 +23,7 @@
 #include "tests/xen/hostile/front.h"
 #include "xenstore-schema/value.h"
 
-#define PATIENCE_MS 60000u
-
 /* ---- judging ---- */
-
-static bool is_closed_for(struct front *f, const char *item, const char *reason)
-{
-    unsigned state = front_wait(f, FRONT_STATE(XENBUS_CLOSED), PATIENCE_MS);
-    const char *error = front_error(f);
-
-    printf("%s: backend state %u, error \"%s\"\n", item, state, error);
-    return state == XENBUS_CLOSED && strstr(error, reason) != NULL;
-}
 
 /* The next session of the same guest is as good as any. */
 static bool is_served_again(struct front *f)
@@ -41,7 +31,7 @@ static bool is_served_again(struct front *f)
     bool ok = front_attach(f) && front_nop(f) == TMEMIF_OK;
 
     if (!ok)
-        printf("is not served afterwards: \"%s\"\n", front_error(f));
+        printf("is not served afterwards: \"%s\"\n", handshake_error(&f->handshake));
     front_leave(f);
     return ok;
 }
@@ -63,16 +53,17 @@ static bool try_node(const struct wrong_node *w)
     bool ok;
 
     front_open(&f);
-    front_begin(&f);
+    handshake_begin(&f.handshake);
     front_share(&f, FRONT_DATA_PAGES);
     front_publish(&f);
     if (!w->value)
-        front_remove(&f, w->node);
+        handshake_remove(&f.handshake, w->node);
     else
-        front_write(&f, w->node, w->value, w->len ? w->len : (unsigned)strlen(w->value));
-    front_state(&f, XENBUS_INITIALISED);
+        handshake_write(&f.handshake, w->node, w->value,
+                        w->len ? w->len : (unsigned)strlen(w->value));
+    handshake_state(&f.handshake, XENBUS_INITIALISED);
     schema_key(item, w->node, 0);
-    ok = is_closed_for(&f, item, w->reason);
+    ok = handshake_is_closed_for(&f.handshake, item, w->reason);
     front_leave(&f);
     return ok;
 }
@@ -123,9 +114,9 @@ static bool item_nodes_binary(void)
 
     /* and the state node by itself, which is what the manager watches */
     front_open(&f);
-    front_begin(&f);
-    front_write(&f, SCHEMA_FRONTEND_STATE, "\xff\0\n", 3);
-    ok = is_closed_for(&f, "state", "no meaning") && ok;
+    handshake_begin(&f.handshake);
+    handshake_write(&f.handshake, SCHEMA_FRONTEND_STATE, "\xff\0\n", 3);
+    ok = handshake_is_closed_for(&f.handshake, "state", "no meaning") && ok;
     front_leave(&f);
     return ok;
 }
@@ -157,14 +148,14 @@ static void *flip(void *arg)
     struct flipper *flipper = arg;
     struct front other = *flipper->front;
 
-    other.xs = xs_open(0);
-    for (unsigned i = 0; other.xs && !atomic_load(&flipper->stop); i++) {
-        front_write_text(&other, SCHEMA_FRONTEND_RING_REF, values[i % 7]);
-        front_write_text(&other, SCHEMA_FRONTEND_NUM_RINGS, values[(i + 1) % 7]);
-        front_write_text(&other, SCHEMA_FRONTEND_DATA_PAGES, values[(i + 2) % 7]);
-        front_write_text(&other, SCHEMA_FRONTEND_DATA_REF, values[(i + 3) % 7]);
+    other.handshake.xs = xs_open(0);
+    for (unsigned i = 0; other.handshake.xs && !atomic_load(&flipper->stop); i++) {
+        handshake_write_text(&other.handshake, SCHEMA_FRONTEND_RING_REF, values[i % 7]);
+        handshake_write_text(&other.handshake, SCHEMA_FRONTEND_NUM_RINGS, values[(i + 1) % 7]);
+        handshake_write_text(&other.handshake, SCHEMA_FRONTEND_DATA_PAGES, values[(i + 2) % 7]);
+        handshake_write_text(&other.handshake, SCHEMA_FRONTEND_DATA_REF, values[(i + 3) % 7]);
     }
-    xs_close(other.xs);
+    xs_close(other.handshake.xs);
     return NULL;
 }
 
@@ -178,20 +169,20 @@ static bool item_nodes_changing(void)
     for (unsigned i = 0; i < 5; i++) {
         unsigned state;
 
-        front_begin(&f);
+        handshake_begin(&f.handshake);
         front_share(&f, FRONT_DATA_PAGES);
         front_publish(&f);
         flipper.front = &f;
         atomic_init(&flipper.stop, false);
         if (pthread_create(&thread, NULL, flip, &flipper) != 0)
-            front_give_up("thread");
+            hostile_give_up("thread");
         poll(NULL, 0, 50);
-        front_state(&f, XENBUS_INITIALISED);
-        state =
-            front_wait(&f, FRONT_STATE(XENBUS_CONNECTED) | FRONT_STATE(XENBUS_CLOSED), PATIENCE_MS);
+        handshake_state(&f.handshake, XENBUS_INITIALISED);
+        state = handshake_wait(&f.handshake, STATE_BIT(XENBUS_CONNECTED) | STATE_BIT(XENBUS_CLOSED),
+                               PATIENCE_MS);
         atomic_store(&flipper.stop, true);
         pthread_join(thread, NULL);
-        printf("backend state %u, error \"%s\"\n", state, front_error(&f));
+        printf("backend state %u, error \"%s\"\n", state, handshake_error(&f.handshake));
         front_leave(&f);
         if (state != XENBUS_CONNECTED && state != XENBUS_CLOSED)
             return false;
@@ -213,14 +204,14 @@ static bool item_nodes_of_others(void)
 
     front_open(&f);
     for (unsigned i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-        schema_path(path, &f.place, others[i], 0);
-        if (xs_write(f.xs, XBT_NULL, path, "1", 1)) {
+        schema_path(path, &f.handshake.place, others[i], 0);
+        if (xs_write(f.handshake.xs, XBT_NULL, path, "1", 1)) {
             printf("%s can be written\n", path);
             ok = false;
         }
     }
-    schema_path(path, &f.place, SCHEMA_GUEST_QUOTA, 0);
-    if (xs_read(f.xs, XBT_NULL, path, &len)) {
+    schema_path(path, &f.handshake.place, SCHEMA_GUEST_QUOTA, 0);
+    if (xs_read(f.handshake.xs, XBT_NULL, path, &len)) {
         printf("%s can be read\n", path);
         ok = false;
     }
@@ -235,17 +226,19 @@ static bool item_states_skipped(void)
     bool ok;
 
     front_open(&f);
-    front_begin(&f);
+    handshake_begin(&f.handshake);
     front_share(&f, FRONT_DATA_PAGES);
     front_publish(&f);
-    front_state(&f, XENBUS_CONNECTED); /* never Initialised */
-    ok = front_wait(&f, FRONT_STATE(XENBUS_CONNECTED), PATIENCE_MS) == XENBUS_CONNECTED;
+    handshake_state(&f.handshake, XENBUS_CONNECTED); /* never Initialised */
+    ok = handshake_wait(&f.handshake, STATE_BIT(XENBUS_CONNECTED), PATIENCE_MS) == XENBUS_CONNECTED;
     ok = ok && front_nop(&f) == TMEMIF_OK;
     for (unsigned i = 0; i < 20; i++)
-        front_state(&f, i % 2 ? XENBUS_INITIALISED : XENBUS_CONNECTED);
+        handshake_state(&f.handshake, i % 2 ? XENBUS_INITIALISED : XENBUS_CONNECTED);
     ok = ok && front_nop(&f) == TMEMIF_OK;
-    front_state(&f, XENBUS_CLOSED); /* never Closing */
-    ok = front_wait(&f, FRONT_STATE(XENBUS_INIT_WAIT), PATIENCE_MS) == XENBUS_INIT_WAIT && ok;
+    handshake_state(&f.handshake, XENBUS_CLOSED); /* never Closing */
+    ok = handshake_wait(&f.handshake, STATE_BIT(XENBUS_INIT_WAIT), PATIENCE_MS) ==
+             XENBUS_INIT_WAIT &&
+         ok;
     front_leave(&f);
     return is_served_again(&f) && ok;
 }
@@ -260,8 +253,8 @@ static bool item_states_odd(void)
 
         front_open(&f);
         ok = front_attach(&f) && ok;
-        front_write_text(&f, SCHEMA_FRONTEND_STATE, odd[i]);
-        ok = is_closed_for(&f, odd[i], "no meaning") && ok;
+        handshake_write_text(&f.handshake, SCHEMA_FRONTEND_STATE, odd[i]);
+        ok = handshake_is_closed_for(&f.handshake, odd[i], "no meaning") && ok;
         front_leave(&f);
     }
     return ok;
@@ -274,16 +267,17 @@ static bool item_states_ready_with_nothing(void)
     bool ok;
 
     front_open(&f);
-    front_begin(&f);
+    handshake_begin(&f.handshake);
     front_share(&f, FRONT_DATA_PAGES);
     front_publish(&f);
-    front_remove(&f, SCHEMA_FRONTEND_RING_REF);
-    front_state(&f, XENBUS_INITIALISED);
-    ok = is_closed_for(&f, "nothing", "ring-ref0 is missing");
+    handshake_remove(&f.handshake, SCHEMA_FRONTEND_RING_REF);
+    handshake_state(&f.handshake, XENBUS_INITIALISED);
+    ok = handshake_is_closed_for(&f.handshake, "nothing", "ring-ref0 is missing");
     front_publish(&f);
-    front_state(&f, XENBUS_INITIALISED); /* without having begun anew: it is not looked at */
+    handshake_state(&f.handshake,
+                    XENBUS_INITIALISED); /* without having begun anew: it is not looked at */
     poll(NULL, 0, 500);
-    ok = front_wait(&f, FRONT_STATE(XENBUS_CLOSED), 1000) == XENBUS_CLOSED && ok;
+    ok = handshake_wait(&f.handshake, STATE_BIT(XENBUS_CLOSED), 1000) == XENBUS_CLOSED && ok;
     front_leave(&f);
     return is_served_again(&f) && ok;
 }
@@ -294,11 +288,11 @@ static bool item_attach_storm(void)
 
     front_open(&f);
     for (unsigned i = 0; i < 30; i++) {
-        front_state(&f, XENBUS_INITIALISING);
+        handshake_state(&f.handshake, XENBUS_INITIALISING);
         if (!f.ring_page)
             front_share(&f, FRONT_DATA_PAGES);
         front_publish(&f);
-        front_state(&f, XENBUS_INITIALISED);
+        handshake_state(&f.handshake, XENBUS_INITIALISED);
         poll(NULL, 0, 10);
     }
     front_leave(&f);
@@ -313,24 +307,24 @@ static bool try_wrong_share(void (*spoil)(struct front *f), const char *item, co
     bool ok;
 
     front_open(&f);
-    front_begin(&f);
+    handshake_begin(&f.handshake);
     front_share(&f, FRONT_DATA_PAGES);
     front_publish(&f);
     spoil(&f);
-    front_state(&f, XENBUS_INITIALISED);
-    ok = is_closed_for(&f, item, reason);
+    handshake_state(&f.handshake, XENBUS_INITIALISED);
+    ok = handshake_is_closed_for(&f.handshake, item, reason);
     front_leave(&f);
     return is_served_again(&f) && ok;
 }
 
 static void wild_ring(struct front *f)
 {
-    front_write_text(f, SCHEMA_FRONTEND_RING_REF, "30000");
+    handshake_write_text(&f->handshake, SCHEMA_FRONTEND_RING_REF, "30000");
 }
 
 static void wild_directory(struct front *f)
 {
-    front_write_text(f, SCHEMA_FRONTEND_DATA_REF, "4294967295");
+    handshake_write_text(&f->handshake, SCHEMA_FRONTEND_DATA_REF, "4294967295");
 }
 
 static void wild_page(struct front *f)
@@ -343,10 +337,10 @@ static void read_only_ring(struct front *f)
     char text[SCHEMA_NUMBER_LEN];
     uint32_t ref;
 
-    if (!xengntshr_share_pages(f->grants, f->place.manager, 1, &ref, 0))
-        front_give_up("read-only grant");
+    if (!xengntshr_share_pages(f->handshake.grants, f->handshake.place.manager, 1, &ref, 0))
+        hostile_give_up("read-only grant");
     schema_format_number(text, ref);
-    front_write_text(f, SCHEMA_FRONTEND_RING_REF, text);
+    handshake_write_text(&f->handshake, SCHEMA_FRONTEND_RING_REF, text);
 }
 
 static void others_page(struct front *f)
@@ -354,26 +348,26 @@ static void others_page(struct front *f)
     char text[SCHEMA_NUMBER_LEN];
     uint32_t ref;
 
-    if (!xengntshr_share_pages(f->grants, 0, 1, &ref, 1))
-        front_give_up("grant to dom0");
+    if (!xengntshr_share_pages(f->handshake.grants, 0, 1, &ref, 1))
+        hostile_give_up("grant to dom0");
     schema_format_number(text, ref);
-    front_write_text(f, SCHEMA_FRONTEND_RING_REF, text);
+    handshake_write_text(&f->handshake, SCHEMA_FRONTEND_RING_REF, text);
 }
 
 static void no_port(struct front *f)
 {
-    front_write_text(f, SCHEMA_FRONTEND_CHANNEL, "1000");
+    handshake_write_text(&f->handshake, SCHEMA_FRONTEND_CHANNEL, "1000");
 }
 
 static void others_port(struct front *f)
 {
     char text[SCHEMA_NUMBER_LEN];
-    xenevtchn_port_or_error_t port = xenevtchn_bind_unbound_port(f->channels, 0);
+    xenevtchn_port_or_error_t port = xenevtchn_bind_unbound_port(f->handshake.channels, 0);
 
     if (port < 0)
-        front_give_up("channel to dom0");
+        hostile_give_up("channel to dom0");
     schema_format_number(text, (uint64_t)port);
-    front_write_text(f, SCHEMA_FRONTEND_CHANNEL, text);
+    handshake_write_text(&f->handshake, SCHEMA_FRONTEND_CHANNEL, text);
 }
 
 static bool item_bad_grants(void)
@@ -400,11 +394,11 @@ static bool item_maptrack_full(void)
     bool ok;
 
     front_open(&f);
-    front_begin(&f);
+    handshake_begin(&f.handshake);
     front_share(&f, 1000);
     front_publish(&f);
-    front_state(&f, XENBUS_INITIALISED);
-    ok = is_closed_for(&f, "1000 pages", "max_maptrack_frames");
+    handshake_state(&f.handshake, XENBUS_INITIALISED);
+    ok = handshake_is_closed_for(&f.handshake, "1000 pages", "max_maptrack_frames");
     front_leave(&f);
     return is_served_again(&f) && ok;
 }
@@ -420,7 +414,7 @@ static bool try_index(uint32_t (*wrong)(uint32_t req_prod), const char *item)
     ok = front_attach(&f) && front_nop(&f) == TMEMIF_OK && front_nop(&f) == TMEMIF_OK;
     ring_publish(&f.ring.view.shared->req_prod, wrong(f.ring.req_prod));
     front_notify(&f);
-    ok = is_closed_for(&f, item, "ring") && ok;
+    ok = handshake_is_closed_for(&f.handshake, item, "ring") && ok;
     front_leave(&f);
     return is_served_again(&f) && ok;
 }
@@ -484,7 +478,7 @@ static bool item_bad_requests(void)
 
     front_open(&f);
     if (!front_attach(&f))
-        front_give_up("attach");
+        hostile_give_up("attach");
     for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         struct tmemif_response rsp;
         int status = front_call(&f, &wrong[i].request, &rsp);
@@ -509,7 +503,7 @@ static bool item_noise(void)
 
     front_open(&f);
     if (!front_attach(&f))
-        front_give_up("attach");
+        hostile_give_up("attach");
     for (unsigned i = 0; i < 3000 && ok; i++) {
         struct tmemif_request request;
         struct tmemif_response rsp;
@@ -539,7 +533,7 @@ static bool item_never_reads(void)
 
     front_open(&f);
     if (!front_attach(&f))
-        front_give_up("attach");
+        hostile_give_up("attach");
     while (ring_front_free(&f.ring) > 0)
         ring_front_put(&f.ring, &nop);
     ring_front_publish(&f.ring);
@@ -563,11 +557,11 @@ static bool item_flood(void)
 
     front_open(&f);
     if (!front_attach(&f))
-        front_give_up("attach");
+        hostile_give_up("attach");
     for (unsigned i = 0; i < 20000; i++)
         front_notify(&f);
     for (unsigned i = 0; i < 2000; i++)
-        front_state(&f, XENBUS_CONNECTED);
+        handshake_state(&f.handshake, XENBUS_CONNECTED);
     ok = front_nop(&f) == TMEMIF_OK;
     front_leave(&f);
     return ok;
@@ -598,7 +592,7 @@ static bool item_dies(void)
         pid_t child = fork();
 
         if (child < 0)
-            front_give_up("fork");
+            hostile_give_up("fork");
         if (child == 0) {
             front_open(&f);
             if (front_attach(&f))
@@ -622,7 +616,7 @@ static bool item_stays(void)
 
     front_open(&f);
     if (!front_attach(&f) || front_call(&f, &create, &rsp) != TMEMIF_OK)
-        front_give_up("attach");
+        hostile_give_up("attach");
     printf("attached\n");
     fflush(stdout);
     load_for_ever(&f);
@@ -638,53 +632,97 @@ static bool item_removes_its_folder(void)
 
     front_open(&f);
     if (!front_attach(&f))
-        front_give_up("attach");
-    schema_folder(path, &f.place, SCHEMA_IN_FRONTEND);
-    if (!xs_rm(f.xs, XBT_NULL, path))
-        front_give_up(path);
-    state = front_wait(&f, FRONT_STATE(XENBUS_UNKNOWN), PATIENCE_MS);
+        hostile_give_up("attach");
+    schema_folder(path, &f.handshake.place, SCHEMA_IN_FRONTEND);
+    if (!xs_rm(f.handshake.xs, XBT_NULL, path))
+        hostile_give_up(path);
+    state = handshake_wait(&f.handshake, STATE_BIT(XENBUS_UNKNOWN), PATIENCE_MS);
     printf("backend state %u\n", state);
     return state == XENBUS_UNKNOWN;
 }
 
 /* ---- the friend ---- */
 
-static int page_call(struct front *f, enum tmemif_op op, uint32_t pool, uint32_t index)
+struct friend
 {
-    struct tmemif_request request = {.op = (uint16_t)op, .pool = pool};
+    struct front front;
+    uint32_t pool;
+    int disk;      /* -1: none */
+    uint8_t *page; /* aligned, for the disk */
+    uint64_t longest_ms;
+};
+
+static const char *friends_disk;
+
+static bool page_call(struct friend *f, enum tmemif_op op, uint32_t index)
+{
+    struct tmemif_request request = {.op = (uint16_t)op, .pool = f->pool};
     struct tmemif_response rsp;
 
     request.u.page.index = index;
     request.u.page.data.length = TMEMIF_PAGE_SIZE;
-    return front_call(f, &request, &rsp);
+    return front_call(&f->front, &request, &rsp) == TMEMIF_OK;
 }
 
-static bool friend_round(struct front *f, uint32_t pool, uint32_t round)
+static void fill(uint8_t *page, uint32_t round)
 {
-    uint32_t *words = (uint32_t *)(void *)f->data;
+    for (uint32_t i = 0; i < TMEMIF_PAGE_SIZE / sizeof(i); i++) {
+        uint32_t word = round * 2654435761u + i;
 
-    for (uint32_t i = 0; i < TMEMIF_PAGE_SIZE / 4; i++)
-        words[i] = round * 2654435761u + i;
-    if (page_call(f, TMEMIF_OP_PAGE_PUT, pool, round % 16) != TMEMIF_OK)
-        return false;
-    memset(f->data, 0, TMEMIF_PAGE_SIZE);
-    if (page_call(f, TMEMIF_OP_PAGE_GET, pool, round % 16) != TMEMIF_OK)
-        return false;
-    for (uint32_t i = 0; i < TMEMIF_PAGE_SIZE / 4; i++) {
-        if (words[i] != round * 2654435761u + i)
-            return false;
+        memcpy(page + i * sizeof(word), &word, sizeof(word));
     }
-    return true;
 }
 
-/* "<round> ok" or "<round> failed" for the suite to read, in a node of our own. */
-static void write_round(struct front *f, uint32_t round, const char *how)
+static bool holds(const uint8_t *page, uint32_t round)
 {
-    char text[32];
-    int len = snprintf(text, sizeof(text), "%u %s", round, how);
+    uint8_t wanted[TMEMIF_PAGE_SIZE];
 
-    if (!xs_write(f->xs, XBT_NULL, "data/rounds", text, (unsigned)len))
-        front_give_up("data/rounds");
+    fill(wanted, round);
+    return memcmp(page, wanted, sizeof(wanted)) == 0;
+}
+
+static bool pool_round(struct friend *f, uint32_t round)
+{
+    uint8_t *data = f->front.data;
+
+    fill(data, round);
+    if (!page_call(f, TMEMIF_OP_PAGE_PUT, round % 16))
+        return false;
+    memset(data, 0, TMEMIF_PAGE_SIZE);
+    return page_call(f, TMEMIF_OP_PAGE_GET, round % 16) && holds(data, round);
+}
+
+static bool disk_round(struct friend *f, uint32_t round)
+{
+    off_t at = (off_t)(round % 64) * TMEMIF_PAGE_SIZE;
+
+    if (f->disk < 0)
+        return true;
+    fill(f->page, round);
+    if (pwrite(f->disk, f->page, TMEMIF_PAGE_SIZE, at) != TMEMIF_PAGE_SIZE)
+        return false;
+    memset(f->page, 0, TMEMIF_PAGE_SIZE);
+    return pread(f->disk, f->page, TMEMIF_PAGE_SIZE, at) == TMEMIF_PAGE_SIZE &&
+           holds(f->page, round);
+}
+
+/* "<round> ok <ms>" or "<round> failed <ms>" for the suite to read, in a node of our own. */
+static void write_round(struct friend *f, uint32_t round, const char *how)
+{
+    char text[64];
+    int len =
+        snprintf(text, sizeof(text), "%u %s %llu", round, how, (unsigned long long)f->longest_ms);
+
+    if (!xs_write(f->front.handshake.xs, XBT_NULL, "data/rounds", text, (unsigned)len))
+        hostile_give_up("data/rounds");
+}
+
+static void open_friends_disk(struct friend *f)
+{
+    f->disk = friends_disk ? open(friends_disk, O_RDWR | O_DIRECT) : -1;
+    f->page = aligned_alloc(TMEMIF_PAGE_SIZE, TMEMIF_PAGE_SIZE);
+    if (!f->page || (friends_disk && f->disk < 0))
+        hostile_give_up("the friend's disk");
 }
 
 static bool item_friend(void)
@@ -692,17 +730,22 @@ static bool item_friend(void)
     struct tmemif_request create = {.op = TMEMIF_OP_POOL_CREATE,
                                     .u.pool.flags = TMEMIF_POOL_PERSISTENT};
     struct tmemif_response rsp;
-    struct front f;
+    struct friend f = {.longest_ms = 0};
 
-    front_open(&f);
-    if (!front_attach(&f) || front_call(&f, &create, &rsp) != TMEMIF_OK)
-        front_give_up("attach");
+    open_friends_disk(&f);
+    front_open(&f.front);
+    if (!front_attach(&f.front) || front_call(&f.front, &create, &rsp) != TMEMIF_OK)
+        hostile_give_up("attach");
+    f.pool = (uint32_t)rsp.value;
     for (uint32_t round = 1;; round++) {
-        if (!friend_round(&f, (uint32_t)rsp.value, round)) {
-            write_round(&f, round, "failed");
+        uint64_t begun = hostile_now_ms(), ms;
+        bool ok = pool_round(&f, round) && disk_round(&f, round);
+
+        ms = hostile_now_ms() - begun;
+        f.longest_ms = ms > f.longest_ms ? ms : f.longest_ms;
+        write_round(&f, round, ok ? "ok" : "failed");
+        if (!ok)
             return false;
-        }
-        write_round(&f, round, "ok");
         poll(NULL, 0, 100);
     }
 }
@@ -740,14 +783,18 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-    for (unsigned i = 0; i < NR_ITEMS && argc == 2; i++) {
-        if (strcmp(argv[1], "list") == 0)
+    bool list = argc == 2 && strcmp(argv[1], "list") == 0;
+    bool ok = argc == 2 || (argc == 3 && strcmp(argv[1], "friend") == 0);
+
+    friends_disk = argc == 3 ? argv[2] : NULL;
+    for (unsigned i = 0; i < NR_ITEMS && ok; i++) {
+        if (list)
             puts(items[i].name);
         else if (strcmp(argv[1], items[i].name) == 0)
             return items[i].run() ? 0 : 1;
     }
-    if (argc == 2 && strcmp(argv[1], "list") == 0)
+    if (list)
         return 0;
-    fprintf(stderr, "usage: hostile list | ITEM\n");
+    fprintf(stderr, "usage: hostile list | ITEM | friend DISK\n");
     return 2;
 }

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# hostile: a guest that breaks every rule, one after the other, beside one that keeps them all. The
-# offender gets its reason, the other's session goes on, the manager stays up and its log short.
-# Arguments: names of items, to run only those.
+# hostile: a guest that breaks every rule of pools, and then of disks, one after the other, beside one
+# that keeps them all. The offender gets its reason, the other's sessions go on, the manager stays up
+# and its log short. Arguments: names of items, to run only those; disk:NAME is one of a disk.
 . /testbed/lib.sh
 
+xvdt=$(((1 << 28) + 19 * 256)) # as xl numbers it
 console=/var/log/xen/console/guest-xentmem.log
 rounds() { xenstore-read "/local/domain/$(domid good)/data/rounds"; }
 # The friend's rounds go on counting, and none failed.
 friend_goes_on() {
     local before=$(rounds)
-    wait_for 60 friend_is_past "${before% *}"
+    wait_for 60 friend_is_past "${before%% *}"
 }
 friend_is_past() { rounds | awk -v n="$1" '{ exit !($2 == "ok" && $1 > n) }'; }
 
@@ -22,20 +23,36 @@ guest_create good && guest_create bad || exit
 check "the manager runs" wait_for 120 manager_is_ready || exit
 guest_ready good && guest_ready bad || exit
 check "good is attached" xentmem attach good --quota 1M || exit
+check "good has a disk" xl block-attach good "$(disk xvds swap/1M)"
 check "bad is attached" xentmem attach bad || exit
-guest_run good 'hostile friend >/run/friend 2>&1 &'
+check "good sees its disk" wait_for 30 guest_run good 'test -e /dev/xvds' || exit
+guest_run good 'hostile friend /dev/xvds >/run/friend 2>&1 &'
 check "good is served" wait_for 60 friend_is_past 0 || exit
 
-items=${*:-$(guest_run bad 'hostile list')}
-for item in $items; do
-    case $item in
-    stays | removes-its-folder | friend) continue ;; # below: they end the attachment
-    esac
-    step "$item"
-    output=$(guest_run -t 300 bad "hostile $item" 2>&1)
-    if [ $? -eq 0 ]; then ok "$item"; else not_ok "$item" "$(echo "$output" | tail -n 1)"; fi
+run_item() { # NAME COMMAND
+    local output
+    step "$1"
+    output=$(guest_run -t 300 bad "$2" 2>&1) && ok "$1" || not_ok "$1" "$(echo "$output" | tail -n 1)"
     echo "$output" | sed 's/^/| /'
-    check "good goes on after $item" friend_goes_on
+    check "good goes on after $1" friend_goes_on
+}
+
+for item in ${*:-$(guest_run bad 'hostile list')}; do
+    case $item in
+    stays | removes-its-folder | friend) ;; # below: they end the attachment
+    disk:*) ;;
+    *) run_item "$item" "hostile $item" ;;
+    esac
+done
+
+step "bad has a disk, and no driver for it"
+check "without the driver" guest_run bad 'rmmod xen_blkfront'
+check "a disk" xl block-attach bad "$(disk xvdt swap/8M)"
+for item in ${*:-$(guest_run bad 'hostile_disk list' | sed 's/^/disk:/')}; do
+    case $item in
+    disk:stays) ;; # below: it ends with the domain
+    disk:*) run_item "$item" "hostile_disk ${item#disk:} $xvdt" ;;
+    esac
 done
 [ $# -eq 0 ] || exit
 
@@ -43,15 +60,21 @@ step "bad takes its own folder away"
 check "removes-its-folder" guest_run bad 'hostile removes-its-folder'
 check "good goes on after removes-its-folder" friend_goes_on
 check "bad is attached again" xentmem attach bad || exit
+mappings=$(guest_run xentmem 'grep -c gntdev /proc/$(pidof xentmemd)/maps')
 
 step "bad is destroyed under load, while its pages are mapped"
-job=$(guest_spawn -t 300 bad 'hostile stays')
-state_of_bad() { [ "$(xenstore-read "/local/domain/$(domid xentmem)/backend/tmem/$(domid bad)/0/state")" = 4 ]; }
-check "bad is served" wait_for 60 state_of_bad
+guest_spawn -t 300 bad 'hostile stays' >/dev/null
+guest_spawn -t 300 bad "hostile_disk stays $xvdt" >/dev/null
+bad_is_served() { [ "$(xenstore-read "/local/domain/$(domid xentmem)/backend/$1/$(domid bad)/$2/state")" = 4 ]; }
+check "bad is served" wait_for 60 bad_is_served tmem 0
+check "and its disk is" wait_for 60 bad_is_served vbd $xvdt
+is_mapped() { [ "$(guest_run xentmem 'grep -c gntdev /proc/$(pidof xentmemd)/maps')" -ge $((mappings + 16)) ]; } # 8 pages each
+check "with as many pages as there can be" wait_for 60 is_mapped
 guest_destroy bad
 check "it leaves no zombie" no_zombies 30
 check "good goes on after bad's death" friend_goes_on
 
+note "good's longest round took $(rounds | cut -d ' ' -f 3) ms"
 check "the manager's daemon was never restarted" [ "$(grep -c 'xentmemd started' $console)" = 1 ]
 lines=$(wc -l <$console)
 note "the manager's console has $lines lines"
