@@ -34,6 +34,8 @@ struct backing_ops {
      * each batch, in the order in which they came.
      */
     void (*hand_over)(struct backing *b, struct batch *batch);
+    /* Any thread: no lane carries it out. False: one does, or did. */
+    bool (*take_back)(struct backing *b, struct batch *batch);
 
     /* Lane @lane. All of them are under way at a time, ascending by page, none twice. */
     void (*transfer)(struct backing *b, unsigned lane, bool write, struct backing_io *ios,

@@ -133,7 +133,17 @@ static bool run(struct disk *disk, unsigned worker, struct batch *b)
     return false;
 }
 
-const struct disk_ops cache_disk_ops = {.run = run};
+static bool take_back(struct disk *disk, struct batch *b)
+{
+    struct cache *c = ((struct cache_disk *)disk)->cache;
+
+    if (!c->backing->ops->take_back(c->backing, b))
+        return false;
+    atomic_fetch_sub_explicit(&c->nr_kept, 1, memory_order_release);
+    return true;
+}
+
+const struct disk_ops cache_disk_ops = {.run = run, .take_back = take_back};
 
 void cache_disk_init(struct cache_disk *d, struct cache *c)
 {

@@ -83,9 +83,18 @@ static bool begin_batches(struct queue *q, const struct disk *disk)
     return true;
 }
 
+/*
+ * One that waits for a device that hangs is taken back: a guest that connects again and again
+ * leaves no more behind than the device has under way.
+ */
 static void end_batches(struct queue *q)
 {
-    if (q->scratch && batch_abandon(&q->scratch->batch))
+    struct batch *b;
+
+    if (!q->scratch)
+        return;
+    b = &q->scratch->batch;
+    if ((q->under_way && disk_take_back(q->device->disk, b)) || batch_abandon(b))
         free(q->scratch);
 }
 

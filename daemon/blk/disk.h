@@ -22,6 +22,7 @@ struct disk;
 
 struct disk_ops {
     bool (*run)(struct disk *d, unsigned worker, struct batch *b);
+    bool (*take_back)(struct disk *d, struct batch *b); /* NULL: it keeps none */
 };
 
 /* Part of a larger struct. Any thread; nothing of it changes, but that it may become larger. */
@@ -72,6 +73,15 @@ static inline void disk_set_nr_pages(struct disk *d, uint32_t nr_pages)
 static inline bool disk_run(struct disk *d, unsigned worker, struct batch *b)
 {
     return d->ops->run(d, worker, b);
+}
+
+/*
+ * Control: a batch that the disk has kept is the caller's again, and nothing was done of it. False:
+ * it is under way, or done.
+ */
+static inline bool disk_take_back(struct disk *d, struct batch *b)
+{
+    return d->ops->take_back && d->ops->take_back(d, b);
 }
 
 #endif /* XTM_BLK_DISK_H */

@@ -68,6 +68,11 @@ static void hand_over(struct backing *b, struct batch *batch)
     crew_hand_over(((struct blockdev *)b)->crew, batch);
 }
 
+static bool take_back(struct backing *b, struct batch *batch)
+{
+    return crew_take_back(((struct blockdev *)b)->crew, batch);
+}
+
 static void close_backing(struct backing *b)
 {
     struct blockdev *d = (struct blockdev *)b;
@@ -81,6 +86,7 @@ static void close_backing(struct backing *b)
 
 static const struct backing_ops ops = {
     .hand_over = hand_over,
+    .take_back = take_back,
     .transfer = transfer,
     .flush = flush,
     .discard = discard,

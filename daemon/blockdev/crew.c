@@ -109,3 +109,19 @@ void crew_hand_over(struct crew *c, struct batch *b)
     pthread_cond_signal(&c->come);
     pthread_mutex_unlock(&c->mutex);
 }
+
+bool crew_take_back(struct crew *c, struct batch *b)
+{
+    struct batch *before = NULL, *at;
+
+    pthread_mutex_lock(&c->mutex);
+    for (at = c->first; at && at != b; at = at->next)
+        before = at;
+    if (at) {
+        *(before ? &before->next : &c->first) = b->next;
+        if (c->last == b)
+            c->last = before;
+    }
+    pthread_mutex_unlock(&c->mutex);
+    return at != NULL;
+}

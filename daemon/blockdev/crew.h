@@ -21,5 +21,7 @@ void crew_destroy(struct crew *c);
 
 /* Any thread; it belongs to the crew until it was run. */
 void crew_hand_over(struct crew *c, struct batch *b);
+/* Any thread: it is the caller's again. False: it is being run, or was. */
+bool crew_take_back(struct crew *c, struct batch *b);
 
 #endif /* XTM_BLOCKDEV_CREW_H */

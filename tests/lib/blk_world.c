@@ -83,7 +83,17 @@ static bool run(struct disk *d, unsigned worker, struct batch *b)
     return true;
 }
 
-static const struct disk_ops disk_ops = {.run = run};
+static bool take_back(struct disk *d, struct batch *b)
+{
+    struct blk_world *w = world_of_disk(d);
+
+    if (w->has_begun || w->kept != b)
+        return false;
+    w->kept = NULL;
+    return true;
+}
+
+static const struct disk_ops disk_ops = {.run = run, .take_back = take_back};
 
 void blk_world_end_batch(struct blk_world *w)
 {

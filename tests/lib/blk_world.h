@@ -32,6 +32,7 @@ struct blk_world {
     struct blk_memory *memory;
     struct disk disk;   /* its own of memory->disk */
     struct batch *kept; /* with disk.keeps: what blk_world_end_batch() has to do, or NULL */
+    bool has_begun;     /* a batch that is kept is under way: it cannot be taken back */
     unsigned nr_woken;
     struct store *store;
     struct device *device;

@@ -661,6 +661,7 @@ static void kept_batch_outlives_its_device(void)
     blk_front_publish(&b.front);
     CU_ASSERT_EQUAL(blk_world_serve(&b.world), SERVE_WAITING);
     kept = b.world.kept;
+    b.world.has_begun = true;
     CU_ASSERT_FALSE(batch_is_abandoned(kept));
     blk_world_close(&b.world, false);
     CU_ASSERT_TRUE(batch_is_abandoned(kept));
@@ -669,6 +670,20 @@ static void kept_batch_outlives_its_device(void)
     CU_ASSERT_EQUAL(b.world.nr_woken, 0);
     store_close(b.store);
     blk_memory_free(b.memory, false);
+}
+
+static void kept_batch_that_has_not_begun_ends_with_its_device(void)
+{
+    struct blkif_segment segment = whole(0);
+    struct bed b;
+
+    bed_make_keeping(&b);
+    blk_front_put(&b.front, BLKIF_WRITE, 1, 24, &segment, 1);
+    blk_front_publish(&b.front);
+    CU_ASSERT_EQUAL(blk_world_serve(&b.world), SERVE_WAITING);
+    CU_ASSERT_PTR_NOT_NULL(b.world.kept);
+    bed_end(&b);
+    CU_ASSERT_PTR_NULL(b.world.kept); /* its memory is gone: nobody may come back to it */
 }
 
 static void kept_batch_that_is_back_ends_with_its_device(void)
@@ -784,6 +799,7 @@ static void long_discard_takes_turns_and_its_place_in_order(void)
     T(kept_batch_is_answered_when_it_is_back)                                                      \
     T(kept_discard_goes_on_where_it_was)                                                           \
     T(kept_batch_outlives_its_device)                                                              \
+    T(kept_batch_that_has_not_begun_ends_with_its_device)                                          \
     T(kept_batch_that_is_back_ends_with_its_device)                                                \
     T(discard_gives_back_whole_pages_alone)                                                        \
     T(discard_beyond_the_end_is_refused)                                                           \

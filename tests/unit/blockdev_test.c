@@ -4,6 +4,8 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +13,7 @@
 
 #include "daemon/blockdev/aio.h"
 #include "daemon/blockdev/blockdev.h"
+#include "daemon/blockdev/crew.h"
 
 #define NR_PAGES 200u
 
@@ -197,6 +200,60 @@ static void batches_are_carried_out_by_all_lanes_at_once(void)
     unlink(path);
 }
 
+/* Batches wait until all are let go. */
+struct gatekeeper {
+    pthread_mutex_t mutex;
+    pthread_cond_t opened;
+    bool is_open;
+    atomic_uint nr_begun;
+    struct batch *last; /* that was run */
+};
+
+static void wait_at_gate(void *arg, unsigned lane, struct batch *batch)
+{
+    struct gatekeeper *g = arg;
+
+    (void)lane;
+    atomic_fetch_add(&g->nr_begun, 1);
+    pthread_mutex_lock(&g->mutex);
+    while (!g->is_open)
+        pthread_cond_wait(&g->opened, &g->mutex);
+    g->last = batch;
+    pthread_mutex_unlock(&g->mutex);
+}
+
+static void batch_that_was_not_begun_can_be_taken_back(void)
+{
+    static struct batch batches[6];
+    struct gatekeeper g = {.mutex = PTHREAD_MUTEX_INITIALIZER, .opened = PTHREAD_COND_INITIALIZER};
+    struct crew *c = crew_create(1, wait_at_gate, &g);
+
+    CU_ASSERT_PTR_NOT_NULL_FATAL(c);
+    for (unsigned i = 0; i < 5; i++)
+        crew_hand_over(c, &batches[i]);
+    while (atomic_load(&g.nr_begun) == 0)
+        sched_yield();
+    CU_ASSERT_FALSE(crew_take_back(c, &batches[0])); /* begun */
+    CU_ASSERT_FALSE(crew_take_back(c, &batches[5])); /* never handed over */
+    CU_ASSERT_TRUE(crew_take_back(c, &batches[2]));  /* amid others */
+    CU_ASSERT_FALSE(crew_take_back(c, &batches[2]));
+    CU_ASSERT_TRUE(crew_take_back(c, &batches[1])); /* the first */
+    CU_ASSERT_TRUE(crew_take_back(c, &batches[4])); /* the last */
+    crew_hand_over(c, &batches[5]);
+    pthread_mutex_lock(&g.mutex);
+    g.is_open = true;
+    pthread_cond_broadcast(&g.opened);
+    pthread_mutex_unlock(&g.mutex);
+    crew_destroy(c); /* 3 and 5 are run, too */
+    CU_ASSERT_EQUAL(g.nr_begun, 3);
+    CU_ASSERT_PTR_EQUAL(g.last, &batches[5]);
+
+    c = crew_create(1, wait_at_gate, &g); /* none is left after the only one */
+    crew_hand_over(c, &batches[0]);
+    crew_destroy(c);
+    CU_ASSERT_EQUAL(g.nr_begun, 4);
+}
+
 static void what_is_no_block_device_is_refused(void)
 {
     static const char *const names[] = {"null", "no-such-device", "shm", "."};
@@ -227,6 +284,7 @@ static void file_is_no_device_to_open(void)
     T(page_that_fails_fails_alone_though_it_went_with_others)                                      \
     T(descriptor_that_refuses_all_fails_all)                                                       \
     T(batches_are_carried_out_by_all_lanes_at_once)                                                \
+    T(batch_that_was_not_begun_can_be_taken_back)                                                  \
     T(what_is_no_block_device_is_refused)                                                          \
     T(file_is_no_device_to_open)
 RUN_TESTS(TESTS)

@@ -360,6 +360,26 @@ static void write_that_has_not_begun_ends_with_its_guest(void)
     bed_end(&b);
 }
 
+/* A guest that comes and goes leaves nothing behind before a device that hangs. */
+static void write_that_has_not_begun_can_be_taken_back(void)
+{
+    struct call *c;
+    struct bed b;
+
+    bed_make(&b);
+    c = begin_write(&b, 5, 50);
+    CU_ASSERT_TRUE(disk_take_back(b.one, &c->batch));
+    CU_ASSERT_FALSE(disk_take_back(b.one, &c->batch));
+    CU_ASSERT_FALSE(fake_run(b.b));
+    free(c->batch.memory);
+    CU_ASSERT(reads(&b, b.two, 5, 5));
+    CU_ASSERT_TRUE(caches_close(&b.cw.caches, b.one));
+    CU_ASSERT_TRUE(caches_close(&b.cw.caches, b.two));
+    CU_ASSERT_FALSE(b.b->is_open); /* nothing is waited for */
+    b.one = b.two = NULL;
+    bed_end(&b);
+}
+
 struct leaving {
     struct bed *bed;
     struct batch *batch;
@@ -611,6 +631,7 @@ static void table_of_disks_has_caches_too(void)
     T(discarded_pages_are_forgotten)                                                               \
     T(device_that_is_read_only_is_not_written_to)                                                  \
     T(write_that_has_not_begun_ends_with_its_guest)                                                \
+    T(write_that_has_not_begun_can_be_taken_back)                                                  \
     T(write_does_not_begin_after_its_guest_has_gone)                                               \
     T(page_is_not_in_the_pool_while_it_is_written)                                                 \
     T(two_names_of_a_device_are_one_cache)                                                         \

@@ -114,6 +114,22 @@ static inline void fake_hand_over(struct backing *b, struct batch *batch)
     d->last = batch;
 }
 
+static inline bool fake_take_back(struct backing *b, struct batch *batch)
+{
+    struct fake_device *d = (struct fake_device *)b;
+    struct batch *before = NULL, *at = d->first;
+
+    if (!d->by_hand)
+        return crew_take_back(d->crew, batch);
+    for (; at && at != batch; at = at->next)
+        before = at;
+    if (!at)
+        return false;
+    *(before ? &before->next : &d->first) = batch->next;
+    d->last = d->last == batch ? before : d->last;
+    return true;
+}
+
 /* Carry out the first batch that waits. False: there is none. */
 static inline bool fake_run(struct fake_device *d)
 {
@@ -140,6 +156,7 @@ static inline void fake_close(struct backing *b)
 
 static const struct backing_ops fake_ops = {
     .hand_over = fake_hand_over,
+    .take_back = fake_take_back,
     .transfer = fake_transfer,
     .flush = fake_flush,
     .discard = fake_discard,
