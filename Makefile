@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# make                   the daemon, the library, the command, the manager's image
+# make                   the daemon, the library, the command; make stubdom: the manager's image; make man
 # make check             every test; needs what packages.debian names
 # make check-native      those that need no Xen
 # make bench, bench-xen   figures, side by side with memcached and libxenvchan
