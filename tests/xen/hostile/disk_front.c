@@ -2,6 +2,7 @@
 #include "tests/xen/hostile/disk_front.h"
 
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,7 +57,8 @@ bool disk_front_attach(struct disk_front *f, uint32_t nr_pages)
     handshake_begin(&f->handshake);
     disk_front_share(f, nr_pages);
     disk_front_publish(f);
-    return handshake_connect(&f->handshake);
+    return handshake_connect(&f->handshake) &&
+           handshake_read_number(&f->handshake, SCHEMA_VBD_SECTORS, &f->nr_sectors);
 }
 
 static void unshare(struct disk_front *f)
@@ -65,7 +67,7 @@ static void unshare(struct disk_front *f)
         return;
     xengntshr_unshare(f->handshake.grants, f->shared, 1);
     xengntshr_unshare(f->handshake.grants, f->pages, f->nr_pages);
-    xenevtchn_unbind(f->handshake.channels, f->port);
+    disk_front_close_port(f);
     free(f->refs);
     f->shared = NULL;
 }
@@ -88,24 +90,33 @@ static union blkif_sring_entry *slot_of(struct disk_front *f, uint32_t number)
     return &f->shared->ring[number % DISK_FRONT_SLOTS];
 }
 
-struct blkif_request *disk_front_slot(struct disk_front *f)
+static struct disk_front_echo echo_of(const union disk_request *request)
 {
-    struct blkif_request *slot = &slot_of(f, f->req_prod++)->req;
+    struct disk_front_echo echo = {request->direct.id, request->direct.operation};
 
-    memset(slot, 0, sizeof(*slot));
-    return slot;
+    if (echo.operation == BLKIF_OP_INDIRECT)
+        echo.operation = request->indirect.indirect_op;
+    return echo;
 }
 
-void disk_front_put(struct disk_front *f, uint8_t op, uint64_t page, uint32_t data, uint32_t nr)
+void disk_front_put(struct disk_front *f, const union disk_request *request)
 {
-    struct blkif_request *slot = disk_front_slot(f);
+    f->echoes[f->req_prod % DISK_FRONT_SLOTS] = echo_of(request);
+    memcpy(slot_of(f, f->req_prod++), request, sizeof(*request));
+}
 
-    slot->operation = op;
-    slot->nr_segments = (uint8_t)nr;
-    slot->id = f->req_prod;
-    slot->sector_number = page * 8;
+void disk_front_put_pages(struct disk_front *f, uint8_t op, uint64_t page, uint32_t data,
+                          uint32_t nr)
+{
+    union disk_request request = {.direct = {.operation = op,
+                                             .nr_segments = (uint8_t)nr,
+                                             .id = f->req_prod,
+                                             .sector_number = page * 8}};
+
     for (uint32_t i = 0; i < nr; i++)
-        slot->seg[i] = (struct blkif_request_segment){.gref = f->refs[data + i], .last_sect = 7};
+        request.direct.seg[i] =
+            (struct blkif_request_segment){.gref = f->refs[data + i], .last_sect = 7};
+    disk_front_put(f, &request);
 }
 
 void disk_front_notify(struct disk_front *f)
@@ -123,26 +134,74 @@ void disk_front_send(struct disk_front *f)
         disk_front_notify(f);
 }
 
-int disk_front_take(struct disk_front *f)
+void disk_front_close_port(struct disk_front *f)
 {
-    uint64_t until = hostile_now_ms() + PATIENCE_MS;
-
-    while (__atomic_load_n(&f->shared->rsp_prod, __ATOMIC_ACQUIRE) == f->rsp_cons) {
-        if (hostile_now_ms() > until)
-            return DISK_FRONT_NONE;
-        poll(NULL, 0, 1);
-    }
-    return slot_of(f, f->rsp_cons++)->rsp.status;
+    if (f->port)
+        xenevtchn_unbind(f->handshake.channels, f->port);
+    f->port = 0;
 }
 
-uint32_t disk_front_under_way(const struct disk_front *f)
+/* ---- answers ---- */
+
+static uint32_t nr_under_way(const struct disk_front *f)
 {
     return f->req_prod - f->rsp_cons;
 }
 
+static bool wait_for_answer(struct disk_front *f)
+{
+    uint64_t until = hostile_now_ms() + PATIENCE_MS;
+    uint32_t nr;
+
+    while ((nr = __atomic_load_n(&f->shared->rsp_prod, __ATOMIC_ACQUIRE) - f->rsp_cons) == 0) {
+        if (hostile_now_ms() > until) {
+            printf("no answer to request %u\n", f->rsp_cons);
+            return false;
+        }
+        poll(NULL, 0, 1);
+    }
+    if (nr > nr_under_way(f))
+        printf("%u answers to %u requests\n", nr, nr_under_way(f));
+    return nr <= nr_under_way(f);
+}
+
+int disk_front_take(struct disk_front *f)
+{
+    const struct disk_front_echo *echo = &f->echoes[f->rsp_cons % DISK_FRONT_SLOTS];
+    struct blkif_response answer;
+
+    if (!wait_for_answer(f))
+        return DISK_FRONT_NONE;
+    answer = slot_of(f, f->rsp_cons++)->rsp;
+    if (answer.id == echo->id && answer.operation == echo->operation)
+        return answer.status;
+    printf("operation %u, id %#llx is answered as operation %u, id %#llx\n", echo->operation,
+           (unsigned long long)echo->id, answer.operation, (unsigned long long)answer.id);
+    return DISK_FRONT_NONE;
+}
+
+int disk_front_drain(struct disk_front *f)
+{
+    int lowest = BLKIF_RSP_OKAY;
+
+    while (nr_under_way(f) > 0 && lowest != DISK_FRONT_NONE) {
+        int status = disk_front_take(f);
+
+        lowest = status < lowest ? status : lowest;
+    }
+    return lowest;
+}
+
 int disk_front_call(struct disk_front *f, uint8_t op, uint64_t page, uint32_t data, uint32_t nr)
 {
-    disk_front_put(f, op, page, data, nr);
+    disk_front_put_pages(f, op, page, data, nr);
+    disk_front_send(f);
+    return disk_front_take(f);
+}
+
+int disk_front_call_request(struct disk_front *f, const union disk_request *request)
+{
+    disk_front_put(f, request);
     disk_front_send(f);
     return disk_front_take(f);
 }

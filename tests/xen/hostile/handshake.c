@@ -87,6 +87,15 @@ void handshake_write_number(struct handshake *h, enum schema_node node, uint64_t
     handshake_write_text(h, node, text);
 }
 
+bool handshake_read_number(struct handshake *h, enum schema_node node, uint64_t *number_out)
+{
+    char *text = read_text(h, node);
+    bool ok = text && schema_scan_number(text, strlen(text), number_out);
+
+    free(text);
+    return ok;
+}
+
 void handshake_remove(struct handshake *h, enum schema_node node)
 {
     char path[SCHEMA_PATH_LEN];
@@ -105,12 +114,10 @@ void handshake_state(struct handshake *h, unsigned state)
 
 static unsigned backend_state(struct handshake *h)
 {
-    char *text = read_text(h, h->kind->backend_state);
-    uint64_t state = XENBUS_UNKNOWN;
+    uint64_t state;
 
-    if (!text || !schema_scan_number(text, strlen(text), &state) || state > XENBUS_RECONFIGURED)
-        state = XENBUS_UNKNOWN;
-    free(text);
+    if (!handshake_read_number(h, h->kind->backend_state, &state) || state > XENBUS_RECONFIGURED)
+        return XENBUS_UNKNOWN;
     return (unsigned)state;
 }
 

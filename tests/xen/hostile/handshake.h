@@ -47,6 +47,8 @@ void handshake_begin(struct handshake *h);
 void handshake_write(struct handshake *h, enum schema_node node, const void *value, unsigned len);
 void handshake_write_text(struct handshake *h, enum schema_node node, const char *text);
 void handshake_write_number(struct handshake *h, enum schema_node node, uint64_t number);
+/* Any node, ours or the backend's, as a number. */
+bool handshake_read_number(struct handshake *h, enum schema_node node, uint64_t *number_out);
 void handshake_remove(struct handshake *h, enum schema_node node);
 void handshake_state(struct handshake *h, unsigned state);
 

@@ -5,8 +5,10 @@
  *
  *   hostile ITEM           does it, and judges what came of it; exits 0 if it is as it should be
  *   hostile list           names of all items
- *   hostile friend [DISK]  attaches, puts and gets for ever, and writes and reads a page of the
- * disk; node data/rounds says how often, and the longest that it took, in ms
+ *   hostile friend [DISK]  keeps every rule, for ever
+ *
+ * The friend puts and gets pages of a pool, and writes and reads those of its disk. Node
+ * data/rounds says how often, and the longest that it took, in ms.
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -21,6 +23,7 @@
 
 #include "protocol/codec.h"
 #include "tests/xen/hostile/front.h"
+#include "tests/xen/hostile/page.h"
 #include "xenstore-schema/value.h"
 
 /* ---- judging ---- */
@@ -507,14 +510,8 @@ static bool item_noise(void)
     for (unsigned i = 0; i < 3000 && ok; i++) {
         struct tmemif_request request;
         struct tmemif_response rsp;
-        uint64_t *words = (uint64_t *)(void *)&request;
 
-        for (unsigned k = 0; k < sizeof(request) / 8; k++) {
-            seed ^= seed << 13;
-            seed ^= seed >> 7;
-            seed ^= seed << 17;
-            words[k] = seed;
-        }
+        noise_fill(&seed, &request, sizeof(request));
         if (i % 2) /* a known operation, all else noise */
             request.op = (uint16_t)(16 + request.op % 22);
         ok = front_call(&f, &request, &rsp) >= 0;
@@ -664,46 +661,57 @@ static bool page_call(struct friend *f, enum tmemif_op op, uint32_t index)
     return front_call(&f->front, &request, &rsp) == TMEMIF_OK;
 }
 
-static void fill(uint8_t *page, uint32_t round)
-{
-    for (uint32_t i = 0; i < TMEMIF_PAGE_SIZE / sizeof(i); i++) {
-        uint32_t word = round * 2654435761u + i;
+/* Each page is written anew after so many rounds, and until then is to stay as it is. */
+#define POOL_ROUNDS 16u
+#define DISK_ROUNDS 64u
 
-        memcpy(page + i * sizeof(word), &word, sizeof(word));
-    }
+/* What a round writes; no page of the pool is ever one of the disk. */
+static uint32_t in_pool(uint32_t round)
+{
+    return 2 * round;
 }
 
-static bool holds(const uint8_t *page, uint32_t round)
+static uint32_t on_disk(uint32_t round)
 {
-    uint8_t wanted[TMEMIF_PAGE_SIZE];
+    return 2 * round + 1;
+}
 
-    fill(wanted, round);
-    return memcmp(page, wanted, sizeof(wanted)) == 0;
+static bool get_holds(struct friend *f, uint32_t round)
+{
+    memset(f->front.data, 0, TMEMIF_PAGE_SIZE);
+    return page_call(f, TMEMIF_OP_PAGE_GET, round % POOL_ROUNDS) &&
+           page_holds(f->front.data, in_pool(round));
 }
 
 static bool pool_round(struct friend *f, uint32_t round)
 {
-    uint8_t *data = f->front.data;
-
-    fill(data, round);
-    if (!page_call(f, TMEMIF_OP_PAGE_PUT, round % 16))
+    if (round > POOL_ROUNDS && !get_holds(f, round - POOL_ROUNDS))
         return false;
-    memset(data, 0, TMEMIF_PAGE_SIZE);
-    return page_call(f, TMEMIF_OP_PAGE_GET, round % 16) && holds(data, round);
+    page_fill(f->front.data, in_pool(round));
+    return page_call(f, TMEMIF_OP_PAGE_PUT, round % POOL_ROUNDS) && get_holds(f, round);
+}
+
+static off_t disk_place(uint32_t round)
+{
+    return (off_t)(round % DISK_ROUNDS) * TMEMIF_PAGE_SIZE;
+}
+
+static bool read_holds(struct friend *f, uint32_t round)
+{
+    memset(f->page, 0, TMEMIF_PAGE_SIZE);
+    return pread(f->disk, f->page, TMEMIF_PAGE_SIZE, disk_place(round)) == TMEMIF_PAGE_SIZE &&
+           page_holds(f->page, on_disk(round));
 }
 
 static bool disk_round(struct friend *f, uint32_t round)
 {
-    off_t at = (off_t)(round % 64) * TMEMIF_PAGE_SIZE;
-
     if (f->disk < 0)
         return true;
-    fill(f->page, round);
-    if (pwrite(f->disk, f->page, TMEMIF_PAGE_SIZE, at) != TMEMIF_PAGE_SIZE)
+    if (round > DISK_ROUNDS && !read_holds(f, round - DISK_ROUNDS))
         return false;
-    memset(f->page, 0, TMEMIF_PAGE_SIZE);
-    return pread(f->disk, f->page, TMEMIF_PAGE_SIZE, at) == TMEMIF_PAGE_SIZE &&
-           holds(f->page, round);
+    page_fill(f->page, on_disk(round));
+    return pwrite(f->disk, f->page, TMEMIF_PAGE_SIZE, disk_place(round)) == TMEMIF_PAGE_SIZE &&
+           read_holds(f, round);
 }
 
 /* "<round> ok <ms>" or "<round> failed <ms>" for the suite to read, in a node of our own. */
