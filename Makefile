@@ -390,7 +390,7 @@ tests: $(TEST_BIN) $(if $(DAEMON_MAIN),$(BUILD)/bin/xentmemd)
 # One runner counts everything, so that there is one closing line: tests/run.
 
 TEST_LOGS    ?= $(BUILD)/test-logs
-FUZZ_SECONDS ?= 60
+FUZZ_SECONDS ?= 45
 empty :=
 space := $(empty) $(empty)
 commas = $(subst $(space),$(comma),$(strip $(1)))
