@@ -13,16 +13,15 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "protocol/codec.h"
 #include "tests/xen/hostile/front.h"
+#include "tests/xen/hostile/items.h"
 #include "tests/xen/hostile/page.h"
 #include "xenstore-schema/value.h"
 
@@ -579,27 +578,20 @@ static void load_for_ever(struct front *f)
     }
 }
 
-/* A process that is killed anywhere between its first step and full load. */
-static bool item_dies(void)
+static void attach_and_load(void)
 {
-    static const unsigned ms[] = {1, 30, 80, 150, 300, 500, 900, 1500};
     struct front f;
 
-    for (unsigned i = 0; i < sizeof(ms) / sizeof(ms[0]); i++) {
-        pid_t child = fork();
+    front_open(&f);
+    if (front_attach(&f))
+        load_for_ever(&f);
+}
 
-        if (child < 0)
-            hostile_give_up("fork");
-        if (child == 0) {
-            front_open(&f);
-            if (front_attach(&f))
-                load_for_ever(&f);
-            _exit(0);
-        }
-        poll(NULL, 0, (int)ms[i]);
-        kill(child, SIGKILL);
-        waitpid(child, NULL, 0);
-    }
+static bool item_dies(void)
+{
+    struct front f;
+
+    hostile_kill_children(attach_and_load);
     front_open(&f);
     return is_served_again(&f);
 }
@@ -760,10 +752,7 @@ static bool item_friend(void)
 
 /* ---- all ---- */
 
-static const struct {
-    const char *name;
-    bool (*run)(void);
-} items[] = {
+static const struct hostile_item items[] = {
     {"nodes-missing", item_nodes_missing},
     {"nodes-huge", item_nodes_huge},
     {"nodes-binary", item_nodes_binary},
@@ -791,18 +780,12 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-    bool list = argc == 2 && strcmp(argv[1], "list") == 0;
-    bool ok = argc == 2 || (argc == 3 && strcmp(argv[1], "friend") == 0);
+    int rc = 2;
 
     friends_disk = argc == 3 ? argv[2] : NULL;
-    for (unsigned i = 0; i < NR_ITEMS && ok; i++) {
-        if (list)
-            puts(items[i].name);
-        else if (strcmp(argv[1], items[i].name) == 0)
-            return items[i].run() ? 0 : 1;
-    }
-    if (list)
-        return 0;
-    fprintf(stderr, "usage: hostile list | ITEM | friend DISK\n");
-    return 2;
+    if (argc == 2 || (argc == 3 && strcmp(argv[1], "friend") == 0))
+        rc = hostile_items_run(items, NR_ITEMS, argv[1]);
+    if (rc == 2)
+        fprintf(stderr, "usage: hostile list | ITEM | friend DISK\n");
+    return rc;
 }

@@ -7,15 +7,13 @@
  */
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "tests/xen/hostile/disk_front.h"
+#include "tests/xen/hostile/items.h"
 #include "tests/xen/hostile/page.h"
 
 #define NR_PAGES   192u  /* more than stay mapped of a queue */
@@ -714,27 +712,20 @@ static _Noreturn void load_for_ever(struct disk_front *f)
     }
 }
 
-/* A process that is killed anywhere between its first step and full load. */
-static bool item_dies(void)
+static void attach_and_load(void)
 {
-    static const unsigned ms[] = {1, 30, 80, 150, 300, 500, 900, 1500};
     struct disk_front f;
 
-    for (unsigned i = 0; i < NR(ms); i++) {
-        pid_t child = fork();
+    disk_front_open(&f, vdev);
+    if (disk_front_attach(&f, NR_PAGES))
+        load_for_ever(&f);
+}
 
-        if (child < 0)
-            hostile_give_up("fork");
-        if (child == 0) {
-            disk_front_open(&f, vdev);
-            if (disk_front_attach(&f, NR_PAGES))
-                load_for_ever(&f);
-            _exit(0);
-        }
-        poll(NULL, 0, (int)ms[i]);
-        kill(child, SIGKILL);
-        waitpid(child, NULL, 0);
-    }
+static bool item_dies(void)
+{
+    struct disk_front f;
+
+    hostile_kill_children(attach_and_load);
     disk_front_open(&f, vdev);
     return is_served_again(&f);
 }
@@ -751,10 +742,7 @@ static bool item_stays(void)
 
 /* ---- all ---- */
 
-static const struct {
-    const char *name;
-    bool (*run)(void);
-} items[] = {
+static const struct hostile_item items[] = {
     {"nodes", item_nodes},
     {"states", item_states},
     {"grants", item_grants},
@@ -775,18 +763,13 @@ static const struct {
 
 int main(int argc, char **argv)
 {
-    bool list = argc == 2 && strcmp(argv[1], "list") == 0;
+    int rc = 2;
 
     if (argc == 3)
         vdev = (uint32_t)strtoul(argv[2], NULL, 10);
-    for (unsigned i = 0; i < NR(items) && (list || vdev); i++) {
-        if (list)
-            puts(items[i].name);
-        else if (strcmp(argv[1], items[i].name) == 0)
-            return items[i].run() ? 0 : 1;
-    }
-    if (list)
-        return 0;
-    fprintf(stderr, "usage: hostile_disk list | ITEM VDEV\n");
-    return 2;
+    if (vdev != 0 || (argc == 2 && strcmp(argv[1], "list") == 0))
+        rc = hostile_items_run(items, NR(items), argv[1]);
+    if (rc == 2)
+        fprintf(stderr, "usage: hostile_disk list | ITEM VDEV\n");
+    return rc;
 }
