@@ -26,7 +26,7 @@ static struct blk_world *world_of_disk(struct disk *d)
 
 static bool is_guests(const struct blk_world *w, const uint8_t *at)
 {
-    return at >= w->memory->guest[0] && at < w->memory->guest[0] + sizeof(w->memory->guest);
+    return (uintptr_t)at - (uintptr_t)w->memory->guest < sizeof(w->memory->guest);
 }
 
 static void transfer_page(struct blk_world *w, struct batch_page *p)

@@ -64,7 +64,7 @@ struct fake_platform {
 
     /* what goes wrong */
     unsigned map_ms;               /* how long it takes to map */
-    unsigned max_mapped;           /* maptrack frames, in pages */
+    atomic_uint max_mapped;        /* maptrack frames, in pages */
     uint32_t denied_from;          /* references from this one on are denied by XSM */
     int bind_errno;                /* of channel_open(); 0: it works */
     bool deaf;                     /* xenstore's connection is lost */
