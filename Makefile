@@ -371,7 +371,8 @@ $(BUILD)/tests/conformance/%: $(BUILD)/obj/tests/conformance/%.o $(call obj,$(CO
 HOSTILE := $(BUILD)/tests/xen/hostile $(BUILD)/tests/xen/hostile_disk
 $(BUILD)/tests/xen/hostile: $(call obj,tests/xen/hostile/front.c tests/xen/hostile/hostile.c)
 $(BUILD)/tests/xen/hostile_disk: $(call obj,tests/xen/hostile/disk_front.c tests/xen/hostile/hostile_disk.c)
-$(HOSTILE): $(call obj,tests/xen/hostile/handshake.c tests/xen/hostile/items.c tests/xen/hostile/page.c $(PROTOCOL_SRC) $(SCHEMA_SRC))
+$(HOSTILE): $(call obj,tests/xen/hostile/handshake.c tests/xen/hostile/items.c tests/xen/hostile/page.c \
+            tests/xen/hostile/spoil.c $(PROTOCOL_SRC) $(SCHEMA_SRC))
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(XEN_LIBS)

@@ -23,7 +23,7 @@
 #include "tests/xen/hostile/front.h"
 #include "tests/xen/hostile/items.h"
 #include "tests/xen/hostile/page.h"
-#include "xenstore-schema/value.h"
+#include "tests/xen/hostile/spoil.h"
 
 /* ---- judging ---- */
 
@@ -40,13 +40,6 @@ static bool is_served_again(struct front *f)
 
 /* ---- nodes ---- */
 
-struct wrong_node {
-    enum schema_node node;
-    const char *value; /* NULL: removed */
-    unsigned len;      /* 0: a string */
-    const char *reason;
-};
-
 /* A whole frontend, but for one node. */
 static bool try_node(const struct wrong_node *w)
 {
@@ -58,11 +51,7 @@ static bool try_node(const struct wrong_node *w)
     handshake_begin(&f.handshake);
     front_share(&f, FRONT_DATA_PAGES);
     front_publish(&f);
-    if (!w->value)
-        handshake_remove(&f.handshake, w->node);
-    else
-        handshake_write(&f.handshake, w->node, w->value,
-                        w->len ? w->len : (unsigned)strlen(w->value));
+    spoil_node(&f.handshake, w);
     handshake_state(&f.handshake, XENBUS_INITIALISED);
     schema_key(item, w->node, 0);
     ok = handshake_is_closed_for(&f.handshake, item, w->reason);
@@ -336,24 +325,12 @@ static void wild_page(struct front *f)
 
 static void read_only_ring(struct front *f)
 {
-    char text[SCHEMA_NUMBER_LEN];
-    uint32_t ref;
-
-    if (!xengntshr_share_pages(f->handshake.grants, f->handshake.place.manager, 1, &ref, 0))
-        hostile_give_up("read-only grant");
-    schema_format_number(text, ref);
-    handshake_write_text(&f->handshake, SCHEMA_FRONTEND_RING_REF, text);
+    spoil_with_read_only_page(&f->handshake, SCHEMA_FRONTEND_RING_REF);
 }
 
 static void others_page(struct front *f)
 {
-    char text[SCHEMA_NUMBER_LEN];
-    uint32_t ref;
-
-    if (!xengntshr_share_pages(f->handshake.grants, 0, 1, &ref, 1))
-        hostile_give_up("grant to dom0");
-    schema_format_number(text, ref);
-    handshake_write_text(&f->handshake, SCHEMA_FRONTEND_RING_REF, text);
+    spoil_with_others_page(&f->handshake, SCHEMA_FRONTEND_RING_REF);
 }
 
 static void no_port(struct front *f)
@@ -363,13 +340,7 @@ static void no_port(struct front *f)
 
 static void others_port(struct front *f)
 {
-    char text[SCHEMA_NUMBER_LEN];
-    xenevtchn_port_or_error_t port = xenevtchn_bind_unbound_port(f->handshake.channels, 0);
-
-    if (port < 0)
-        hostile_give_up("channel to dom0");
-    schema_format_number(text, (uint64_t)port);
-    handshake_write_text(&f->handshake, SCHEMA_FRONTEND_CHANNEL, text);
+    spoil_with_others_port(&f->handshake, SCHEMA_FRONTEND_CHANNEL);
 }
 
 static bool item_bad_grants(void)

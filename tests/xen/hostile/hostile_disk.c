@@ -15,11 +15,11 @@
 #include "tests/xen/hostile/disk_front.h"
 #include "tests/xen/hostile/items.h"
 #include "tests/xen/hostile/page.h"
+#include "tests/xen/hostile/spoil.h"
 
-#define NR_PAGES   192u  /* more than stay mapped of a queue */
-#define DISK_PAGES 1024u /* that the suite gives it, at least */
-#define WILD_REF   30000u
-#define NR(table)  (sizeof(table) / sizeof((table)[0]))
+#define NR_PAGES  192u /* more than stay mapped of a queue; eights of them */
+#define WILD_REF  30000u
+#define NR(table) (sizeof(table) / sizeof((table)[0]))
 
 static uint32_t vdev;
 
@@ -73,34 +73,26 @@ static bool try_spoilt(void (*spoil)(struct disk_front *f), const char *item, co
     return ok;
 }
 
-static const struct wrong_node {
-    enum schema_node node;
-    const char *value; /* NULL: removed */
-    unsigned len;
-    const char *reason;
-} wrong_nodes[] = {
+static const struct wrong_node wrong_nodes[] = {
     {SCHEMA_VBDFRONT_REF, NULL, 0, "ring-ref is missing"},
     {SCHEMA_VBDFRONT_CHANNEL, NULL, 0, "event-channel is missing"},
-    {SCHEMA_VBDFRONT_REF, "4294967296", 10, "ring-ref is out of range"},
+    {SCHEMA_VBDFRONT_REF, "4294967296", 0, "ring-ref is out of range"},
     {SCHEMA_VBDFRONT_REF, "\xff\xfe\0\0", 4, "ring-ref is not a decimal number"},
-    {SCHEMA_VBDFRONT_CHANNEL, "0", 1, "event-channel is out of range"},
-    {SCHEMA_VBDFRONT_ORDER, "4", 1, "ring-page-order is out of range"},
-    {SCHEMA_VBDFRONT_ORDER, "3", 1, "ring-ref0 is missing"},
-    {SCHEMA_VBDFRONT_QUEUES, "8", 1, "multi-queue-num-queues is more than"},
-    {SCHEMA_VBDFRONT_QUEUES, "4", 1, "queue-0/ring-ref is missing"},
-    {SCHEMA_VBDFRONT_PROTOCOL, "arm-abi", 7, "protocol is not offered"},
-    {SCHEMA_VBDFRONT_PERSISTENT, "2", 1, "feature-persistent is out of range"},
-    {SCHEMA_VBDFRONT_STATE, "\x1b[2J", 4, "no meaning"},
+    {SCHEMA_VBDFRONT_CHANNEL, "0", 0, "event-channel is out of range"},
+    {SCHEMA_VBDFRONT_ORDER, "4", 0, "ring-page-order is out of range"},
+    {SCHEMA_VBDFRONT_ORDER, "3", 0, "ring-ref0 is missing"},
+    {SCHEMA_VBDFRONT_QUEUES, "8", 0, "multi-queue-num-queues is more than"},
+    {SCHEMA_VBDFRONT_QUEUES, "4", 0, "queue-0/ring-ref is missing"},
+    {SCHEMA_VBDFRONT_PROTOCOL, "arm-abi", 0, "protocol is not offered"},
+    {SCHEMA_VBDFRONT_PERSISTENT, "2", 0, "feature-persistent is out of range"},
+    {SCHEMA_VBDFRONT_STATE, "\x1b[2J", 0, "no meaning"},
 };
 
 static const struct wrong_node *wrong_node;
 
-static void spoil_node(struct disk_front *f)
+static void wrong_node_of_all(struct disk_front *f)
 {
-    if (!wrong_node->value)
-        handshake_remove(&f->handshake, wrong_node->node);
-    else
-        handshake_write(&f->handshake, wrong_node->node, wrong_node->value, wrong_node->len);
+    spoil_node(&f->handshake, wrong_node);
     /* the state is not looked at again once it was wrong */
     if (wrong_node->node == SCHEMA_VBDFRONT_STATE)
         handshake_wait(&f->handshake, STATE_BIT(XENBUS_CLOSED), PATIENCE_MS);
@@ -116,7 +108,7 @@ static bool item_nodes(void)
 
         wrong_node = &wrong_nodes[i];
         schema_key(key, wrong_node->node, 0);
-        ok = try_spoilt(spoil_node, key, wrong_node->reason) && ok;
+        ok = try_spoilt(wrong_node_of_all, key, wrong_node->reason) && ok;
     }
     disk_front_open(&f, vdev);
     return is_served_again(&f) && ok;
@@ -144,31 +136,14 @@ static void wild_ring(struct disk_front *f)
     handshake_write_number(&f->handshake, SCHEMA_VBDFRONT_REF, WILD_REF);
 }
 
-static void *share_read_only(struct disk_front *f, int nr, uint32_t *refs_out)
-{
-    void *pages =
-        xengntshr_share_pages(f->handshake.grants, f->handshake.place.manager, nr, refs_out, 0);
-
-    if (!pages)
-        hostile_give_up("read-only grant");
-    return pages;
-}
-
 static void read_only_ring(struct disk_front *f)
 {
-    uint32_t ref;
-
-    share_read_only(f, 1, &ref);
-    handshake_write_number(&f->handshake, SCHEMA_VBDFRONT_REF, ref);
+    spoil_with_read_only_page(&f->handshake, SCHEMA_VBDFRONT_REF);
 }
 
-static void page_for_another(struct disk_front *f)
+static void others_page(struct disk_front *f)
 {
-    uint32_t ref;
-
-    if (!xengntshr_share_pages(f->handshake.grants, 0, 1, &ref, 1))
-        hostile_give_up("grant to dom0");
-    handshake_write_number(&f->handshake, SCHEMA_VBDFRONT_REF, ref);
+    spoil_with_others_page(&f->handshake, SCHEMA_VBDFRONT_REF);
 }
 
 static void no_port(struct disk_front *f)
@@ -182,7 +157,7 @@ static bool item_grants(void)
     struct disk_front f;
 
     ok = try_spoilt(read_only_ring, "read-only ring", "granted writable") && ok;
-    ok = try_spoilt(page_for_another, "page for another", "ring-ref: page 0: not a valid") && ok;
+    ok = try_spoilt(others_page, "page for another", "ring-ref: page 0: not a valid") && ok;
     ok = try_spoilt(no_port, "no port", "event-channel: not an unbound channel") && ok;
     disk_front_open(&f, vdev);
     return is_served_again(&f) && ok;
@@ -510,6 +485,15 @@ static bool item_ring_as_data(void)
     return try_ring_as_data(true, "read into") && ok;
 }
 
+static void *share_read_only(struct handshake *h, int nr, uint32_t *refs_out)
+{
+    void *pages = xengntshr_share_pages(h->grants, h->place.manager, nr, refs_out, 0);
+
+    if (!pages)
+        hostile_give_up("read-only grant");
+    return pages;
+}
+
 /* Pages that can only be read: they are not mapped, but copied. */
 static bool item_read_only_pages(void)
 {
@@ -519,7 +503,7 @@ static bool item_read_only_pages(void)
 
     disk_front_open(&f, vdev);
     attach(&f);
-    pages = share_read_only(&f, 2, f.refs + 8);
+    pages = share_read_only(&f.handshake, 2, f.refs + 8);
     page_fill(pages[0], 1);
     page_fill(pages[1], 2);
     ok = disk_front_call(&f, BLKIF_OP_WRITE, 20, 8, 2) == BLKIF_RSP_OKAY;
@@ -612,17 +596,26 @@ static bool item_changing(void)
     return ok;
 }
 
+/* Every data page is named, eight at a time: as many of them are mapped as there can be. */
+static bool write_all(struct disk_front *f)
+{
+    bool ok = true;
+
+    for (uint32_t page = 0; page < NR_PAGES; page += 8)
+        ok = disk_front_call(f, BLKIF_OP_WRITE, page, page, 8) == BLKIF_RSP_OKAY && ok;
+    return ok;
+}
+
 /* Pages that are mapped are no longer granted, as far as this guest can say so. */
 static bool item_pages_end(void)
 {
     struct disk_front f;
     uint32_t nr_okay = 0;
-    bool ok = true;
+    bool ok;
 
     disk_front_open(&f, vdev);
     attach(&f);
-    for (uint32_t page = 0; page < NR_PAGES; page += 8)
-        ok = disk_front_call(&f, BLKIF_OP_WRITE, page, page, 8) == BLKIF_RSP_OKAY && ok;
+    ok = write_all(&f);
     xengntshr_unshare(f.handshake.grants, f.pages, f.nr_pages);
     f.pages = NULL;
     for (uint32_t page = 0; page < NR_PAGES; page += 8) {
@@ -644,7 +637,7 @@ static bool item_pages_end(void)
 
 /* ---- too much, too little ---- */
 
-/* Answers are never taken, and notifications and watch events come as fast as they go. */
+/* Answers are not taken, and notifications and watch events come as fast as they go. */
 static bool item_flood(void)
 {
     struct disk_front f;
@@ -670,12 +663,11 @@ static bool item_discard_and_close(void)
 {
     union disk_request all = {.discard = {.operation = BLKIF_OP_DISCARD}};
     struct disk_front f;
-    bool ok = true;
+    bool ok;
 
     disk_front_open(&f, vdev);
     attach(&f);
-    for (uint32_t page = 0; page < NR_PAGES; page += 8)
-        ok = disk_front_call(&f, BLKIF_OP_WRITE, page, page, 8) == BLKIF_RSP_OKAY && ok;
+    ok = write_all(&f);
     all.discard.nr_sectors = f.nr_sectors;
     disk_front_put(&f, &all);
     disk_front_send(&f);
@@ -706,7 +698,7 @@ static bool item_closes_its_port(void)
 
 static _Noreturn void load_for_ever(struct disk_front *f)
 {
-    for (uint32_t page = 0;; page = (page + 8) % (NR_PAGES / 8 * 8)) {
+    for (uint32_t page = 0;; page = (page + 8) % NR_PAGES) {
         disk_front_call(f, BLKIF_OP_WRITE, page, page, 8);
         disk_front_call(f, BLKIF_OP_READ, page, page, 8);
     }
