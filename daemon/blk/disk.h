@@ -22,7 +22,7 @@ struct disk;
 
 struct disk_ops {
     bool (*run)(struct disk *d, unsigned worker, struct batch *b);
-    bool (*take_back)(struct disk *d, struct batch *b); /* NULL: it keeps none */
+    bool (*take_back)(struct disk *d, struct batch *b); /* of one that keeps batches */
 };
 
 /* Part of a larger struct. Any thread; nothing of it changes, but that it may become larger. */
@@ -81,7 +81,7 @@ static inline bool disk_run(struct disk *d, unsigned worker, struct batch *b)
  */
 static inline bool disk_take_back(struct disk *d, struct batch *b)
 {
-    return d->ops->take_back && d->ops->take_back(d, b);
+    return d->ops->take_back(d, b);
 }
 
 #endif /* XTM_BLK_DISK_H */

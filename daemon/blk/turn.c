@@ -119,11 +119,16 @@ static void run_copies(struct turn *t)
     s->nr_copies = 0;
 }
 
+/* Page @i of @job in private memory. */
+static uint8_t *own_page(const struct job *job, uint32_t i)
+{
+    return job->data + (size_t)i * TMEMIF_PAGE_SIZE;
+}
+
 /* Has the disk read right into the guest's page of segment @i? */
 static bool is_there(const struct scratch *s, const struct job *job, unsigned i)
 {
-    return job->is_straight &&
-           s->run[job->first_run + i].data != job->data + (size_t)i * TMEMIF_PAGE_SIZE;
+    return job->is_straight && s->run[job->first_run + i].data != own_page(job, i);
 }
 
 /* What the guest's segments hold, or are to hold and do not yet. */
@@ -283,7 +288,7 @@ static uint8_t *place_of(const struct turn *t, const struct job *job, uint32_t i
 
     if (job->is_straight && job->request.op == BLKIF_READ && !t->device->disk->keeps)
         page = link->ops->mapped(link, t->queue->number, job->segments[i].ref);
-    return page ? page : job->data + (size_t)i * TMEMIF_PAGE_SIZE;
+    return page ? page : own_page(job, i);
 }
 
 /* What the disk is to do with the pages of @job. */
