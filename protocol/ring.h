@@ -52,16 +52,23 @@ static inline void ring_publish(uint32_t *shared, uint32_t value)
 
 /*
  * Copy a slot to private memory, each word read exactly once: the peer may be
- * writing to it (XSA-155). @bytes is a multiple of 8, at most a request.
+ * writing to it (XSA-155). @bytes is a multiple of 32, which both kinds of slot are.
  */
 static inline void ring_copy_once(void *private_out, const void *slot, unsigned bytes)
 {
     const uint64_t *shared = (const uint64_t *)slot;
-    uint64_t words[sizeof(struct tmemif_request) / sizeof(uint64_t)];
+    uint8_t *out = (uint8_t *)private_out;
 
-    for (unsigned i = 0; i < bytes / sizeof(words[0]); i++)
-        words[i] = __atomic_load_n(&shared[i], __ATOMIC_RELAXED);
-    __builtin_memcpy(private_out, words, bytes);
+    for (unsigned i = 0; i < bytes / sizeof(uint64_t); i += 4) {
+        uint64_t words[4] = {
+            __atomic_load_n(&shared[i], __ATOMIC_RELAXED),
+            __atomic_load_n(&shared[i + 1], __ATOMIC_RELAXED),
+            __atomic_load_n(&shared[i + 2], __ATOMIC_RELAXED),
+            __atomic_load_n(&shared[i + 3], __ATOMIC_RELAXED),
+        };
+
+        __builtin_memcpy(out + i * sizeof(uint64_t), words, sizeof(words));
+    }
 }
 
 static inline struct ring_view ring_view_at(void *pages, unsigned order)
@@ -257,18 +264,23 @@ static inline struct tmemif_request ring_back_peek(const struct ring_back *r, ui
     return untrusted;
 }
 
-/*
- * Publish the response to the oldest request taken and not yet answered.
- * Returns true if the frontend must be notified.
- */
-static inline bool ring_back_answer(struct ring_back *r, const struct tmemif_response *rsp)
+/* Publish the response to the oldest request taken and not yet answered. */
+static inline void ring_back_answer(struct ring_back *r, const struct tmemif_response *rsp)
 {
-    uint32_t old = r->rsp_prod;
-
-    r->view.responses[old & (r->view.nr_slots - 1)] = *rsp;
-    r->rsp_prod = old + 1;
+    r->view.responses[r->rsp_prod & (r->view.nr_slots - 1)] = *rsp;
+    r->rsp_prod++;
     ring_publish(&r->view.shared->rsp_prod, r->rsp_prod);
-    /* the response is visible /before/ we look at what the frontend waits for */
+}
+
+/*
+ * Must the frontend be notified of the responses published since @old, which was r->rsp_prod
+ * then? Asked once for all that are answered at a time, as it takes a fence.
+ */
+static inline bool ring_back_needs_notify(const struct ring_back *r, uint32_t old)
+{
+    if (r->rsp_prod == old)
+        return false;
+    /* the responses are visible /before/ we look at what the frontend waits for */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     return ring_needs_notify(old, r->rsp_prod, ring_read_once(&r->view.shared->rsp_event));
 }

@@ -14,7 +14,6 @@ struct turn {
     struct lookahead lookahead;
     uint32_t nr_waiting; /* requests seen behind the one that was taken */
     unsigned budget;     /* what requests and elements may still cost */
-    bool notify;         /* the peer asked to be told of an answer of this turn */
 };
 
 /* What became of a request. */
@@ -35,8 +34,7 @@ static void answer(struct turn *t, struct tmemif_response rsp)
 
     rsp.number = r->back.rsp_prod;
     r->busy = false;
-    if (ring_back_answer(&r->back, &rsp))
-        t->notify = true;
+    ring_back_answer(&r->back, &rsp);
 }
 
 static void answer_status(struct turn *t, enum tmemif_status status)
@@ -285,13 +283,14 @@ enum serve_result serve_ring(struct session_ring *r, unsigned worker, unsigned b
                    .record = r->record},
         .budget = budget,
     };
+    uint32_t answered = r->back.rsp_prod;
     enum serve_result result;
 
     t.sender.lookahead = &t.lookahead;
     if (session_is_broken(s))
         return SERVE_BROKEN;
     result = serve_requests(&t);
-    if (t.notify) {
+    if (ring_back_needs_notify(&r->back, answered)) {
         s->link->ops->notify(s->link, r->number);
         worker_count(&r->ring.nr_notifies, 1);
     }

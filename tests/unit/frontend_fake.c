@@ -233,7 +233,7 @@ static void serve_ring(struct fake *f, unsigned number)
     if (manners == FAKE_SILENT)
         return;
     for (uint32_t nr = ring_back_ready(back, &bad); nr; nr = manners == FAKE_SLOW ? 0 : nr - 1) {
-        uint32_t k = back->req_cons;
+        uint32_t k = back->req_cons, answered = back->rsp_prod;
         struct tmemif_request r = ring_back_take(back);
         struct tmemif_response rsp =
             r.op == TMEMIF_OP_BATCH ? serve_batch(f, &r, k, manners) : serve(f, &r, k);
@@ -250,7 +250,8 @@ static void serve_ring(struct fake *f, unsigned number)
         }
         if (manners == FAKE_LATE)
             usleep(970000);
-        if (ring_back_answer(back, &rsp) && manners != FAKE_MUTE) {
+        ring_back_answer(back, &rsp);
+        if (ring_back_needs_notify(back, answered) && manners != FAKE_MUTE) {
             if (manners == FAKE_LATE)
                 usleep(60000);
             ring_bell(f->to_front[number][1]);

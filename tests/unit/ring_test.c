@@ -46,15 +46,15 @@ static bool put(struct fixture *f, uint32_t nr)
 
 static bool answer(struct fixture *f, uint32_t nr)
 {
-    bool must_notify = false;
+    uint32_t before = f->back.rsp_prod;
 
     for (uint32_t i = 0; i < nr; i++) {
         struct tmemif_response rsp = {.number = f->back.rsp_prod, .value = 7};
 
         ring_back_take(&f->back);
-        must_notify |= ring_back_answer(&f->back, &rsp);
+        ring_back_answer(&f->back, &rsp);
     }
-    return must_notify;
+    return ring_back_needs_notify(&f->back, before);
 }
 
 static uint32_t back_ready(struct fixture *f)
