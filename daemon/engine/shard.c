@@ -13,6 +13,20 @@ static bool page_is(const void *context, uint32_t page)
     return handle_is(&m->e->descs[page], m->key);
 }
 
+/*
+ * The descriptor and all of the frame at once, before the first says that it is the one. Measured
+ * over memcpy, alone and with requests waiting: 64 lines 1.46 and 0.84, 32 1.44 and 0.99, 16 1.48
+ * and 1.02, 8 1.49 and 1.01.
+ */
+static bool page_to_copy_is(const void *context, uint32_t page)
+{
+    const struct page_match *m = context;
+
+    prefetch_to_write(&m->e->descs[page]);
+    frame_prefetch(m->e, page, FRAME_LINES);
+    return page_is(context, page);
+}
+
 static uint64_t page_hash_of(const void *context, uint32_t page)
 {
     const struct engine *e = context;
@@ -86,6 +100,13 @@ uint32_t *shard_seek(const struct engine *e, const struct shard *s, const struct
     struct page_match m = {e, &h->key};
 
     return table_seek(&s->pages, h->page_hash, page_is, &m);
+}
+
+uint32_t *shard_seek_to_copy(const struct engine *e, const struct shard *s, const struct handle *h)
+{
+    struct page_match m = {e, &h->key};
+
+    return table_seek(&s->pages, h->page_hash, page_to_copy_is, &m);
 }
 
 /* Is @d under one of the shard's tombstones? */

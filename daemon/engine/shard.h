@@ -41,6 +41,8 @@ void shards_level(struct engine *e);
 
 /* The place of the page of @h in the index, dead or not; NULL if there is none. */
 uint32_t *shard_seek(const struct engine *e, const struct shard *s, const struct handle *h);
+/* The same, and what it finds is about to be copied out: the frame is asked of memory, too. */
+uint32_t *shard_seek_to_copy(const struct engine *e, const struct shard *s, const struct handle *h);
 
 /* ---- guesses at what memory will be needed: any thread, no lock held ---- */
 
@@ -64,14 +66,13 @@ static inline page_nr shard_guess(struct shard *s, uint64_t page_hash)
     return ok ? page : LAYOUT_NONE;
 }
 
-/* The first @nr_lines cache lines of a page's frame. */
+#define FRAME_LINES (TMEMIF_PAGE_SIZE / CACHE_LINE)
+
+/* The first @nr_lines cache lines of a page's frame, a multiple of four. */
 static inline void frame_prefetch(const struct engine *e, page_nr page, unsigned nr_lines)
 {
     /* a same-filled page has no frame: no harm is done then */
-    const char *frame = engine_frame(e, page);
-
-    for (unsigned line = 0; line < nr_lines; line++)
-        prefetch(frame + (size_t)line * CACHE_LINE);
+    prefetch_lines(engine_frame(e, page), nr_lines);
 }
 
 /* The neighbours in its queue of the page that shard_guess() finds. */
