@@ -32,10 +32,11 @@
 #define DEPTH      32u /* of the figures */
 #define DEPTH_MOST 64u /* of --depths: 1, 2, 4 and so on until this one */
 #define NR_DEPTHS  7u
-#define TURN       256u /* gets; a multiple of every depth */
+#define TURN_ONE   256u  /* gets one at a time */
+#define TURN_MANY  2048u /* with several under way; a multiple of every depth */
 #define NR_TURNS   40u
 
-_Static_assert(TURN % DEPTH_MOST == 0 && 1u << (NR_DEPTHS - 1) == DEPTH_MOST,
+_Static_assert(TURN_MANY % DEPTH_MOST == 0 && 1u << (NR_DEPTHS - 1) == DEPTH_MOST,
                "turns are of whole windows");
 _Static_assert(DEPTH_MOST <= MEMCACHED_DEPTH, "memcached's side has room");
 _Static_assert(DEPTH_MOST <= CLIENT_DEPTH_MOST, "and ours");
@@ -110,6 +111,10 @@ struct way {
     struct figure us, cpu_us;
 };
 
+/*
+ * Of all threads of @pid. Of another process that is running, the kernel tells the time of its last
+ * tick or switch.
+ */
 static uint64_t cpu_ns_of(pid_t pid)
 {
     struct timespec ts;
@@ -119,20 +124,39 @@ static uint64_t cpu_ns_of(pid_t pid)
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
+static unsigned turn_of(const struct way *w)
+{
+    return w->depth == 1 ? TURN_ONE : TURN_MANY;
+}
+
+/* With those that wake the server. */
+static unsigned nr_gets_of(const struct way *w)
+{
+    return turn_of(w) + DEPTH_MOST;
+}
+
+/* What client and @server have used, after the server has gone to sleep. */
+static uint64_t cpu_ns_settled(pid_t server)
+{
+    const struct timespec longer_than_a_look = {.tv_nsec = 2000000};
+
+    nanosleep(&longer_than_a_look, NULL);
+    return cpu_ns_of(0) + cpu_ns_of(server);
+}
+
 static void take_turn(struct way *w, unsigned turn, uint64_t *random)
 {
-    uint32_t pages[TURN];
-    uint64_t cpu, begin;
+    uint64_t cpu = cpu_ns_settled(w->server), begin;
+    uint32_t pages[TURN_MANY];
 
-    for (unsigned i = 0; i < TURN; i++)
+    for (unsigned i = 0; i < turn_of(w); i++)
         pages[i] = random_below(random, NR_PAGES);
     /* a server that slept while others had their turn is awake when ours begins */
     w->run(w->peer, w->depth, pages, DEPTH_MOST);
-    cpu = cpu_ns_of(0) + cpu_ns_of(w->server);
     begin = clock_now_ns();
-    w->run(w->peer, w->depth, pages, TURN);
-    w->ns[turn] = (double)(clock_now_ns() - begin) / TURN;
-    w->cpu_ns += cpu_ns_of(0) + cpu_ns_of(w->server) - cpu;
+    w->run(w->peer, w->depth, pages, turn_of(w));
+    w->ns[turn] = (double)(clock_now_ns() - begin) / turn_of(w);
+    w->cpu_ns += cpu_ns_settled(w->server) - cpu;
 }
 
 static void take_round(struct way *ways, unsigned nr_ways, uint64_t *random)
@@ -145,7 +169,7 @@ static void take_round(struct way *ways, unsigned nr_ways, uint64_t *random)
     }
     for (unsigned i = 0; i < nr_ways; i++) {
         figure_add(&ways[i].us, median(ways[i].ns, NR_TURNS) / 1e3);
-        figure_add(&ways[i].cpu_us, (double)ways[i].cpu_ns / 1e3 / NR_TURNS / TURN);
+        figure_add(&ways[i].cpu_us, (double)ways[i].cpu_ns / 1e3 / NR_TURNS / nr_gets_of(&ways[i]));
     }
 }
 
