@@ -41,7 +41,7 @@ UNITDIR    ?= /lib/systemd/system
 
 PROTOCOL_SRC := protocol/codec.c protocol/control.c
 UTIL_SRC     := daemon/util/bug.c daemon/util/lock.c daemon/util/log.c daemon/util/notify.c \
-                daemon/util/size.c
+                daemon/util/processor.c daemon/util/size.c
 STORE_SRC    := daemon/store/segment.c daemon/store/super.c daemon/store/desc.c \
                 daemon/store/record.c daemon/store/depot.c daemon/store/pages.c \
                 daemon/store/inspect.c daemon/store/store.c daemon/store/page_hash.c \
@@ -416,7 +416,8 @@ items = $(foreach t,$(UNIT_TESTS),'$(2)unit/$(t)=BUILD=$(1) $(1)/tests/unit/$(t)
 
 NATIVE_ITEMS = selftest/runner=tests/selftest/runner_test \
     selftest/checks=tests/selftest/checks_test \
-    'check/install=BUILD=$(BUILD) tests/check-install' 'check/manual=BUILD=$(BUILD) tests/check-manual' check/headers=tests/check-headers \
+    'check/install=BUILD=$(BUILD) tests/check-install' 'check/manual=BUILD=$(BUILD) tests/check-manual' \
+    'check/bench=BUILD=$(BUILD) tests/check-bench' check/headers=tests/check-headers \
     'check/layers=tests/check-layers $(LAYER_ITEMS)' check/style=tests/check-style \
     $(call items,$(BUILD)) -t 300 \
     $(call items,$(BUILD)/san-address,address/) $(call items,$(BUILD)/san-thread,thread/) \
@@ -432,7 +433,7 @@ xen_items = -t 1560 $(foreach s,$(1),\
 
 # Everything that the checks run, so that building is not timed as testing
 .PHONY: check-build
-check-build: all tests fuzz $(call obj,$(PURE_SRC))
+check-build: all tests fuzz benches $(call obj,$(PURE_SRC))
 	$(MAKE) BUILD=$(BUILD)/san-address SAN=address,undefined CC=$(CLANG) all tests
 	$(MAKE) BUILD=$(BUILD)/san-thread SAN=thread CC=$(CLANG) all tests
 
@@ -519,8 +520,12 @@ $(BENCHES:%=$(BUILD)/bench/%): $(call obj,$(BENCH_SRC)) $(BUILD)/lib/layers.a
 	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(BUILD)/lib/layers.a $(DAEMON_LIBS) -lm
 $(BUILD)/tests/unit/policy_test: $(call obj,$(POLICY_SRC) tests/bench/trace.c)
 
+# Built with the tests, too, as nobody measures as often as that
+.PHONY: benches
+benches: $(BENCHES:%=$(BUILD)/bench/%) $(LOCAL_BENCH)
+
 .PHONY: bench
-bench: $(BENCHES:%=$(BUILD)/bench/%) $(LOCAL_BENCH)
+bench: benches
 	$(BUILD)/bench/engine_bench --mib $(BENCH_MIB) --rounds $(BENCH_ROUNDS) > $(BUILD)/bench/engine.figures
 	$(BUILD)/bench/disk_bench --mib $(BENCH_MIB) > $(BUILD)/bench/disk.figures
 	$(LOCAL_BENCH) --rounds $(BENCH_ROUNDS) > $(BUILD)/bench/local.figures

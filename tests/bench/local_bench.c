@@ -33,7 +33,7 @@
 #define DEPTH_MOST 64u /* of --depths: 1, 2, 4 and so on until this one */
 #define NR_DEPTHS  7u
 #define TURN_ONE   256u  /* gets one at a time */
-#define TURN_MANY  2048u /* with several under way; a multiple of every depth */
+#define TURN_MANY  8192u /* with several under way; a multiple of every depth */
 #define NR_TURNS   40u
 
 _Static_assert(TURN_MANY % DEPTH_MOST == 0 && 1u << (NR_DEPTHS - 1) == DEPTH_MOST,
