@@ -326,9 +326,10 @@ enum tmemif_status engine_put_commit(struct engine *e, struct engine_put *put)
     struct shard *s = shard_of(e, h.object_hash);
     struct pool *p = &e->pools[put->pool];
     struct shard_new_page new = {0};
-    struct dead_pages dead = {.nr = 0};
+    struct dead_pages dead;
     enum tmemif_status rc;
 
+    dead.nr = 0; /* the rest is not read before it is written */
     if (!put->has_facts)
         page_look(engine_frame(e, put->page), put->seed, &put->facts);
     drop_needless_frame(e, put);
