@@ -114,17 +114,34 @@ static bool is_watched(struct xentmem *t)
     return atomic_load(&t->finished.fd_lent) || atomic_load(&t->finished.nr_asleep) != 0;
 }
 
+/*
+ * Each look takes the ring's index out of the cache of the manager's processor, which has to fetch
+ * it back for its next answer. So the more are under way, the longer the pause: several answers
+ * come together then. A local get of 32 under way took 790 ns with one pause, 685 with 32, 655
+ * with 64.
+ */
+static unsigned pauses_between_looks(struct xentmem *t)
+{
+    unsigned nr_open = atomic_load_explicit(&t->finished.nr_open, memory_order_relaxed);
+
+    return nr_open < PATIENCE_PAUSES_MOST / 2 ? 2 * nr_open : PATIENCE_PAUSES_MOST;
+}
+
 /* Look for answers for a while, if that has paid lately. */
 static bool look(struct xentmem *t, struct stopwatch *watch, unsigned us)
 {
+    unsigned nr_pauses = pauses_between_looks(t);
+
     if (us == 0)
         return false;
     do {
-        for (unsigned i = 0; i < t->poll_pause_us * PATIENCE_LOOKS / PATIENCE_COLLECTS; i++) {
+        for (unsigned looks = 0; looks < t->poll_pause_us * PATIENCE_LOOKS;
+             looks += PATIENCE_COLLECTS + nr_pauses) {
             collect_all(t);
             if (finished_any(&t->finished))
                 return true;
-            patience_relax();
+            for (unsigned i = 0; i < nr_pauses; i++)
+                patience_relax();
         }
     } while (stopwatch_us(watch, t->poll_pause_us) < us);
     return false;

@@ -34,8 +34,11 @@ static inline unsigned patience_pause_us(unsigned limit_us, uint64_t clock_cost_
 
 #define PATIENCE_LOOKS 50u /* take about 1 us */
 
-/* Of so many looks it takes one to collect what all rings have. */
-#define PATIENCE_COLLECTS 5u
+/* Of so many looks, or pauses, it takes one to collect what all rings have. */
+#define PATIENCE_COLLECTS 4u
+
+/* Pauses between two looks, two for each operation under way; so many take about a microsecond. */
+#define PATIENCE_PAUSES_MOST 64u
 
 /* For so many microseconds; @limit_us is the user's, 0: never. */
 static inline unsigned patience_us(struct patience *p, unsigned limit_us)
