@@ -13,7 +13,8 @@
  *
  * to_backend is the writing end of a pipe, to_frontend the reading end of
  * another. A byte, whatever its value, is a notification; a full pipe is one
- * too, so a failed write is no error. The manager makes the pipes and keeps
+ * too, so a failed write is no error. To the manager its value says on which processor the client
+ * runs: tmemif_local_bell(). The manager makes the pipes and keeps
  * their other ends, non-blocking, to itself: whatever one side does to its own
  * ends (an eventfd would share its flags and its counter), it cannot make the
  * other block.
@@ -44,6 +45,22 @@
  */
 #define TMEMIF_LOCAL_OPERATOR   0xffffffffu
 #define TMEMIF_LOCAL_REASON_LEN 96u
+
+/*
+ * The byte that notifies: the processor that it was written on plus one, or 0 for none that fits.
+ * It may be wrong, and nothing but speed depends on it: two that look for each other's
+ * answers need a processor each.
+ */
+static inline uint8_t tmemif_local_bell(int processor)
+{
+    return processor >= 0 && processor < 255 ? (uint8_t)(processor + 1) : 0;
+}
+
+/* What it says; -1: nothing. */
+static inline int tmemif_local_processor(uint8_t bell)
+{
+    return (int)bell - 1;
+}
 
 struct tmemif_local_hello {
     uint32_t magic;

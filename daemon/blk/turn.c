@@ -15,6 +15,7 @@
 
 #include "daemon/blk/device.h"
 #include "daemon/util/bug.h"
+#include "daemon/util/processor.h"
 
 /* A slice of a DISCARD, in units of a page's read: some 10 us. */
 #define DISCARD_COST 16u
@@ -514,11 +515,12 @@ static bool arm(struct worker_ring *r)
     return blkif_ring_arm(&((struct queue *)r)->back);
 }
 
-static void consume(struct worker_ring *r)
+static int consume(struct worker_ring *r)
 {
     struct queue *q = (struct queue *)r;
 
     q->device->link->ops->consume(q->device->link, q->number);
+    return PROCESSOR_UNKNOWN;
 }
 
 static void hang_up(struct worker_ring *r)

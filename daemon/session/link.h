@@ -21,8 +21,11 @@ struct link;
 struct link_ops {
     /* Tell the peer that responses are there. Worker; one system call; never blocks. */
     void (*notify)(struct link *link, unsigned ring);
-    /* Consume notifications that made rings[ring].wait_fd readable. Worker; never blocks. */
-    void (*consume)(struct link *link, unsigned ring);
+    /*
+     * Consume notifications that made rings[ring].wait_fd readable. Worker; never blocks. The
+     * result is the processor that the peer says it runs on, or PROCESSOR_UNKNOWN.
+     */
+    int (*consume)(struct link *link, unsigned ring);
     /*
      * Copy @length bytes between @local and a grant of the peer. Worker; one
      * system call. False: the grant is bad or went away. NULL if grants

@@ -314,11 +314,11 @@ static bool arm(struct worker_ring *r)
     return ring_back_arm(&session_ring_of(r)->back);
 }
 
-static void consume(struct worker_ring *r)
+static int consume(struct worker_ring *r)
 {
     struct session_ring *sr = session_ring_of(r);
 
-    sr->session->link->ops->consume(sr->session->link, sr->number);
+    return sr->session->link->ops->consume(sr->session->link, sr->number);
 }
 
 static void hang_up(struct worker_ring *r)

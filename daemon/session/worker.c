@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -14,12 +15,17 @@
 #include "daemon/util/bug.h"
 #include "daemon/util/clock.h"
 #include "daemon/util/lock.h"
+#include "daemon/util/pace.h"
+#include "daemon/util/processor.h"
 
 #define TURN_BUDGET        32u /* requests of one ring before the next ring has its turn */
 #define RECLAIM_PAGES      64u /* dead pages freed between rounds */
 #define ROUNDS_PER_RECLAIM 16u /* while rings have work; else after each */
 #define EVENTS_PER_LOOK    32
 #define FENCE_WAIT_MS      1
+/* Moves away from a peer's processor; each costs some tens of microseconds. */
+#define PARTINGS_AT_ONCE 4u
+#define PARTING_EVERY_MS 10u
 /* What costs time, in idle turns; asleep, any time may have passed. */
 #define UNITS_PER_REQUEST 16u
 #define RECLAIM_UNITS     256u
@@ -53,6 +59,7 @@ struct worker {
     unsigned nr_listed, nr_awake; /* rings on the two lists */
     uint64_t looked_ns;
     struct polling polling;
+    struct pace partings;
     uint64_t time_ns;  /* when the clock was last read */
     unsigned nr_units; /* of work since then */
     bool stop;
@@ -241,6 +248,19 @@ static bool serve_awake(struct worker *w)
     return busy;
 }
 
+/*
+ * The peer notified, on processor @cpu. If it is ours we would take it from each other while we
+ * look; and nobody parts two threads that have just run.
+ */
+static void part_from(struct worker *w, const struct worker_ring *r, int cpu)
+{
+    if (cpu == PROCESSOR_UNKNOWN || r->apart || !w->polling.for_local || w->polling.ns == 0)
+        return;
+    if (cpu == sched_getcpu() &&
+        pace_take(&w->partings, clock_now_ms(), PARTINGS_AT_ONCE, PARTING_EVERY_MS))
+        processor_leave(cpu);
+}
+
 /* The peer notified, or its channel is dead. */
 static void hear(struct worker *w, struct worker_ring *r, uint32_t events)
 {
@@ -250,7 +270,7 @@ static void hear(struct worker *w, struct worker_ring *r, uint32_t events)
         r->ops->hang_up(r);
         return;
     }
-    r->ops->consume(r);
+    part_from(w, r, r->ops->consume(r));
     wake_ring(w, r);
 }
 

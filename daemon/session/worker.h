@@ -35,8 +35,11 @@ struct worker_ring_ops {
     enum serve_result (*serve)(struct worker_ring *r, unsigned worker, unsigned budget);
     /* Ask the peer to notify of its next request. True: one is there already. */
     bool (*arm)(struct worker_ring *r);
-    /* Consume notifications that made wait_fd readable; never blocks. */
-    void (*consume)(struct worker_ring *r);
+    /*
+     * Consume notifications that made wait_fd readable; never blocks. The result is the processor
+     * that the peer says it runs on, or PROCESSOR_UNKNOWN.
+     */
+    int (*consume)(struct worker_ring *r);
     /* Its channel is dead. */
     void (*hang_up)(struct worker_ring *r);
 };

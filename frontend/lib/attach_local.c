@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -42,19 +43,18 @@ static struct attach_local *local_of(struct attach *a)
  * Write a byte to a pipe whose reader may be gone, without the SIGPIPE that
  * would come with it: that is the program's to keep for its own pipes.
  */
-static void write_quietly(int fd)
+static void write_quietly(int fd, uint8_t byte)
 {
     const struct timespec at_once = {0};
     sigset_t pipe_signal, before, pending;
     bool was_pending = false;
-    char any = 0;
 
     sigemptyset(&pipe_signal);
     sigaddset(&pipe_signal, SIGPIPE);
     pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
     if (sigismember(&before, SIGPIPE) == 1 && sigpending(&pending) == 0)
         was_pending = sigismember(&pending, SIGPIPE) == 1;
-    if (write(fd, &any, 1) < 0 && errno == EPIPE && !was_pending)
+    if (write(fd, &byte, 1) < 0 && errno == EPIPE && !was_pending)
         sigtimedwait(&pipe_signal, NULL, &at_once);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
@@ -62,7 +62,7 @@ static void write_quietly(int fd)
 static void local_notify(struct attach *a, unsigned ring)
 {
     /* a full pipe is a notification, a broken one shows at event_fd */
-    write_quietly(local_of(a)->bells[ring]);
+    write_quietly(local_of(a)->bells[ring], tmemif_local_bell(sched_getcpu()));
 }
 
 static void local_consume(struct attach *a, unsigned ring)

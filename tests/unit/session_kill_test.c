@@ -17,6 +17,7 @@
 #include "daemon/session/open.h"
 #include "daemon/session/record.h"
 #include "daemon/session/serve.h"
+#include "daemon/util/processor.h"
 #include "tests/lib/runner.h"
 #include "tests/lib/step.h"
 
@@ -132,6 +133,12 @@ static void ignore_ring(struct link *link, unsigned ring)
     (void)ring;
 }
 
+static int ignore_notification(struct link *link, unsigned ring)
+{
+    ignore_ring(link, ring);
+    return PROCESSOR_UNKNOWN;
+}
+
 static void ignore_fail(struct link *link, const char *reason)
 {
     (void)link;
@@ -143,8 +150,10 @@ static void ignore_close(struct link *link)
     (void)link;
 }
 
-static const struct link_ops link_ops = {
-    .notify = ignore_ring, .consume = ignore_ring, .fail = ignore_fail, .close = ignore_close};
+static const struct link_ops link_ops = {.notify = ignore_ring,
+                                         .consume = ignore_notification,
+                                         .fail = ignore_fail,
+                                         .close = ignore_close};
 
 static enum tmemif_status refuse_message(void *arg, const struct control_caller *caller,
                                          const void *message, uint32_t length, void *reply,

@@ -3,12 +3,14 @@
  */
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "daemon/session/session.h"
 #include "daemon/session/worker.h"
+#include "daemon/util/processor.h"
 #include "protocol/ring.h"
 #include "tests/lib/runner.h"
 #include "tests/unit/engine_world.h"
@@ -44,8 +46,14 @@ static void ignore(struct worker_ring *r)
     (void)r;
 }
 
+static int consume_nothing(struct worker_ring *r)
+{
+    (void)r;
+    return PROCESSOR_UNKNOWN;
+}
+
 static const struct worker_ring_ops ops = {
-    .serve = serve, .arm = arm, .consume = ignore, .hang_up = ignore};
+    .serve = serve, .arm = arm, .consume = consume_nothing, .hang_up = ignore};
 
 static bool is_taken(struct waiting_ring *w, unsigned nr)
 {
@@ -97,7 +105,17 @@ struct plain_ring {
     _Atomic unsigned nr_put;    /* requests, by the test */
     _Atomic unsigned nr_served; /* by the worker */
     _Atomic bool armed;
+    /* the worker's, written before nr_served */
+    int heard_on, served_on, nr_processors;
 };
+
+static int nr_processors(void)
+{
+    cpu_set_t set;
+
+    CU_ASSERT_EQUAL(sched_getaffinity(0, sizeof(set), &set), 0);
+    return CPU_COUNT(&set);
+}
 
 static enum serve_result serve_plain(struct worker_ring *r, unsigned worker, unsigned budget)
 {
@@ -107,6 +125,8 @@ static enum serve_result serve_plain(struct worker_ring *r, unsigned worker, uns
     (void)worker;
     (void)budget;
     atomic_store(&p->armed, false);
+    p->served_on = sched_getcpu();
+    p->nr_processors = nr_processors();
     atomic_fetch_add(&p->nr_served, nr);
     worker_count(&r->nr_requests, nr);
     return SERVE_EMPTY;
@@ -120,12 +140,16 @@ static bool arm_plain(struct worker_ring *r)
     return atomic_load(&p->nr_put) != atomic_load(&p->nr_served);
 }
 
-static void consume_plain(struct worker_ring *r)
+/* The peer is, or so it says, on the worker's own processor. */
+static int consume_plain(struct worker_ring *r)
 {
+    struct plain_ring *p = (struct plain_ring *)r;
     uint64_t times;
     ssize_t n = read(r->wait_fd, &times, sizeof(times));
 
     (void)n;
+    p->heard_on = sched_getcpu();
+    return p->heard_on;
 }
 
 static const struct worker_ring_ops plain_ops = {
@@ -181,6 +205,42 @@ static bool request(struct plain_ring *r)
     for (unsigned n = 0; n < PATIENCE_S * 10000u && atomic_load(&r->nr_served) != nr; n++)
         usleep(n < 100 ? 0 : 100);
     return atomic_load(&r->nr_served) == nr;
+}
+
+/*
+ * Of @nr requests of a peer that says it is on the worker's processor, how many were served on
+ * another one.
+ */
+static unsigned count_partings(const struct polling *polling, bool apart, unsigned nr)
+{
+    unsigned partings = 0;
+    struct bench b;
+
+    bench_begin(&b, polling, apart);
+    for (unsigned n = 0; n < nr; n++) {
+        CU_ASSERT_TRUE(comes_true(&b.rings[0].armed));
+        CU_ASSERT_TRUE(request(&b.rings[0]));
+        partings += b.rings[0].served_on != b.rings[0].heard_on;
+        /* and it may use them all, as before */
+        CU_ASSERT_EQUAL(b.rings[0].nr_processors, nr_processors());
+    }
+    bench_end(&b);
+    return partings;
+}
+
+/* The system may move a thread at any time: one in twenty is not the worker's doing. */
+static void worker_leaves_the_processor_of_a_peer_that_it_looks_for(void)
+{
+    const struct polling looks = {.ns = 1, .for_local = true}, sleeps = {.for_local = true},
+                         for_guests = {.ns = 1};
+    unsigned partings = count_partings(&looks, false, 4);
+
+    CU_ASSERT_TRUE(nr_processors() == 1 ? partings == 0 : partings >= 2);
+    CU_ASSERT_TRUE(count_partings(&looks, true, 20) <= 1);
+    CU_ASSERT_TRUE(count_partings(&sleeps, false, 20) <= 1);
+    CU_ASSERT_TRUE(count_partings(&for_guests, false, 20) <= 1);
+    /* nor is it at each request */
+    CU_ASSERT_TRUE(count_partings(&looks, false, 400) <= 200);
 }
 
 /* A second of looking, in which another ring is heard; with and without a clock that is dear. */
@@ -282,6 +342,7 @@ static void looking_has_to_pay(void)
 
 #define TESTS(T)                                                                                   \
     T(ring_that_waits_is_served_whenever_it_is_woken)                                              \
+    T(worker_leaves_the_processor_of_a_peer_that_it_looks_for)                                     \
     T(ring_that_sleeps_is_heard_beside_one_that_is_looked_for)                                     \
     T(peers_that_share_the_processor_are_not_looked_for_unless_told)                               \
     T(what_is_dead_is_reclaimed_before_the_worker_sleeps)                                          \

@@ -2,7 +2,11 @@
 #include "daemon/transport/local/channel.h"
 
 #include <fcntl.h>
+#include <stdint.h>
 #include <unistd.h>
+
+#include "daemon/util/processor.h"
+#include "protocol/local.h"
 
 static void close_fd(int *fd)
 {
@@ -48,11 +52,11 @@ void channel_notify(const struct channel *c)
     (void)r;
 }
 
-void channel_consume(const struct channel *c)
+int channel_consume(const struct channel *c)
 {
-    char bytes[256];
+    uint8_t bytes[256];
     ssize_t r = read(c->wait_fd, bytes, sizeof(bytes));
 
     /* what is left makes it readable again; the client pays for that with its own turn */
-    (void)r;
+    return r > 0 ? tmemif_local_processor(bytes[r - 1]) : PROCESSOR_UNKNOWN;
 }

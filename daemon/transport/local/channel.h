@@ -3,7 +3,8 @@
  * channel.h - a notification channel: a pipe to us and a pipe to the client.
  *
  * We make both, so that our ends are descriptions of our own: a client cannot
- * make them block. A byte, whatever its value, is a notification.
+ * make them block. A byte is a notification, and its value says on which processor the
+ * client runs (protocol/local.h).
  */
 #ifndef XTM_TRANSPORT_LOCAL_CHANNEL_H
 #define XTM_TRANSPORT_LOCAL_CHANNEL_H
@@ -30,6 +31,7 @@ void channel_give_away(struct channel *c);
 void channel_close(struct channel *c);
 
 void channel_notify(const struct channel *c);
-void channel_consume(const struct channel *c);
+/* The processor that the client said it runs on, last, or PROCESSOR_UNKNOWN. */
+int channel_consume(const struct channel *c);
 
 #endif /* XTM_TRANSPORT_LOCAL_CHANNEL_H */

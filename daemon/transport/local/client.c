@@ -40,9 +40,9 @@ void client_notify(struct link *link, unsigned ring)
     channel_notify(&((struct client *)link)->channels[ring]);
 }
 
-void client_consume(struct link *link, unsigned ring)
+int client_consume(struct link *link, unsigned ring)
 {
-    channel_consume(&((struct client *)link)->channels[ring]);
+    return channel_consume(&((struct client *)link)->channels[ring]);
 }
 
 bool client_has_left(const struct client *c)

@@ -53,7 +53,7 @@ enum greeting client_greet(struct client *c, struct session_table *sessions,
 
 /* For struct link_ops of a client's link. */
 void client_notify(struct link *link, unsigned ring);
-void client_consume(struct link *link, unsigned ring);
+int client_consume(struct link *link, unsigned ring);
 
 /* Of an attached client whose socket has ended: did it say good-bye before? */
 bool client_has_left(const struct client *c);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "daemon/transport/xen/mapping.h"
+#include "daemon/util/processor.h"
 #include "protocol/ring.h"
 
 /* ---- mapping ---- */
@@ -176,12 +177,13 @@ static void look_whether_left(struct xen_peer *p)
     (void)r; /* a full counter wakes just as well */
 }
 
-void xen_peer_consume(struct link *link, unsigned ring)
+int xen_peer_consume(struct link *link, unsigned ring)
 {
     struct xen_peer *p = (struct xen_peer *)link;
 
     p->platform->ops->channel_consume(p->channels[ring]);
     look_whether_left(p);
+    return PROCESSOR_UNKNOWN;
 }
 
 static bool copy_grant(struct link *link, const struct tmemif_data *data, void *local,

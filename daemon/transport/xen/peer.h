@@ -39,7 +39,7 @@ void xen_peer_close(struct xen_peer *p);
 
 /* For struct link_ops. */
 void xen_peer_notify(struct link *link, unsigned ring);
-void xen_peer_consume(struct link *link, unsigned ring);
+int xen_peer_consume(struct link *link, unsigned ring);
 bool xen_peer_copy_from_grant(struct link *link, const struct tmemif_data *from, void *local);
 bool xen_peer_copy_to_grant(struct link *link, const struct tmemif_data *to, const void *local);
 
