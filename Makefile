@@ -108,7 +108,7 @@ INIT_SRC := stubdom/boot.c stubdom/cmdline.c stubdom/init.c stubdom/keeper.c
 UNIT_TESTS := ring_test codec_test control_message_test log_test notify_test store_desc_test store_test store_open_test store_kill_test \
               frontend_answer_test frontend_local_test frontend_patience_test frontend_ring_test frontend_room_test frontend_text_test frontend_tool_test frontend_where_test \
               local_transport_test local_hostile_test local_restart_test heartbeat_test \
-              daemon_options_test local_fence_test session_kill_test
+              daemon_options_test local_fence_test session_kill_test session_serve_test
 UNIT_TESTS += engine_page_test engine_shared_test engine_flush_test engine_table_test engine_evict_test engine_tuner_test
 UNIT_TESTS += engine_recover_test engine_stress_test
 UNIT_TESTS += schema_nodes_test schema_value_test schema_states_test xen_transport_test keeper_test
@@ -417,9 +417,9 @@ items = $(foreach t,$(UNIT_TESTS),'$(2)unit/$(t)=BUILD=$(1) $(1)/tests/unit/$(t)
 NATIVE_ITEMS = selftest/runner=tests/selftest/runner_test \
     selftest/checks=tests/selftest/checks_test \
     'check/install=BUILD=$(BUILD) tests/check-install' 'check/manual=BUILD=$(BUILD) tests/check-manual' \
-    'check/bench=BUILD=$(BUILD) tests/check-bench' check/headers=tests/check-headers \
+    check/headers=tests/check-headers \
     'check/layers=tests/check-layers $(LAYER_ITEMS)' check/style=tests/check-style \
-    $(call items,$(BUILD)) -t 300 \
+    $(call items,$(BUILD)) -t 300 'check/bench=BUILD=$(BUILD) tests/check-bench' \
     $(call items,$(BUILD)/san-address,address/) $(call items,$(BUILD)/san-thread,thread/) \
     -t $(shell expr 60 + $(words $(FUZZERS)) \* $(FUZZ_SECONDS)) \
     'fuzz=tests/fuzz/run $(BUILD)/fuzz $(FUZZ_SECONDS) $(FUZZERS)'
@@ -520,7 +520,7 @@ $(BENCHES:%=$(BUILD)/bench/%): $(call obj,$(BENCH_SRC)) $(BUILD)/lib/layers.a
 	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(BUILD)/lib/layers.a $(DAEMON_LIBS) -lm
 $(BUILD)/tests/unit/policy_test: $(call obj,$(POLICY_SRC) tests/bench/trace.c)
 
-# Built with the tests, too, as nobody measures as often as that
+# Built with the tests, too, so that they do not rot
 .PHONY: benches
 benches: $(BENCHES:%=$(BUILD)/bench/%) $(LOCAL_BENCH)
 

@@ -13,11 +13,10 @@
  *
  * to_backend is the writing end of a pipe, to_frontend the reading end of
  * another. A byte, whatever its value, is a notification; a full pipe is one
- * too, so a failed write is no error. To the manager its value says on which processor the client
- * runs: tmemif_local_bell(). The manager makes the pipes and keeps
- * their other ends, non-blocking, to itself: whatever one side does to its own
- * ends (an eventfd would share its flags and its counter), it cannot make the
- * other block.
+ * too, so a failed write is no error. To the manager its value may say on which processor the
+ * client looks for answers: tmemif_local_bell(). The manager makes the pipes and keeps their other
+ * ends, non-blocking, to itself: whatever one side does to its own ends (an eventfd would share its
+ * flags and its counter), it cannot make the other block.
  *
  * The memfd must be sealed with F_SEAL_SHRINK | F_SEAL_SEAL before it is sent,
  * or the client could take pages away under the manager (SIGBUS); it is of

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/blk/pool_page.h"
 
-#include <string.h>
-
 #include "daemon/blk/batch.h"
 #include "daemon/store/page_copy.h"
 #include "daemon/util/copy.h"
@@ -48,9 +46,7 @@ enum tmemif_status pool_page_read(struct engine *e, const struct page_op *op, vo
 bool pool_page_is_there(struct engine *e, const struct page_op *op)
 {
     struct engine_get get;
-    const void *frame;
-    uint32_t word;
-    enum tmemif_status rc = engine_get_begin(e, op, &get, &frame, &word, NULL, NULL);
+    enum tmemif_status rc = engine_get_begin(e, op, &get, NULL, NULL, NULL, NULL);
 
     if (rc == TMEMIF_OK)
         engine_get_end(e, &get, false);

@@ -79,6 +79,7 @@ struct engine *engine_create(struct store *store, const struct engine_config *co
     e->descs = store_desc(store, 0);
     e->frames = store_frame(store, 0);
     e->nr_descs = super->nr_descs;
+    e->nr_frames = super->nr_frames;
     e->nr_shards = choose_nr_shards(config);
     e->nr_workers = config->nr_workers;
     e->nr_accounts = super->nr_accounts;

@@ -33,9 +33,9 @@ static bool is_full_of_pins(const struct engine *e, const struct shard *s, const
     return (e->descs[shard_page_at(s, slot)].use & USE_PINS) == USE_PINS;
 }
 
-static uint32_t *seek_live(struct engine *e, struct shard *s, const struct handle *h)
+static uint32_t *seek_live(struct engine *e, struct shard *s, const struct handle *h, bool to_copy)
 {
-    uint32_t *slot = shard_seek_to_copy(e, s, h);
+    uint32_t *slot = to_copy ? shard_seek_to_copy(e, s, h) : shard_seek(e, s, h);
 
     return slot && !shard_page_is_dead(e, s, shard_page_at(s, slot)) ? slot : NULL;
 }
@@ -94,6 +94,17 @@ static enum tmemif_status meet_damaged(struct engine *e, struct shard *s, const 
     return get->op.firm ? TMEMIF_BAD_DATA : TMEMIF_MISS;
 }
 
+/* Pinned: descriptor and frame stay as they are until engine_get_end(). */
+static void show(const struct engine *e, page_nr page, const void **frame_out, uint32_t *filled_out)
+{
+    if (e->descs[page].kind == DESC_FILLED) {
+        *frame_out = NULL;
+        *filled_out = (uint32_t)e->descs[page].sum;
+    } else {
+        *frame_out = engine_frame(e, page);
+    }
+}
+
 enum tmemif_status engine_get_begin(struct engine *e, const struct page_op *op,
                                     struct engine_get *get_out, const void **frame_out,
                                     uint32_t *filled_out, struct tmemif_lease *lease_out,
@@ -126,7 +137,7 @@ enum tmemif_status engine_get_begin(struct engine *e, const struct page_op *op,
             lock_drop(&s->lock);
             return rc;
         }
-        slot = seek_live(e, s, &h);
+        slot = seek_live(e, s, &h, frame_out != NULL);
         if (!slot || !is_full_of_pins(e, s, slot))
             break;
         lock_drop(&s->lock);
@@ -150,13 +161,8 @@ enum tmemif_status engine_get_begin(struct engine *e, const struct page_op *op,
     if (!is_proved(e, &get, &h))
         return meet_damaged(e, s, &h, &get, lease_out, leased_out);
 
-    /* Pinned: descriptor and frame stay as they are until engine_get_end(). */
-    if (e->descs[get.page].kind == DESC_FILLED) {
-        *frame_out = NULL;
-        *filled_out = (uint32_t)e->descs[get.page].sum;
-    } else {
-        *frame_out = engine_frame(e, get.page);
-    }
+    if (frame_out)
+        show(e, get.page, frame_out, filled_out);
     *get_out = get;
     return TMEMIF_OK;
 }

@@ -68,11 +68,12 @@ static inline page_nr shard_guess(struct shard *s, uint64_t page_hash)
 
 #define FRAME_LINES (TMEMIF_PAGE_SIZE / CACHE_LINE)
 
-/* The first @nr_lines cache lines of a page's frame, a multiple of four. */
+/* The first @nr_lines cache lines of a page's frame, a multiple of four; a same-filled one has
+ * none. */
 static inline void frame_prefetch(const struct engine *e, page_nr page, unsigned nr_lines)
 {
-    /* a same-filled page has no frame: no harm is done then */
-    prefetch_lines(engine_frame(e, page), nr_lines);
+    if (page < e->nr_frames)
+        prefetch_lines(engine_frame(e, page), nr_lines);
 }
 
 /* The neighbours in its queue of the page that shard_guess() finds. */

@@ -156,6 +156,7 @@ struct engine {
     struct desc *descs;
     unsigned char *frames;
     uint32_t nr_descs;
+    uint32_t nr_frames; /* the first so many descriptors have frames */
     uint32_t nr_shards;
     unsigned nr_workers;
     uint64_t seed;

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -23,9 +22,14 @@
 #define ROUNDS_PER_RECLAIM 16u /* while rings have work; else after each */
 #define EVENTS_PER_LOOK    32
 #define FENCE_WAIT_MS      1
-/* Moves away from a peer's processor; each costs some tens of microseconds. */
-#define PARTINGS_AT_ONCE 4u
-#define PARTING_EVERY_MS 10u
+/* Moves away from a peer's processor, of some tens of microseconds each: of a worker, and of a ring
+ */
+#define PARTINGS_AT_ONCE      8u
+#define PARTING_EVERY_MS      5u
+#define RING_PARTINGS_AT_ONCE 4u
+#define RING_PARTING_EVERY_MS 20u
+#define MOMENT_LOOKS          4u
+#define NS_PER_MS             1000000u
 /* What costs time, in idle turns; asleep, any time may have passed. */
 #define UNITS_PER_REQUEST 16u
 #define RECLAIM_UNITS     256u
@@ -249,15 +253,23 @@ static bool serve_awake(struct worker *w)
 }
 
 /*
- * The peer notified, on processor @cpu. If it is ours we would take it from each other while we
- * look; and nobody parts two threads that have just run.
+ * The peer notified, on processor @cpu. If it is ours, and it did so a moment ago as well, we take
+ * the processor from each other while we look, and the scheduler does not part two threads that
+ * have just run.
  */
-static void part_from(struct worker *w, const struct worker_ring *r, int cpu)
+static void part_from(struct worker *w, struct worker_ring *r, int cpu)
 {
-    if (cpu == PROCESSOR_UNKNOWN || r->apart || !w->polling.for_local || w->polling.ns == 0)
+    uint64_t now, since;
+
+    if (cpu == PROCESSOR_UNKNOWN || r->apart || !w->polling.for_local || w->polling.ns == 0 ||
+        cpu != processor_here())
         return;
-    if (cpu == sched_getcpu() &&
-        pace_take(&w->partings, clock_now_ms(), PARTINGS_AT_ONCE, PARTING_EVERY_MS))
+    now = clock_now_ns();
+    since = now - r->met_ns;
+    r->met_ns = now;
+    if (since < MOMENT_LOOKS * w->polling.ns &&
+        pace_take(&r->partings, now / NS_PER_MS, RING_PARTINGS_AT_ONCE, RING_PARTING_EVERY_MS) &&
+        pace_take(&w->partings, now / NS_PER_MS, PARTINGS_AT_ONCE, PARTING_EVERY_MS))
         processor_leave(cpu);
 }
 

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "daemon/session/polling.h"
+#include "daemon/util/pace.h"
 
 struct attention;
 struct engine;
@@ -60,6 +61,8 @@ struct worker_ring {
     bool idle; /* it is polled for, and had no request since */
     uint64_t idle_since_ns;
     struct poll_credit credit;
+    uint64_t met_ns;      /* when the peer was last on the worker's processor */
+    struct pace partings; /* moves out of its way */
 
     /* written by the worker, in serve(); read by the control thread */
     _Atomic(uint64_t) nr_requests;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * copy.h - memory to where another processor will read it: a guest's or a client's page.
+ * copy.h - pages out of frames, mostly to where another processor will read them.
  *
  * From some 2 KiB on glibc copies with `rep movsb` where the processor says that it is quick, and
  * gcc puts a like instruction in the place of the call where it knows the size. With the source in

@@ -3,16 +3,16 @@
 #ifndef XTM_UTIL_PROCESSOR_H
 #define XTM_UTIL_PROCESSOR_H
 
-#include <stdbool.h>
-
 /* In the place of a processor's number. */
 #define PROCESSOR_UNKNOWN (-1)
 
+/* The one that this thread runs on now. */
+int processor_here(void);
+
 /*
- * If this thread runs on processor @cpu, let it go on on another one that it may use; the scheduler
- * is as free with it afterwards as before. Some system calls. False: it was not there, or there is
- * no other.
+ * Go on on another processor than @cpu, if this thread may use another one. It may use the same
+ * ones afterwards as before. Some system calls.
  */
-bool processor_leave(int cpu);
+void processor_leave(int cpu);
 
 #endif /* XTM_UTIL_PROCESSOR_H */

@@ -60,6 +60,7 @@ struct attach {
     const struct attach_ops *ops;
     struct log_to log;
     bool apart; /* the manager is in another domain: it does not wait for our processor */
+    bool looks; /* we look for answers before we sleep: it should not wait for our processor */
     unsigned nr_rings;
     unsigned ring_page_order;
     void *rings[TMEMIF_MAX_RINGS];  /* mapped, headers initialised */

@@ -62,7 +62,7 @@ static void write_quietly(int fd, uint8_t byte)
 static void local_notify(struct attach *a, unsigned ring)
 {
     /* a full pipe is a notification, a broken one shows at event_fd */
-    write_quietly(local_of(a)->bells[ring], tmemif_local_bell(sched_getcpu()));
+    write_quietly(local_of(a)->bells[ring], tmemif_local_bell(a->looks ? sched_getcpu() : -1));
 }
 
 static void local_consume(struct attach *a, unsigned ring)

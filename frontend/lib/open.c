@@ -118,6 +118,7 @@ struct xentmem *xentmem_open(const char *where, unsigned flags,
     error = attach(where, o, &config, &a);
     if (!error) {
         config.poll_us = choose_poll_us(o->poll_us, a, clock_cost_ns);
+        a->looks = config.poll_us != 0;
         config.poll_pause_us = patience_pause_us(config.poll_us, clock_cost_ns);
         error = handle_create(a, &config, &t);
     }

@@ -34,10 +34,10 @@ static inline unsigned patience_pause_us(unsigned limit_us, uint64_t clock_cost_
 
 #define PATIENCE_LOOKS 50u /* take about 1 us */
 
-/* Of so many looks, or pauses, it takes one to collect what all rings have. */
+/* To collect what all rings have takes as long as so many looks or pauses. */
 #define PATIENCE_COLLECTS 4u
 
-/* Pauses between two looks, two for each operation under way; so many take about a microsecond. */
+/* Pauses between two looks, two for each operation under way: 1 us, or 3 where a pause is long. */
 #define PATIENCE_PAUSES_MOST 64u
 
 /* For so many microseconds; @limit_us is the user's, 0: never. */

@@ -3,6 +3,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/transport/local/channel.h"
+#include "daemon/util/processor.h"
+#include "protocol/local.h"
 #include "tests/lib/daemon_run.h"
 #include "tests/lib/peer.h"
 #include "tests/lib/runner.h"
@@ -332,6 +335,47 @@ static void peer_that_polls_needs_no_notification(void)
     end(&d);
 }
 
+/* ---- what a notification says ---- */
+
+static void octet_says_on_which_processor_the_client_looks(void)
+{
+    struct channel c;
+
+    for (int cpu = 0; cpu < 255; cpu++) {
+        CU_ASSERT_NOT_EQUAL(tmemif_local_bell(cpu), 0);
+        CU_ASSERT_EQUAL(tmemif_local_processor(tmemif_local_bell(cpu)), cpu);
+    }
+    CU_ASSERT_EQUAL(tmemif_local_bell(-1), 0);
+    CU_ASSERT_EQUAL(tmemif_local_bell(255), 0);
+
+    CU_ASSERT_TRUE_FATAL(channel_open(&c));
+    CU_ASSERT_EQUAL(channel_consume(&c), PROCESSOR_UNKNOWN); /* there is none */
+    CU_ASSERT_EQUAL(write(c.peer_fds[0], "\0\5\10", 3), 3);
+    CU_ASSERT_EQUAL(channel_consume(&c), 7); /* the last one counts */
+    CU_ASSERT_EQUAL(write(c.peer_fds[0], "\5\0", 2), 2);
+    CU_ASSERT_EQUAL(channel_consume(&c), PROCESSOR_UNKNOWN);
+    channel_close(&c);
+}
+
+static void octet_of_any_value_is_a_notification(void)
+{
+    const struct tmemif_request nop = peer_request(TMEMIF_OP_NOP, 0);
+    struct daemon_run d;
+    struct tmemif_response rsp;
+    struct peer p;
+
+    begin(&d);
+    attach(&d, &p, 0, 1);
+    for (unsigned value = 0; value < 256; value++) {
+        uint8_t octet = (uint8_t)value;
+
+        CU_ASSERT_EQUAL(write(p.to_backend[0], &octet, 1), 1);
+        CU_ASSERT_EQUAL(peer_call(&p, 0, &nop, &rsp), TMEMIF_OK);
+    }
+    peer_fini(&p);
+    end(&d);
+}
+
 #define TESTS(T)                                                                                   \
     T(nop_is_answered_on_every_ring)                                                               \
     T(page_is_put_got_and_flushed)                                                                 \
@@ -343,5 +387,7 @@ static void peer_that_polls_needs_no_notification(void)
     T(pool_info_counts_pages)                                                                      \
     T(pools_outlive_the_session)                                                                   \
     T(attachment_is_used_by_one_at_a_time)                                                         \
-    T(peer_that_polls_needs_no_notification)
+    T(peer_that_polls_needs_no_notification)                                                       \
+    T(octet_says_on_which_processor_the_client_looks)                                              \
+    T(octet_of_any_value_is_a_notification)
 RUN_TESTS(TESTS)

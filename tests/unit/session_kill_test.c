@@ -14,12 +14,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "daemon/session/open.h"
-#include "daemon/session/record.h"
-#include "daemon/session/serve.h"
-#include "daemon/util/processor.h"
 #include "tests/lib/runner.h"
 #include "tests/lib/step.h"
+#include "tests/unit/session_world.h"
 
 #define MAX_STEPS  20000000
 #define NR_FRAMES  32u
@@ -125,104 +122,9 @@ static uint32_t put_requests(struct memory *m)
     return front.req_prod;
 }
 
-/* ---- a daemon around it ---- */
-
-static void ignore_ring(struct link *link, unsigned ring)
-{
-    (void)link;
-    (void)ring;
-}
-
-static int ignore_notification(struct link *link, unsigned ring)
-{
-    ignore_ring(link, ring);
-    return PROCESSOR_UNKNOWN;
-}
-
-static void ignore_fail(struct link *link, const char *reason)
-{
-    (void)link;
-    (void)reason;
-}
-
-static void ignore_close(struct link *link)
-{
-    (void)link;
-}
-
-static const struct link_ops link_ops = {.notify = ignore_ring,
-                                         .consume = ignore_notification,
-                                         .fail = ignore_fail,
-                                         .close = ignore_close};
-
-static enum tmemif_status refuse_message(void *arg, const struct control_caller *caller,
-                                         const void *message, uint32_t length, void *reply,
-                                         uint32_t reply_cap, uint32_t *length_out)
-{
-    (void)arg, (void)caller, (void)message, (void)length, (void)reply, (void)reply_cap;
-    *length_out = 0;
-    return TMEMIF_BAD_OP;
-}
-
-static void grant_quota(void *arg, account_nr account, const struct account_key *key)
-{
-    const struct policy policy = {.quota_pages = 100, .max_pages = 100, .weight = 1};
-
-    (void)key;
-    engine_account_set_policy(arg, account, &policy);
-}
-
-static void ignore_session(void *arg, const void *session)
-{
-    (void)arg, (void)session;
-}
-
-static const struct control_ops control = {
-    .handle = refuse_message, .account_opened = grant_quota, .session_ended = ignore_session};
-
-struct world {
-    struct store *store;
-    struct engine *engine;
-    struct link link;
-    struct attention attention;
-    struct session *session;
-};
-
-static bool world_open(struct world *w, struct store *store, struct memory *m, bool resume)
-{
-    const struct engine_config engine_config = {.nr_workers = 1, .nr_shards = 1, .hash_seed = 7};
-    struct session_config config = {.store = store, .nr_workers = 1, .control = &control};
-    const char *why;
-
-    memset(w, 0, sizeof(*w));
-    w->store = store;
-    atomic_init(&w->attention.fence_by_ms, HEARTBEAT_NEVER);
-    w->engine = engine_create(store, &engine_config);
-    if (!w->engine)
-        return false;
-    config.engine = config.control_arg = w->engine;
-    w->link = (struct link){.ops = &link_ops,
-                            .peer = {.kind = ACCOUNT_LOCAL, .id = 1},
-                            .resume = resume,
-                            .nr_rings = 1,
-                            .data = m->data,
-                            .data_bytes = sizeof(m->data)};
-    w->link.rings[0] = (struct link_ring){.pages = m->ring, .wait_fd = -1};
-    return session_open(&config, &w->attention, &w->link, &w->session, &why) == TMEMIF_OK;
-}
-
-static void world_close(struct world *w)
-{
-    if (w->session)
-        session_free(w->session);
-    if (w->engine)
-        engine_destroy(w->engine);
-    store_close(w->store);
-}
-
 /* ---- what has to be true ---- */
 
-static bool is_there(struct world *w, uint64_t object, uint32_t index)
+static bool is_there(struct session_world *w, uint64_t object, uint32_t index)
 {
     const struct page_op op = {
         .pool_id = 0, .object = {object}, .index = index, .account = w->session->account};
@@ -237,7 +139,7 @@ static bool is_there(struct world *w, uint64_t object, uint32_t index)
     return true;
 }
 
-static void flush(struct world *w, uint64_t object, uint32_t index)
+static void flush(struct session_world *w, uint64_t object, uint32_t index)
 {
     const struct page_op op = {
         .pool_id = 0, .object = {object}, .index = index, .account = w->session->account};
@@ -297,14 +199,14 @@ static const char *take_up(struct store *s, const struct memory *shared, uint32_
     bool flushed[NR_LASTING] = {false};
     struct store *copy = step_copy_store(s);
     const char *wrong = NULL;
-    struct world w;
+    struct session_world w;
 
     if (!copy) {
         free(m);
         return "the segments were refused";
     }
     memcpy(m, shared, sizeof(*m));
-    if (!world_open(&w, copy, m, true))
+    if (!session_world_open(&w, copy, m->ring, m->data, sizeof(m->data), true))
         wrong = "the ring was not taken up";
     for (unsigned i = 0; !wrong && interfere && i < NR_LASTING; i++) {
         flushed[i] = is_there(&w, lasting[i].object, lasting[i].index);
@@ -332,7 +234,7 @@ static const char *take_up(struct store *s, const struct memory *shared, uint32_
     }
     if (!wrong)
         wrong = engine_check(w.engine);
-    world_close(&w);
+    session_world_close(&w);
     free(m);
     return wrong;
 }
@@ -384,9 +286,9 @@ static void every_request_runs_once_whenever_it_is_killed(void)
     stay_on_one_cpu();
     child = fork();
     if (child == 0) {
-        struct world w;
+        struct session_world w;
 
-        if (!world_open(&w, s, m, false))
+        if (!session_world_open(&w, s, m->ring, m->data, sizeof(m->data), false))
             _exit(1);
         (void)ptrace(PTRACE_TRACEME, 0, NULL, NULL);
         (void)raise(SIGSTOP);
