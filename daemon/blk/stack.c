@@ -5,8 +5,8 @@
 
 #include "daemon/blk/layer.h"
 
-/* Pages that one discard looks at: some 10 us of work where there are none. */
-#define DISCARD_PAGES      1024u
+/* Pages that one discard looks at: 18 us of work where all of them are there (DISCARD_COST). */
+#define DISCARD_PAGES      256u
 #define DISCARD_OVER_BASES 64u
 
 static const struct stack *enter(struct stack_disk *d, unsigned worker)

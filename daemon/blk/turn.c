@@ -17,8 +17,11 @@
 #include "daemon/util/bug.h"
 #include "daemon/util/processor.h"
 
-/* A slice of a DISCARD, in units of a page's read: some 10 us. */
-#define DISCARD_COST 16u
+/*
+ * A slice of a DISCARD, in units of a page's read: 256 pages that are all there take 18 us, a read of
+ * a page that is in no cache 0.55.
+ */
+#define DISCARD_COST 32u
 
 struct turn {
     struct queue *queue;
