@@ -18,8 +18,8 @@
 #include "daemon/util/processor.h"
 
 /*
- * A slice of a DISCARD, in units of a page's read: 256 pages that are all there take 18 us, a read of
- * a page that is in no cache 0.55.
+ * A slice of a DISCARD, in units of a page's read: 256 pages that are all there take 18 us, a read
+ * of a page that is in no cache 0.55.
  */
 #define DISCARD_COST 32u
 

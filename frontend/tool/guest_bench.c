@@ -182,6 +182,12 @@ static int run_phase(struct bench *b, struct run *run)
     return code;
 }
 
+/* Pages that went from one side to the other and were kept, or found. */
+static uint64_t moved(const struct run *run)
+{
+    return run->done - run->missed - run->refused;
+}
+
 static int print(const struct bench *b, const struct run *runs, unsigned nr)
 {
     static const struct column columns[] = {
@@ -208,7 +214,7 @@ static int print(const struct bench *b, const struct run *runs, unsigned nr)
         output_number(o, run->missed);
         output_number(o, run->refused);
         output_number(o, (uint64_t)rate);
-        output_real(o, rate * XENTMEM_PAGE_SIZE / 1048576);
+        output_real(o, (double)moved(run) / seconds * XENTMEM_PAGE_SIZE / 1048576);
         output_real(o, run->done ? (double)run->latency.sum_ns / (double)run->done / 1000 : 0);
         output_real(o, latency_quantile_us(&run->latency, 0.5));
         output_real(o, latency_quantile_us(&run->latency, 0.99));
@@ -351,6 +357,11 @@ int guest_bench(struct tool *tool, int argc, char **argv)
         code = run_all(&b, runs);
     if (code == TOOL_DONE)
         code = print(&b, runs, 2);
+    if (code == TOOL_DONE && moved(&runs[0]) == 0)
+        code = tool_fail(TOOL_REFUSED,
+                         "bench: no page was stored in pool %" PRIu32
+                         ": is there one, and may it hold pages? See xentmem pool list",
+                         b.pool);
     xentmem_close(b.t);
 out:
     free(b.pages);

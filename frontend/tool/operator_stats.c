@@ -280,6 +280,7 @@ int operator_stats(struct tool *tool, int argc, char **argv)
         {0},
     };
     int (*print)(struct tool *, struct xentmem *) = print_table;
+    bool metrics = false, check = false;
     const char *manager = NULL;
     struct xentmem *t;
     int option, code;
@@ -287,9 +288,9 @@ int operator_stats(struct tool *tool, int argc, char **argv)
     optind = 0; /* glibc: begin anew, and let options stand behind arguments */
     while ((option = getopt_long(argc, argv, ":", options, NULL)) != -1) {
         if (option == 'm')
-            print = print_metrics;
+            metrics = true;
         else if (option == 'c')
-            print = print_check;
+            check = true;
         else if (option == 'M')
             manager = optarg;
         else
@@ -297,6 +298,12 @@ int operator_stats(struct tool *tool, int argc, char **argv)
     }
     if (optind != argc)
         return tool_usage(operator_command(argv[0]), "needs no arguments");
+    if (metrics && check)
+        return tool_usage(operator_command(argv[0]), "--metrics and --check exclude each other");
+    if (metrics)
+        print = print_metrics;
+    if (check)
+        print = print_check;
     t = talk_open(tool, manager, &code);
     if (!t)
         return code;

@@ -336,6 +336,7 @@ static void wrong_command_lines_show_the_usage(void)
         "bench -d 0",
         "bench -s x",
         "bench more",
+        "stats --check --metrics",
     };
     struct world w;
 
@@ -400,6 +401,8 @@ static void the_bench_measures_and_cleans_up(void)
         CU_ASSERT(json_object_get_int64(member) > 500);
         CU_ASSERT(json_object_object_get_ex(row, "missed", &member));
         CU_ASSERT_EQUAL(json_object_get_int64(member), 0);
+        CU_ASSERT(json_object_object_get_ex(row, "mib_per_second", &member));
+        CU_ASSERT(json_object_get_double(member) > 0);
         CU_ASSERT(json_object_object_get_ex(row, "median_us", &member));
         CU_ASSERT(json_object_get_double(member) > 0);
     }
@@ -408,6 +411,11 @@ static void the_bench_measures_and_cleans_up(void)
     value = must_be_json(&w, json_type_array);
     CU_ASSERT_EQUAL(json_object_array_length(value), 0);
     json_object_put(value);
+
+    /* no such pool: nothing is moved, however quickly */
+    CU_ASSERT_EQUAL(run(&w, "-j bench -s 1 -P 50"), 4);
+    CU_ASSERT_PTR_NOT_NULL(strstr(w.output, "\"mib_per_second\": 0"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(w.output, "no page was stored"));
     end(&w);
 }
 
