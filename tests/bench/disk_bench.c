@@ -15,6 +15,7 @@
 #include "tests/bench/bed.h"
 #include "tests/bench/figures.h"
 #include "tests/bench/footprint.h"
+#include "tests/lib/disk_page.h"
 
 #define PAGES_PER_MIB 256u
 #define NR_CLONES     500u
@@ -62,15 +63,6 @@ static struct disk *table_open(struct table *t, const struct target *target, uin
     return disk;
 }
 
-static enum disk_status run_page(struct disk *d, uint32_t page, bool write, void *data)
-{
-    struct batch_page one = {.page = page, .write = write, .end = DISK_PAGE_SIZE, .data = data};
-    struct batch b = {.kind = BATCH_TRANSFER, .pages = &one, .nr_pages = 1};
-
-    MUST(disk_run(d, 0, &b));
-    return one.status;
-}
-
 /* What the system has given, but for so many frames. */
 static uint64_t bytes_taken(const struct table *t, uint32_t nr_frames)
 {
@@ -85,8 +77,7 @@ static uint64_t bytes_taken(const struct table *t, uint32_t nr_frames)
 static void bench_swap(uint32_t nr_pages, struct figure *f)
 {
     const struct target target = {.kind = TARGET_SWAP, .nr_pages = nr_pages};
-    static _Alignas(DISK_PAGE_SIZE) uint64_t page[DISK_PAGE_SIZE / sizeof(uint64_t)];
-    uint64_t random = 0x9e3779b97f4a7c15ull, before;
+    uint64_t page[DISK_PAGE_SIZE / sizeof(uint64_t)], random = 0x9e3779b97f4a7c15ull, before;
     uint32_t *order = malloc(nr_pages * sizeof(*order));
     struct table t;
     struct disk *d;
@@ -102,7 +93,7 @@ static void bench_swap(uint32_t nr_pages, struct figure *f)
     before = bytes_taken(&t, store_usage(t.store).frames_taken);
     for (uint32_t i = 0; i < nr_pages; i++) {
         page[0] = order[i];
-        MUST(run_page(d, order[i], true, page) == DISK_OK);
+        MUST(disk_write(d, 0, order[i], page) == DISK_OK);
     }
     figure_add(f, (double)(bytes_taken(&t, nr_pages) - before) / nr_pages);
     table_end(&t);
@@ -119,8 +110,7 @@ static uint64_t clone_bytes(const struct table *t)
 static void bench_clones(uint32_t nr_pages, struct figure *f)
 {
     const struct target target = {.kind = TARGET_CLONE, .base = "root"};
-    static _Alignas(DISK_PAGE_SIZE) uint64_t page[DISK_PAGE_SIZE / sizeof(uint64_t)];
-    uint64_t before;
+    uint64_t page[DISK_PAGE_SIZE / sizeof(uint64_t)], before;
     struct table t;
 
     table_make(&t, nr_pages + 2 * NR_CLONES);
@@ -136,7 +126,7 @@ static void bench_clones(uint32_t nr_pages, struct figure *f)
     for (uint32_t i = 0; i < NR_CLONES; i++) {
         struct disk *d = table_open(&t, &target, 2 + i);
 
-        MUST(run_page(d, i, false, page) == DISK_OK && page[0] == i);
+        MUST(disk_read(d, 0, i, page) == DISK_OK && page[0] == i);
     }
     figure_add(f, (double)(clone_bytes(&t) - before) / NR_CLONES);
     table_end(&t);

@@ -11,6 +11,7 @@
 
 #include "daemon/blk/base.h"
 #include "daemon/blk/disks.h"
+#include "tests/lib/disk_page.h"
 #include "tests/unit/engine_world.h"
 
 struct disk_world {
@@ -93,32 +94,6 @@ static inline struct disk_ref ref_of(const char *name, uint32_t domid)
 
     strncpy(ref.name, name, sizeof(ref.name) - 1);
     return ref;
-}
-
-/* One page at a time, of disks that keep no batches. */
-static inline enum disk_status disk_page(struct disk *d, unsigned worker, uint32_t page, bool write,
-                                         void *buffer)
-{
-    struct batch_page p = {.page = page, .write = write, .end = DISK_PAGE_SIZE, .data = buffer};
-    struct batch b = {.kind = BATCH_TRANSFER, .pages = &p, .nr_pages = 1};
-
-    WORLD_MUST(disk_run(d, worker, &b));
-    return p.status;
-}
-
-static inline enum disk_status disk_read(struct disk *d, unsigned worker, uint32_t page,
-                                         void *buffer)
-{
-    return disk_page(d, worker, page, false, buffer);
-}
-
-static inline enum disk_status disk_write(struct disk *d, unsigned worker, uint32_t page,
-                                          const void *buffer)
-{
-    uint8_t copy[DISK_PAGE_SIZE];
-
-    memcpy(copy, buffer, sizeof(copy));
-    return disk_page(d, worker, page, true, copy);
 }
 
 /* Bytes [first, end) of a page. */

@@ -3,7 +3,6 @@
  * A turn of a ring, and when it notifies: if the frontend asked to be told of one of the answers
  * that the turn gave, once, however it ended.
  */
-#include "daemon/util/copy.h"
 #include "tests/lib/runner.h"
 #include "tests/unit/session_world.h"
 
@@ -100,25 +99,8 @@ static void session_that_is_broken_is_not_notified(void)
     bed_end(&b);
 }
 
-/* As many bytes as were asked for, in whatever parts. */
-static void bytes_are_copied_out_to_the_last_one(void)
-{
-    static const size_t sizes[] = {0, 1, COPY_PART - 1, COPY_PART, COPY_PART + 1, 4096};
-    uint8_t from[4096], to[4096 + 1];
-
-    for (size_t i = 0; i < sizeof(from); i++)
-        from[i] = (uint8_t)(i * 7 + i / 256);
-    for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-        memset(to, 0xee, sizeof(to));
-        copy_out(to, from, sizes[i]);
-        CU_ASSERT_EQUAL(memcmp(to, from, sizes[i]), 0);
-        CU_ASSERT_EQUAL(to[sizes[i]], 0xee);
-    }
-}
-
 #define TESTS(T)                                                                                   \
     T(turn_that_reaches_the_event_notifies_once)                                                   \
     T(turn_that_ends_early_notifies_of_what_it_gave)                                               \
-    T(session_that_is_broken_is_not_notified)                                                      \
-    T(bytes_are_copied_out_to_the_last_one)
+    T(session_that_is_broken_is_not_notified)
 RUN_TESTS(TESTS)

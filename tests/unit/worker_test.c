@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A worker: rings that wait, rings that sleep beside others, what it reclaims; and when it looks.
+/*
+ * A worker: rings that wait, rings that sleep beside others, what it reclaims; when it looks, and
+ * where.
  */
 #include <poll.h>
 #include <pthread.h>
@@ -110,12 +112,12 @@ struct plain_ring {
     _Atomic int heard_on, served_on, nr_processors;
 };
 
+/* Any thread; 0: the system did not say. */
 static int nr_processors(void)
 {
     cpu_set_t set;
 
-    CU_ASSERT_EQUAL(sched_getaffinity(0, sizeof(set), &set), 0);
-    return CPU_COUNT(&set);
+    return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 0;
 }
 
 static enum serve_result serve_plain(struct worker_ring *r, unsigned worker, unsigned budget)
@@ -247,6 +249,7 @@ static void worker_leaves_the_processor_of_a_peer_that_it_looks_for(void)
     unsigned partings;
     uint64_t ms;
 
+    CU_ASSERT_NOT_EQUAL(nr_processors(), 0);
     partings = count_partings(&looks, false, 20, 0, &ms);
     CU_ASSERT_TRUE(nr_processors() == 1 ? partings == 0 : partings >= 1);
     CU_ASSERT_TRUE(count_partings(&looks, true, 20, 0, &ms) <= 1);
