@@ -184,8 +184,10 @@ enum tmemif_status engine_put_abort(struct engine *e, struct engine_put *put,
  * stays unchanged until end, or *frame_out is NULL and the page is *filled_out
  * repeated. On a MISS, if @lease_out is not NULL and the pool is shared or
  * leased, *lease_out is a fill lease and *leased_out true.
- * BAD_DATA: only if op.firm is set. With @frame_out NULL, and @filled_out, whether there is one is
- * all that is asked. end: @copied says whether the guest has the page now; only then does an
+ * BAD_DATA: only if op.firm is set. With @frame_out and @filled_out NULL, whether there is a page
+ * is all that is asked.
+ *
+ * end: @copied says whether the guest has the page now; only then does an
  * exclusive pool forget it (C9, C12).
  */
 struct engine_get {

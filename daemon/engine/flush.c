@@ -14,12 +14,13 @@ static void count_flush(struct engine *e, struct shard *s, uint16_t pool)
 
 enum tmemif_status engine_flush_page(struct engine *e, const struct page_op *op)
 {
-    struct dead_pages dead = {0};
+    struct dead_pages dead;
     uint16_t pool;
     struct handle h;
     struct shard *s;
     enum tmemif_status rc;
 
+    dead_pages_begin(&dead);
     rc = seat_find(e, op->account, op->pool_id, RIGHT_FILL, &pool);
     if (rc != TMEMIF_OK)
         return rc;
@@ -106,12 +107,13 @@ static enum tmemif_status flush_range(struct engine *e, struct shard *s, const s
 enum tmemif_status engine_flush_range(struct engine *e, const struct page_op *op, uint32_t first,
                                       uint32_t last)
 {
-    struct dead_pages dead = {0};
+    struct dead_pages dead;
     uint16_t pool;
     struct handle h;
     struct shard *s;
     enum tmemif_status rc;
 
+    dead_pages_begin(&dead);
     rc = seat_find(e, op->account, op->pool_id, RIGHT_FILL, &pool);
     if (rc != TMEMIF_OK)
         return rc;

@@ -64,9 +64,10 @@ static enum tmemif_status refuse(struct engine *e, const struct page_op *op, con
                                  enum tmemif_status why)
 {
     struct shard *s = shard_of(e, h->object_hash);
-    struct dead_pages dead = {0};
+    struct dead_pages dead;
     enum tmemif_status rc;
 
+    dead_pages_begin(&dead);
     lock_take(&s->lock);
     rc = why_forbidden(e, s, op, h);
     if (rc == TMEMIF_OK) {
@@ -329,7 +330,7 @@ enum tmemif_status engine_put_commit(struct engine *e, struct engine_put *put)
     struct dead_pages dead;
     enum tmemif_status rc;
 
-    dead.nr = 0; /* the rest is not read before it is written */
+    dead_pages_begin(&dead);
     if (!put->has_facts)
         page_look(engine_frame(e, put->page), put->seed, &put->facts);
     drop_needless_frame(e, put);

@@ -70,10 +70,11 @@ static unsigned drain_step(struct engine *e, uint32_t at, unsigned most)
 {
     struct pool *p = &e->pools[e->drains[at]];
     struct shard *s = &e->shards[p->drain_left - 1];
-    struct dead_pages dead = {0};
+    struct dead_pages dead;
     unsigned before;
     bool more;
 
+    dead_pages_begin(&dead);
     lock_take(&s->lock);
     before = queue_nr(&pool_part_of(e, p, s)->queue);
     more = drain_shard(e, p, s, most < SHARD_SLICE ? most : SHARD_SLICE, &dead);
@@ -116,9 +117,10 @@ static unsigned reclaim_tombs(struct engine *e, const struct claim *claim, unsig
         bool more = true;
 
         while (more && *budget) {
-            struct dead_pages dead = {0};
+            struct dead_pages dead;
             uint64_t held;
 
+            dead_pages_begin(&dead);
             if (atomic_load_explicit(&e->nr_tombs, memory_order_relaxed) == 0)
                 return nr_reclaimed;
             lock_take(&s->lock);

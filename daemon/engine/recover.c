@@ -265,8 +265,9 @@ static void range_kill(struct engine *e, const uint64_t object[3], uint16_t pool
 
     object_walk_begin(&s->objects, &h, first, last, &walk);
     do {
-        struct dead_pages dead = {0};
+        struct dead_pages dead;
 
+        dead_pages_begin(&dead);
         more = object_walk_step(&s->objects, &h, &walk, indexes, &nr);
         for (unsigned i = 0; i < nr; i++) {
             struct handle page = handle_of(e->seed, object, indexes[i], pool);

@@ -68,8 +68,10 @@ static inline page_nr shard_guess(struct shard *s, uint64_t page_hash)
 
 #define FRAME_LINES (TMEMIF_PAGE_SIZE / CACHE_LINE)
 
-/* The first @nr_lines cache lines of a page's frame, a multiple of four; a same-filled one has
- * none. */
+/*
+ * The first @nr_lines cache lines of a page's frame, a multiple of four. A same-filled page has no
+ * frame.
+ */
 static inline void frame_prefetch(const struct engine *e, page_nr page, unsigned nr_lines)
 {
     if (page < e->nr_frames)
@@ -134,6 +136,11 @@ struct dead_pages {
     unsigned nr;
     page_nr pages[SHARD_SLICE];
 };
+/* None yet. The array is not cleared: it is read as far as it was written. */
+static inline void dead_pages_begin(struct dead_pages *dead)
+{
+    dead->nr = 0;
+}
 void dead_pages_free(struct engine *e, struct dead_pages *dead);
 
 /* Kill the page in @slot and add it to @dead, which has room. */

@@ -22,13 +22,13 @@
 #define ROUNDS_PER_RECLAIM 16u /* while rings have work; else after each */
 #define EVENTS_PER_LOOK    32
 #define FENCE_WAIT_MS      1
-/* Moves away from a peer's processor, of some tens of microseconds each: of a worker, and of a ring
+/* Moves away from a peer's processor, of a worker and of a ring; each takes tens of microseconds.
  */
 #define PARTINGS_AT_ONCE      8u
 #define PARTING_EVERY_MS      5u
 #define RING_PARTINGS_AT_ONCE 4u
 #define RING_PARTING_EVERY_MS 20u
-#define MOMENT_LOOKS          4u
+#define MOMENT_LOOKS          4u /* a peer that was met within so many is met again */
 #define NS_PER_MS             1000000u
 /* What costs time, in idle turns; asleep, any time may have passed. */
 #define UNITS_PER_REQUEST 16u
@@ -176,10 +176,15 @@ static uint64_t time_ns(struct worker *w)
     return w->time_ns;
 }
 
+/* Whether its peer may be looked for at all, and whether it pays now. */
+static bool may_poll_for(const struct worker *w, const struct worker_ring *r)
+{
+    return w->polling.ns > 0 && (r->apart || w->polling.for_local);
+}
+
 static bool is_polled_for(const struct worker *w, const struct worker_ring *r)
 {
-    return w->polling.ns > 0 && (r->apart || w->polling.for_local) &&
-           poll_credit_is_good(&r->credit);
+    return may_poll_for(w, r) && poll_credit_is_good(&r->credit);
 }
 
 /* An empty ring stays awake for the polling time. True: it may sleep now. */
@@ -261,8 +266,7 @@ static void part_from(struct worker *w, struct worker_ring *r, int cpu)
 {
     uint64_t now, since;
 
-    if (cpu == PROCESSOR_UNKNOWN || r->apart || !w->polling.for_local || w->polling.ns == 0 ||
-        cpu != processor_here())
+    if (cpu == PROCESSOR_UNKNOWN || r->apart || !may_poll_for(w, r) || cpu != processor_here())
         return;
     now = clock_now_ns();
     since = now - r->met_ns;

@@ -3,7 +3,7 @@
 #ifndef XTM_UTIL_PROCESSOR_H
 #define XTM_UTIL_PROCESSOR_H
 
-/* In the place of a processor's number. */
+/* In the place of a processor's number; the same as tmemif_local_processor() has. */
 #define PROCESSOR_UNKNOWN (-1)
 
 /* The one that this thread runs on now. */

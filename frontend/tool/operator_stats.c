@@ -279,7 +279,6 @@ int operator_stats(struct tool *tool, int argc, char **argv)
         {"manager", required_argument, NULL, 'M'},
         {0},
     };
-    int (*print)(struct tool *, struct xentmem *) = print_table;
     bool metrics = false, check = false;
     const char *manager = NULL;
     struct xentmem *t;
@@ -300,14 +299,13 @@ int operator_stats(struct tool *tool, int argc, char **argv)
         return tool_usage(operator_command(argv[0]), "needs no arguments");
     if (metrics && check)
         return tool_usage(operator_command(argv[0]), "--metrics and --check exclude each other");
-    if (metrics)
-        print = print_metrics;
-    if (check)
-        print = print_check;
     t = talk_open(tool, manager, &code);
     if (!t)
         return code;
-    code = print(tool, t);
+    if (metrics)
+        code = print_metrics(tool, t);
+    else
+        code = check ? print_check(tool, t) : print_table(tool, t);
     xentmem_close(t);
     return code;
 }

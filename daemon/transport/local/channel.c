@@ -58,5 +58,5 @@ int channel_consume(const struct channel *c)
     ssize_t r = read(c->wait_fd, bytes, sizeof(bytes));
 
     /* what is left makes it readable again; the client pays for that with its own turn */
-    return r > 0 && bytes[r - 1] != 0 ? tmemif_local_processor(bytes[r - 1]) : PROCESSOR_UNKNOWN;
+    return r > 0 ? tmemif_local_processor(bytes[r - 1]) : PROCESSOR_UNKNOWN;
 }
