@@ -105,7 +105,7 @@ OPERATOR_SRC := frontend/tool/operator.c frontend/tool/operator_agent.c \
 INIT_SRC := stubdom/boot.c stubdom/cmdline.c stubdom/init.c stubdom/keeper.c
 
 # tests/unit/NAME.c each; every one links the layers it needs from one archive
-UNIT_TESTS := ring_test codec_test control_message_test copy_test log_test notify_test store_desc_test store_test store_open_test store_kill_test \
+UNIT_TESTS := ring_test codec_test control_message_test copy_test log_test notify_test segment_test store_desc_test store_test store_open_test store_kill_test \
               frontend_answer_test frontend_local_test frontend_patience_test frontend_ring_test frontend_room_test frontend_text_test frontend_tool_test frontend_where_test \
               local_transport_test local_hostile_test local_restart_test heartbeat_test \
               daemon_options_test local_fence_test session_kill_test session_serve_test
@@ -347,7 +347,7 @@ $(BUILD)/tests/unit/frontend_local_test: | $(BUILD)/bin/xentmemd
 $(BUILD)/tests/unit/frontend_ring_test: $(call obj,tests/unit/frontend_fake.c)
 
 # Programs in which the system may refuse whatever it may: tests/lib/fault.h
-FAULT_CALLS   := malloc calloc realloc aligned_alloc free mmap munmap fcntl memfd_create ftruncate fallocate fstat \
+FAULT_CALLS   := malloc calloc realloc aligned_alloc free mmap munmap madvise fcntl memfd_create ftruncate fallocate fstat \
                  lseek pipe2 eventfd epoll_create1 epoll_ctl socket bind listen accept4 recvmsg sendmsg pthread_create
 FAULT_LDFLAGS := $(FAULT_CALLS:%=-Wl,--wrap=%)
 FAULT_TESTS   := unit/engine_fault_test unit/session_fault_test model/engine_model

@@ -35,20 +35,6 @@ void boot_mount(void)
     }
 }
 
-void boot_allow_huge_pages(void)
-{
-    static const char knob[] = "/sys/kernel/mm/transparent_hugepage/shmem_enabled";
-    static const char wanted[] = "within_size";
-    int fd = open(knob, O_WRONLY | O_CLOEXEC);
-
-    if (fd < 0 && errno == ENOENT)
-        return; /* this kernel, or a PV domain, has none */
-    if (fd < 0 || write(fd, wanted, strlen(wanted)) < 0)
-        complain("write to", knob);
-    if (fd >= 0)
-        close(fd);
-}
-
 void boot_open_console(void)
 {
     int fd;

@@ -7,8 +7,6 @@
 #include <stddef.h>
 
 void boot_mount(void);
-/* Pages of the daemon's segments by 2 MiB where that is possible: not in a PV domain. */
-void boot_allow_huge_pages(void);
 /* Standard streams, if the kernel could not open the console. */
 void boot_open_console(void);
 /* The modules that the image lists, in that order. */

@@ -146,7 +146,6 @@ static int run_domain(void)
 
     boot_mount();
     boot_open_console();
-    boot_allow_huge_pages();
     boot_load_modules(MODULES_LIST);
     boot_link_commands();
     if (!boot_read_file("/proc/cmdline", text, sizeof(text)))

@@ -10,6 +10,12 @@
 /* After the system refused memory once, this many puts go by before it is asked again. */
 #define GROW_PAUSE 512u
 
+/*
+ * After a huge page was not to be had, this many chunks get small ones before the system is asked
+ * again: it may have tried for milliseconds to make room for one.
+ */
+#define HUGE_PAUSE 64u
+
 #define KIND_FREE 0u
 
 bool depot_init(struct depot *d, struct desc *descs, page_nr first, uint32_t nr,
@@ -212,12 +218,40 @@ static bool depot_has_free(struct depot *d)
     return has;
 }
 
-bool depot_chunk_back(const struct depot *d, uint32_t c)
+static bool depot_descs_back(const struct depot *d, uint32_t c)
 {
-    if (!segment_back(d->desc_seg, depot_desc_offset(d, c), depot_desc_bytes(d, c)))
-        return false;
+    return segment_back(d->desc_seg, depot_desc_offset(d, c), depot_desc_bytes(d, c));
+}
+
+static bool depot_frames_back(const struct depot *d, uint32_t c)
+{
     return !d->frame_seg ||
            segment_back(d->frame_seg, depot_frame_offset(d, c), depot_frame_bytes(d, c));
+}
+
+bool depot_chunk_back(const struct depot *d, uint32_t c)
+{
+    return depot_descs_back(d, c) && depot_frames_back(d, c);
+}
+
+/* Frames of a bare chunk, in one page if that can be. Under the grow lock. */
+static bool depot_frames_back_huge(struct depot *d, uint32_t c)
+{
+    if (!d->frame_seg || depot_frame_bytes(d, c) != SEGMENT_HUGE_PAGE)
+        return false;
+    if (d->huge_pause > 0) {
+        d->huge_pause--;
+        return false;
+    }
+    if (segment_back_huge(d->frame_seg, depot_frame_offset(d, c)))
+        return true;
+    d->huge_pause = HUGE_PAUSE;
+    return false;
+}
+
+static bool depot_bare_chunk_back(struct depot *d, uint32_t c)
+{
+    return depot_descs_back(d, c) && (depot_frames_back_huge(d, c) || depot_frames_back(d, c));
 }
 
 /* True: the chunk needs memory again before it is used. False: it has all that it had. */
@@ -257,7 +291,7 @@ static bool depot_grow_locked(struct depot *d)
     c = depot_bare_chunk(d);
     if (c == NO_CHUNK)
         return false;
-    if (!depot_chunk_back(d, c)) {
+    if (!depot_bare_chunk_back(d, c)) {
         (void)depot_chunk_unback(d, c);
         list_push(d, &d->bare, c, CHUNK_BARE);
         d->pause = GROW_PAUSE;

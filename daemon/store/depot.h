@@ -46,10 +46,11 @@ struct depot {
     const struct segment *desc_seg;
     const struct segment *frame_seg; /* NULL: pages without frames */
 
-    struct lock grow_lock; /* which chunks have memory: bare list, nr_reached, pause */
+    struct lock grow_lock; /* which chunks have memory: bare list, nr_reached, pauses */
     uint32_t bare;
     uint32_t nr_reached; /* chunks from here on never had memory */
     uint32_t pause;      /* attempts to grow that are not made after one failed */
+    uint32_t huge_pause; /* chunks that get small pages after one got no huge page */
 
     struct lock list_lock; /* everything else that is not atomic */
     struct chunk *chunks;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -10,12 +11,42 @@
 
 #include "protocol/tmemif.h"
 
+#ifndef MADV_COLLAPSE /* glibc before 2.37 */
+#define MADV_COLLAPSE 25
+#endif
+
 /* A signal interrupts fallocate(), which then undoes what it did. */
 #define TRIES_WHEN_INTERRUPTED 16
 
+/* The file at a multiple of SEGMENT_HUGE_PAGE, or MAP_FAILED. */
+static void *map_aligned(int fd, size_t len_bytes)
+{
+    size_t skew, len = (len_bytes + TMEMIF_PAGE_SIZE - 1) & ~(size_t)(TMEMIF_PAGE_SIZE - 1);
+    unsigned char *room, *base;
+
+    if (len > SIZE_MAX - SEGMENT_HUGE_PAGE) {
+        errno = ENOMEM;
+        return MAP_FAILED;
+    }
+    room = mmap(NULL, len + SEGMENT_HUGE_PAGE, PROT_NONE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (room == MAP_FAILED)
+        return MAP_FAILED;
+    skew = -(uintptr_t)room & (SEGMENT_HUGE_PAGE - 1);
+    base = mmap(room + skew, len_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
+    if (base == MAP_FAILED) {
+        munmap(room, len + SEGMENT_HUGE_PAGE);
+        return MAP_FAILED;
+    }
+    if (skew > 0)
+        munmap(room, skew);
+    munmap(base + len, SEGMENT_HUGE_PAGE - skew);
+    return base;
+}
+
 static bool segment_map(struct segment *seg, const char **why_out)
 {
-    void *base = mmap(NULL, seg->len_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, seg->fd, 0);
+    void *base = map_aligned(seg->fd, seg->len_bytes);
 
     if (base == MAP_FAILED) {
         *why_out = strerrordesc_np(errno);
@@ -113,6 +144,13 @@ bool segment_back(const struct segment *seg, size_t first, size_t len_bytes)
      */
     (void)madvise(seg->base + first - skew, len_bytes + skew, MADV_POPULATE_WRITE);
     return true;
+}
+
+bool segment_back_huge(const struct segment *seg, size_t first)
+{
+    /* What has no page at all is refused. */
+    return segment_fallocate(seg, 0, first, TMEMIF_PAGE_SIZE) &&
+           madvise(seg->base + first, SEGMENT_HUGE_PAGE, MADV_COLLAPSE) == 0;
 }
 
 bool segment_unback(const struct segment *seg, size_t first, size_t len_bytes)

@@ -20,7 +20,7 @@ static _Atomic uint64_t nr_calls, refuse_at, nr_refused;
 static _Atomic uint64_t random_state;
 static _Atomic uint32_t chance;
 static _Atomic bool refuse_later, has_refused;
-static atomic_long nr_pieces, nr_mappings;
+static atomic_long nr_pieces, nr_mapped_pages;
 
 void fault_arm(uint64_t nth, bool on)
 {
@@ -91,17 +91,19 @@ static long count_fds(void)
 
 struct fault_held fault_held(void)
 {
-    return (struct fault_held){atomic_load(&nr_pieces), atomic_load(&nr_mappings), count_fds()};
+    return (struct fault_held){atomic_load(&nr_pieces), atomic_load(&nr_mapped_pages), count_fds()};
 }
 
 bool fault_nothing_leaked(const struct fault_held *before)
 {
     struct fault_held now = fault_held();
 
-    if (now.pieces == before->pieces && now.mappings == before->mappings && now.fds == before->fds)
+    if (now.pieces == before->pieces && now.mapped_pages == before->mapped_pages &&
+        now.fds == before->fds)
         return true;
-    printf("left: %ld pieces of memory, %ld mappings, %ld descriptors\n",
-           now.pieces - before->pieces, now.mappings - before->mappings, now.fds - before->fds);
+    printf("left: %ld pieces of memory, %ld mapped pages, %ld descriptors\n",
+           now.pieces - before->pieces, now.mapped_pages - before->mapped_pages,
+           now.fds - before->fds);
     return false;
 }
 
@@ -166,14 +168,22 @@ void __wrap_free(void *memory)
     __real_free(memory);
 }
 
+static long pages_of(size_t bytes)
+{
+    long page = sysconf(_SC_PAGESIZE);
+
+    return ((long)bytes + page - 1) / page;
+}
+
 void *__real_mmap(void *at, size_t bytes, int prot, int flags, int fd, off_t offset);
 void *__wrap_mmap(void *at, size_t bytes, int prot, int flags, int fd, off_t offset);
 void *__wrap_mmap(void *at, size_t bytes, int prot, int flags, int fd, off_t offset)
 {
     void *memory = refuses(ENOMEM) ? MAP_FAILED : __real_mmap(at, bytes, prot, flags, fd, offset);
 
-    if (memory != MAP_FAILED)
-        atomic_fetch_add(&nr_mappings, 1);
+    /* at an address that is told it takes the place of what was there */
+    if (memory != MAP_FAILED && !(flags & MAP_FIXED))
+        atomic_fetch_add(&nr_mapped_pages, pages_of(bytes));
     return memory;
 }
 
@@ -181,7 +191,7 @@ int __real_munmap(void *memory, size_t bytes);
 int __wrap_munmap(void *memory, size_t bytes);
 int __wrap_munmap(void *memory, size_t bytes)
 {
-    atomic_fetch_sub(&nr_mappings, 1);
+    atomic_fetch_sub(&nr_mapped_pages, pages_of(bytes));
     return __real_munmap(memory, bytes);
 }
 
@@ -211,6 +221,7 @@ int __wrap_epoll_ctl(int ep, int op, int fd, struct epoll_event *event)
 WRAP(int, memfd_create, (const char *name, unsigned flags), (name, flags), EMFILE, -1)
 WRAP(int, ftruncate, (int fd, off_t bytes), (fd, bytes), ENOSPC, -1)
 WRAP(int, fallocate, (int fd, int mode, off_t at, off_t bytes), (fd, mode, at, bytes), ENOSPC, -1)
+WRAP(int, madvise, (void *memory, size_t bytes, int advice), (memory, bytes, advice), EAGAIN, -1)
 WRAP(int, fstat, (int fd, struct stat *st), (fd, st), ENOMEM, -1)
 WRAP(off_t, lseek, (int fd, off_t at, int whence), (fd, at, whence), EINVAL, -1)
 WRAP(int, pipe2, (int fds[2], int flags), (fds, flags), EMFILE, -1)

@@ -28,9 +28,9 @@ bool fault_disarm(void);
 /* Refused so far, in the whole life of the program. */
 uint64_t fault_nr_refused(void);
 
-/* What the program holds: pieces of memory, mappings, and open descriptors. */
+/* What the program holds: pieces of memory, pages of mappings, and open descriptors. */
 struct fault_held {
-    long pieces, mappings, fds;
+    long pieces, mapped_pages, fds;
 };
 struct fault_held fault_held(void);
 /* For CU_ASSERT: prints what is held more than @before. */

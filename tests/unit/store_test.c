@@ -180,7 +180,7 @@ static void a_large_store_takes_memory_only_as_it_is_used(void)
     CU_ASSERT(p != LAYOUT_NONE);
     CU_ASSERT_EQUAL(store_usage(s).frames_taken, STORE_CHUNK_PAGES);
     CU_ASSERT_EQUAL(backed_bytes(s, STORE_FRAMES), STORE_CHUNK_PAGES * TMEMIF_PAGE_SIZE);
-    /* in huge pages, where the system is set so */
+    /* in huge pages, where the system is set to give them to any file */
     CU_ASSERT(backed_bytes(s, STORE_DESCS) >= STORE_CHUNK_PAGES * sizeof(struct desc));
     CU_ASSERT(backed_bytes(s, STORE_DESCS) <= 2u << 20);
     store_close(s);
