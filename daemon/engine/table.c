@@ -87,22 +87,19 @@ static uint32_t next_size(const struct table *t)
     return nr * 2 < t->fair_buckets ? nr * 2 : t->fair_buckets;
 }
 
-static uint32_t *bucket_free_slot(uint32_t *bucket)
+/* Which places of @bucket are free: a bit for each. */
+static uint32_t bucket_free(const uint32_t *bucket)
 {
-    for (unsigned i = 0; i < TABLE_BUCKET; i++) {
-        if (bucket[i] == 0)
-            return &bucket[i];
-    }
-    return NULL;
+    return bucket_alike(bucket, UINT32_MAX, 0);
 }
 
-static unsigned bucket_nr_used(const uint32_t *bucket)
+/* Of 16 bits. A processor's own instruction for it may not be there, and a call is slower. */
+static unsigned nr_bits(uint32_t bits)
 {
-    unsigned nr = 0;
-
-    for (unsigned i = 0; i < TABLE_BUCKET; i++)
-        nr += bucket[i] != 0;
-    return nr;
+    bits -= bits >> 1 & 0x5555;
+    bits = (bits & 0x3333) + (bits >> 2 & 0x3333);
+    bits = (bits + (bits >> 4)) & 0x0f0f;
+    return (bits + (bits >> 8)) & 0x1f;
 }
 
 /*
@@ -115,11 +112,11 @@ static bool side_kick(struct table *t, uint32_t bucket, uint32_t entry)
 
     for (unsigned nr = 0; nr < KICKS_MOST; nr++) {
         uint32_t *slots = &t->now.slots[(size_t)bucket * TABLE_BUCKET];
-        uint32_t *slot = bucket_free_slot(slots);
-        uint32_t displaced;
+        uint32_t free = bucket_free(slots);
+        uint32_t displaced, *slot;
 
-        if (slot) {
-            *slot = entry;
+        if (free) {
+            slots[__builtin_ctz(free)] = entry;
             return true;
         }
         /* Any entry will do, but another one when the walk comes by again, or it goes in a circle.
@@ -148,10 +145,12 @@ static bool side_place(struct table *t, uint64_t hash, uint32_t value)
     uint32_t other = table_other_bucket(first, tag, t->now.nr_buckets);
     uint32_t *a = &t->now.slots[(size_t)first * TABLE_BUCKET];
     uint32_t *b = &t->now.slots[(size_t)other * TABLE_BUCKET];
-    uint32_t *slot = bucket_free_slot(bucket_nr_used(a) <= bucket_nr_used(b) ? a : b);
+    uint32_t free_a = bucket_free(a), free_b = bucket_free(b);
+    bool is_a = nr_bits(free_a) >= nr_bits(free_b);
+    uint32_t free = is_a ? free_a : free_b;
 
-    if (slot) {
-        *slot = entry;
+    if (free) {
+        (is_a ? a : b)[__builtin_ctz(free)] = entry;
         return true;
     }
     return side_kick(t, first, entry);

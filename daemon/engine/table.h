@@ -99,16 +99,16 @@ static inline void table_prefetch(const struct table *t, uint64_t hash)
     prefetch(&t->now.slots[(size_t)other * TABLE_BUCKET]);
 }
 
-/* Which entries of @bucket have @tag: a bit for each. */
-static inline uint32_t table_alike(const struct table *t, const uint32_t *bucket, uint32_t tag)
+/* Which entries of @bucket are @want in the bits of @mask: a bit for each. */
+static inline uint32_t bucket_alike(const uint32_t *bucket, uint32_t mask, uint32_t want)
 {
 #ifdef __SSE2__
     const __m128i *four = (const __m128i *)(const void *)bucket;
-    __m128i mask = _mm_set1_epi32((int)~t->value_mask), want = _mm_set1_epi32((int)tag);
-    __m128i a = _mm_cmpeq_epi32(_mm_and_si128(_mm_load_si128(four), mask), want);
-    __m128i b = _mm_cmpeq_epi32(_mm_and_si128(_mm_load_si128(four + 1), mask), want);
-    __m128i c = _mm_cmpeq_epi32(_mm_and_si128(_mm_load_si128(four + 2), mask), want);
-    __m128i d = _mm_cmpeq_epi32(_mm_and_si128(_mm_load_si128(four + 3), mask), want);
+    __m128i masks = _mm_set1_epi32((int)mask), wants = _mm_set1_epi32((int)want);
+    __m128i a = _mm_cmpeq_epi32(_mm_and_si128(_mm_load_si128(four), masks), wants);
+    __m128i b = _mm_cmpeq_epi32(_mm_and_si128(_mm_load_si128(four + 1), masks), wants);
+    __m128i c = _mm_cmpeq_epi32(_mm_and_si128(_mm_load_si128(four + 2), masks), wants);
+    __m128i d = _mm_cmpeq_epi32(_mm_and_si128(_mm_load_si128(four + 3), masks), wants);
 
     return (uint32_t)_mm_movemask_epi8(
         _mm_packs_epi16(_mm_packs_epi32(a, b), _mm_packs_epi32(c, d)));
@@ -116,9 +116,15 @@ static inline uint32_t table_alike(const struct table *t, const uint32_t *bucket
     uint32_t alike = 0;
 
     for (unsigned i = 0; i < TABLE_BUCKET; i++)
-        alike |= (uint32_t)((bucket[i] & ~t->value_mask) == tag) << i;
+        alike |= (uint32_t)((bucket[i] & mask) == want) << i;
     return alike;
 #endif
+}
+
+/* Which entries of @bucket have @tag. */
+static inline uint32_t table_alike(const struct table *t, const uint32_t *bucket, uint32_t tag)
+{
+    return bucket_alike(bucket, ~t->value_mask, tag);
 }
 
 /* The two buckets of a hash, and which of their entries have its tag: the first one's are bits 0
