@@ -42,8 +42,8 @@ bool segment_back(const struct segment *seg, size_t first, size_t len_bytes);
 
 /*
  * Give SEGMENT_HUGE_PAGE bytes at @first, a multiple of it, without memory so far and in nobody's
- * use, one page of that size: taken and given back at a fraction of the cost of 512, and copied from
- * and to without a search of the page tables for each. Linux 6.1, outside PV domains; whatever
+ * use, one page of that size: taken and given back at a fraction of the cost of 512, and copied
+ * from and to without a search of the page tables for each. Linux 6.1, outside PV domains; whatever
  * transparent_hugepage/shmem_enabled says, unless `deny`. False: it was not to be had; a part
  * may have memory, and segment_back() gives it the rest.
  */

@@ -111,7 +111,7 @@ struct xentmem_options {
     size_t size;            /* of this struct: tells library versions apart */
     unsigned nr_rings;      /* 0: chosen; at most 4, as the manager allows */
     int ring_page_order;    /* 32 << order requests under way on a ring; -1: chosen */
-    unsigned nr_data_pages; /* pages under way on all rings together; 0: 256. At least 8 */
+    unsigned nr_data_pages; /* pages under way on all rings; 0: 256, local 512. At least 8 */
     int poll_us;            /* longest time to look for an answer before sleeping; 0: sleep at
                                once; -1: chosen */
     int timeout_ms;         /* how long a request may wait for its answer, and

@@ -77,10 +77,10 @@ int attach_xen_open(const struct attach_want *want, struct attach **attach_out);
 /* Is this a Xen guest with device/tmem/@device? Cheap; false if one cannot know. */
 bool attach_xen_exists(uint32_t device);
 
-/* Default sizes: a ring for each CPU, up to ATTACH_DEFAULT_RINGS; and pages of data. */
-#define ATTACH_DEFAULT_RINGS      4u
-#define ATTACH_DEFAULT_DATA_PAGES 256u
-#define ATTACH_MIN_DATA_PAGES     8u
+/* Default sizes: a ring for each CPU, up to ATTACH_DEFAULT_RINGS; pages of data are a transport's
+ * own. */
+#define ATTACH_DEFAULT_RINGS  4u
+#define ATTACH_MIN_DATA_PAGES 8u
 
 /* Write the frontend's half of a new ring's header; the memory is zero. */
 static inline void attach_init_ring(void *pages, unsigned order, uint64_t session)

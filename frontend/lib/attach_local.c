@@ -24,6 +24,13 @@
 /* How long a manager that has just come back may take for its welcome. */
 #define AGAIN_TIMEOUT_MS 2000
 
+/*
+ * They are used in turn, so with 2 MiB a page has left the reader's cache by the time the manager
+ * writes to it again, and need not be fetched from there: with 32 gets under way 545 ns each
+ * instead of 590; with 1024 or 2048 pages no less.
+ */
+#define DEFAULT_DATA_PAGES 512u
+
 struct attach_local {
     struct attach attach;
     struct sockaddr_un address;
@@ -389,7 +396,7 @@ static int choose_sizes(struct attach_local *l, const struct attach_want *want)
 
     a->nr_rings = want->nr_rings ? want->nr_rings : choose_nr_rings();
     a->ring_page_order = want->ring_page_order < 0 ? 1 : (unsigned)want->ring_page_order;
-    a->nr_data_pages = want->nr_data_pages ? want->nr_data_pages : ATTACH_DEFAULT_DATA_PAGES;
+    a->nr_data_pages = want->nr_data_pages ? want->nr_data_pages : DEFAULT_DATA_PAGES;
     if (a->nr_rings > TMEMIF_LOCAL_MAX_RINGS) {
         log_say(&a->log, "at most %u rings to a manager on this machine", TMEMIF_LOCAL_MAX_RINGS);
         return EINVAL;

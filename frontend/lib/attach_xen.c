@@ -22,6 +22,8 @@
 #define LOCK_FOLDER "/run/xentmem"
 /* How long close waits for the manager to unmap: what is still mapped the kernel frees slowly. */
 #define CLOSE_TIMEOUT_MS 2000
+/* Each takes a grant, of which xen-gntalloc allows a domain 1024 unless told. */
+#define DEFAULT_DATA_PAGES 256u
 
 struct attach_xen {
     struct attach attach;
@@ -52,7 +54,7 @@ static int choose_sizes(struct attach_xen *x)
 {
     long nr_cpus = sysconf(_SC_NPROCESSORS_ONLN);
     uint32_t rings = least(nr_cpus > 1 ? (uint32_t)nr_cpus : 1, ATTACH_DEFAULT_RINGS);
-    uint32_t order = 0, data = ATTACH_DEFAULT_DATA_PAGES;
+    uint32_t order = 0, data = DEFAULT_DATA_PAGES;
     uint32_t max_rings, max_order, max_data, fence_min;
 
     if (!xen_nodes_has_version(&x->nodes, TMEMIF_VERSION_1) ||
