@@ -252,8 +252,8 @@ static inline struct tmemif_request ring_back_take(struct ring_back *r)
 
 /*
  * Copy a request that waits, @ahead places behind the next one, without taking it; needs
- * ring_back_ready() > @ahead. What it says may have changed when it is taken:
- * it is good for a guess.
+ * ring_back_ready() > @ahead. When it is taken it may say something else: this one is run
+ * instead, with ring_back_skip(), or is good for a guess.
  */
 static inline struct tmemif_request ring_back_peek(const struct ring_back *r, uint32_t ahead)
 {
@@ -262,6 +262,12 @@ static inline struct tmemif_request ring_back_peek(const struct ring_back *r, ui
     ring_copy_once(&untrusted, &r->view.requests[(r->req_cons + ahead) & (r->view.nr_slots - 1)],
                    sizeof(untrusted));
     return untrusted;
+}
+
+/* Take the next @nr requests, which have been copied. */
+static inline void ring_back_skip(struct ring_back *r, uint32_t nr)
+{
+    r->req_cons += nr;
 }
 
 /* Publish the response to the oldest request taken and not yet answered. */

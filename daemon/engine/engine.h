@@ -143,6 +143,11 @@ struct page_op {
      */
     bool firm;
     /*
+     * Other gets of this worker are under way. A get that would have to wait for somebody's end is
+     * BUSY instead, and nothing has happened: they might wait for each other.
+     */
+    bool beside;
+    /*
      * Record of the ring, with number, element and op set by the caller, or NULL.
      * The engine fills it under the handle's lock: INTENT before, DONE after; the
      * caller has stored RECORD_IDLE before it names a new request. A get, and what
@@ -152,7 +157,7 @@ struct page_op {
 };
 
 /*
- * A put in two halves. A worker has one put and one get under way at a time. begin: *frame_out is
+ * A put in two halves. A worker has one put under way at a time. begin: *frame_out is
  * 4096 bytes to copy the guest's page into; who does that with page_copy(), put.seed and
  * &put.facts, and sets put.has_facts, spares the commit another look at the page. Then commit, or
  * abort if the guest's page could not be read (status BAD_GRANT). Every status but OK, of either
@@ -180,12 +185,11 @@ enum tmemif_status engine_put_abort(struct engine *e, struct engine_put *put,
                                     enum tmemif_status why);
 
 /*
- * A get in two halves. begin, on a hit: either *frame_out is the page, which
- * stays unchanged until end, or *frame_out is NULL and the page is *filled_out
- * repeated. On a MISS, if @lease_out is not NULL and the pool is shared or
- * leased, *lease_out is a fill lease and *leased_out true.
- * BAD_DATA: only if op.firm is set. With @frame_out and @filled_out NULL, whether there is a page
- * is all that is asked.
+ * A get in two halves; a worker may have several under way (op.beside). begin, on a hit: either
+ * *frame_out is the page, which stays unchanged until end, or *frame_out is NULL and the page is
+ * *filled_out repeated. On a MISS, if @lease_out is not NULL and the pool is shared or leased,
+ * *lease_out is a fill lease and *leased_out true. BAD_DATA: only if op.firm is set. With
+ * @frame_out and @filled_out NULL, whether there is a page is all that is asked.
  *
  * end: @copied says whether the guest has the page now; only then does an
  * exclusive pool forget it (C9, C12).
@@ -208,8 +212,8 @@ void engine_get_end(struct engine *e, struct engine_get *get, bool copied);
  * changes but that memory is on its way when it is needed, for there are three cache
  * misses in a row between a handle and a page. To be called between the halves of each
  * operation, so that this and the copy of a page wait for memory together; @op is what comes
- * ENGINE_AHEAD operations later, or NULL. It is a guess: it may be anything, and never be asked
- * for.
+ * ENGINE_AHEAD operations later, or NULL; of several that have begun, later than the last of them.
+ * It is a guess: it may be anything, and never be asked for.
  */
 #define ENGINE_AHEAD 3u
 struct engine_foresight {

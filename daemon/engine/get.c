@@ -141,6 +141,8 @@ enum tmemif_status engine_get_begin(struct engine *e, const struct page_op *op,
         if (!slot || !is_full_of_pins(e, s, slot))
             break;
         lock_drop(&s->lock);
+        if (op->beside)
+            return TMEMIF_BUSY;
     }
     part = pool_part_of(e, p, s);
     s->counters.gets++;

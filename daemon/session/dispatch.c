@@ -27,26 +27,28 @@ static struct page_op page_op_of(const struct sender *s, const struct tmemif_req
  * While a page is copied, memory for the requests behind is read as well. The
  * other operations copy nothing and are not worth it.
  */
-static void look_ahead(const struct sender *s)
+static void look_ahead(const struct sender *s, unsigned request)
 {
     struct lookahead *l = s->lookahead;
     const struct tmemif_request *untrusted;
     const struct tmemif_page *p;
     struct page_op op;
-    bool is_put;
 
     if (!l)
         return;
-    untrusted = &l->untrusted_later;
+    if (request >= l->nr_later) {
+        engine_look_ahead(s->engine, &l->ahead, NULL, false);
+        return;
+    }
+    untrusted = &l->untrusted_later[request];
     p = &untrusted->u.page;
-    is_put = untrusted->op == TMEMIF_OP_PAGE_PUT;
     op = (struct page_op){
         .account = s->account,
         .pool_id = untrusted->pool,
         .object = {p->object[0], p->object[1], p->object[2]},
         .index = p->index,
     };
-    engine_look_ahead(s->engine, &l->ahead, l->has_later ? &op : NULL, is_put);
+    engine_look_ahead(s->engine, &l->ahead, &op, untrusted->op == TMEMIF_OP_PAGE_PUT);
 }
 
 static enum tmemif_status page_put(const struct sender *s, const struct tmemif_request *r,
@@ -63,37 +65,80 @@ static enum tmemif_status page_put(const struct sender *s, const struct tmemif_r
     rc = engine_put_begin(s->engine, &op, &put, &frame);
     if (rc)
         return rc;
-    look_ahead(s);
+    look_ahead(s, 0);
     if (!data_take_page(s->link, &r->u.page.data, frame, put.seed, &put.facts, &put.has_facts))
         return engine_put_abort(s->engine, &put, TMEMIF_BAD_GRANT);
     return engine_put_commit(s->engine, &put);
 }
 
-static enum tmemif_status page_get(const struct sender *s, const struct tmemif_request *r,
-                                   struct tmemif_response *rsp)
-{
-    const struct page_op op = page_op_of(s, r);
-    bool want_lease = r->flags & TMEMIF_GET_WANT_LEASE;
-    bool leased = false, ok;
+/* A get under way. */
+struct get {
     struct engine_get get;
-    const void *frame;
-    enum tmemif_status rc;
-    uint32_t word;
+    const struct tmemif_data *to;
+    const void *frame; /* or NULL: */
+    uint32_t word;     /* over and over */
+    enum tmemif_status status;
+};
 
-    rc = engine_get_begin(s->engine, &op, &get, &frame, &word, want_lease ? &rsp->lease : NULL,
-                          &leased);
-    if (rc) {
-        if (leased)
-            rsp->flags = TMEMIF_RSP_LEASE;
-        else
-            rsp->lease = (struct tmemif_lease){0};
-        return rc;
+/* @beside others. False: it would have to wait for one of them. */
+static bool get_begin(const struct sender *s, const struct tmemif_request *r, bool beside,
+                      struct get *g, struct tmemif_response *rsp_out)
+{
+    struct page_op op = page_op_of(s, r);
+    bool want_lease = r->flags & TMEMIF_GET_WANT_LEASE;
+    struct tmemif_response rsp = {0};
+    bool leased = false;
+
+    op.beside = beside;
+    g->to = &r->u.page.data;
+    g->status = engine_get_begin(s->engine, &op, &g->get, &g->frame, &g->word,
+                                 want_lease ? &rsp.lease : NULL, &leased);
+    if (g->status == TMEMIF_BUSY)
+        return false;
+    if (leased)
+        rsp.flags = TMEMIF_RSP_LEASE;
+    *rsp_out = rsp;
+    return true;
+}
+
+static void get_copy(const struct sender *s, struct get *g)
+{
+    bool ok;
+
+    if (g->status != TMEMIF_OK)
+        return;
+    ok = g->frame ? data_copy_out(s->link, g->to, g->frame) : data_fill(s->link, g->to, g->word);
+    if (!ok)
+        g->status = TMEMIF_BAD_GRANT;
+}
+
+static void get_end(const struct sender *s, struct get *g)
+{
+    if (g->status == TMEMIF_OK || g->status == TMEMIF_BAD_GRANT)
+        engine_get_end(s->engine, &g->get, g->status == TMEMIF_OK);
+}
+
+/*
+ * Each end waits until what was copied has reached the cache, and so does whatever comes behind
+ * it; of several at a time only the first does.
+ */
+static unsigned page_gets(const struct sender *s, const struct tmemif_request *requests,
+                          unsigned nr, struct tmemif_response *rsps_out)
+{
+    struct get gets[DISPATCH_MOST];
+    unsigned begun = 0;
+
+    while (begun < nr && get_begin(s, &requests[begun], begun > 0, &gets[begun], &rsps_out[begun]))
+        begun++;
+    for (unsigned i = 0; i < begun; i++) {
+        look_ahead(s, i);
+        get_copy(s, &gets[i]);
     }
-    look_ahead(s);
-    ok = frame ? data_copy_out(s->link, &r->u.page.data, frame)
-               : data_fill(s->link, &r->u.page.data, word);
-    engine_get_end(s->engine, &get, ok);
-    return ok ? TMEMIF_OK : TMEMIF_BAD_GRANT;
+    for (unsigned i = 0; i < begun; i++) {
+        get_end(s, &gets[i]);
+        rsps_out[i].status = (uint16_t)gets[i].status;
+    }
+    return begun;
 }
 
 static enum tmemif_status page_flush(const struct sender *s, const struct tmemif_request *r,
@@ -194,7 +239,7 @@ enum {
 
 static const struct {
     enum tmemif_status (*run)(const struct sender *s, const struct tmemif_request *r,
-                              struct tmemif_response *rsp);
+                              struct tmemif_response *rsp); /* NULL: page_gets() */
     unsigned traits;
     unsigned cost;
     enum tmemif_status without_account; /* answer to a sender that has none */
@@ -208,7 +253,7 @@ static const struct {
     [TMEMIF_OP_POOL_INFO] = {pool_info, 0, POOL_COST, TMEMIF_NO_POOL},
     [TMEMIF_OP_RESET] = {reset, CHANGES_POOLS, POOL_COST, TMEMIF_OK},
     [TMEMIF_OP_PAGE_PUT] = {page_put, 0, 1, TMEMIF_NO_POOL},
-    [TMEMIF_OP_PAGE_GET] = {page_get, 0, 1, TMEMIF_NO_POOL},
+    [TMEMIF_OP_PAGE_GET] = {NULL, 0, 1, TMEMIF_NO_POOL},
     [TMEMIF_OP_PAGE_FLUSH] = {page_flush, 0, 1, TMEMIF_NO_POOL},
     [TMEMIF_OP_OBJECT_FLUSH] = {range_flush, MAY_WAIT, FLUSH_COST, TMEMIF_NO_POOL},
     [TMEMIF_OP_RANGE_FLUSH] = {range_flush, MAY_WAIT, FLUSH_COST, TMEMIF_NO_POOL},
@@ -233,23 +278,26 @@ static enum tmemif_status run_pools(const struct sender *s, const struct tmemif_
     return rc;
 }
 
-bool dispatch_request(const struct sender *s, const struct tmemif_request *request,
-                      struct tmemif_response *rsp_out)
+unsigned dispatch_requests(const struct sender *s, const struct tmemif_request *requests,
+                           unsigned nr, struct tmemif_response *rsps_out)
 {
+    const struct tmemif_request *request = &requests[0];
     unsigned traits = ops[request->op].traits;
     struct tmemif_response rsp = {0};
     enum tmemif_status rc;
 
     if (s->account == LAYOUT_NONE)
         rc = ops[request->op].without_account;
+    else if (request->op == TMEMIF_OP_PAGE_GET)
+        return page_gets(s, requests, nr, rsps_out);
     else if (traits & CHANGES_POOLS)
         rc = run_pools(s, request, &rsp);
     else
         rc = ops[request->op].run(s, request, &rsp);
 
     if (rc == TMEMIF_BUSY && (traits & MAY_WAIT))
-        return false;
+        return 0;
     rsp.status = (uint16_t)rc;
-    *rsp_out = rsp;
-    return true;
+    *rsps_out = rsp;
+    return 1;
 }

@@ -21,14 +21,18 @@
 /* What a request of this kind costs, in units of a page's get; a batch is none. */
 unsigned dispatch_cost(unsigned op);
 
+/* Requests that are run together at most. */
+#define DISPATCH_MOST 8u
+
 /*
- * What comes after a request, as far as its ring shows it. @untrusted_later is a request that
- * waits ENGINE_AHEAD places behind; nothing but guesses is made of it.
+ * What comes after the requests that are run, as far as their ring shows it. @untrusted_later[i]
+ * is one that waits engine_look_ahead()'s distance behind the request @i; nothing but guesses is
+ * made of it.
  */
 struct lookahead {
     struct engine_ahead ahead;
-    struct tmemif_request untrusted_later;
-    bool has_later;
+    const struct tmemif_request *untrusted_later;
+    unsigned nr_later;
 };
 
 /* On whose behalf a worker runs a request. */
@@ -43,11 +47,12 @@ struct sender {
 };
 
 /*
- * Run @request, decoded, neither BATCH nor CONTROL. True: *@rsp_out is its
- * answer but for the number. False: it cannot be done yet, nothing has
- * happened; reclaim memory, serve others, and call again.
+ * Run @requests[0], decoded, neither BATCH nor CONTROL; or @nr of them, up to DISPATCH_MOST, that
+ * are all PAGE_GET: as if one after the other, but their pages are copied together. Returns how
+ * many were run, from the first on; their answers, but for the numbers, are in @rsps_out. 0: it
+ * cannot be done yet, nothing has happened; reclaim memory, serve others, and call again.
  */
-bool dispatch_request(const struct sender *sender, const struct tmemif_request *request,
-                      struct tmemif_response *rsp_out);
+unsigned dispatch_requests(const struct sender *sender, const struct tmemif_request *requests,
+                           unsigned nr, struct tmemif_response *rsps_out);
 
 #endif /* XTM_SESSION_DISPATCH_H */

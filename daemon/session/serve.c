@@ -104,50 +104,147 @@ static void take(struct turn *t)
 
 /* ---- running it ---- */
 
-/* The request, or element of a batch, that comes ENGINE_AHEAD places later, if it is there. */
-static void look_behind_request(struct turn *t)
-{
-    struct lookahead *l = &t->lookahead;
+/* The requests, or elements of a batch, that are run together. */
+struct group {
+    struct tmemif_request requests[DISPATCH_MOST];
+    unsigned nr;
+};
 
-    l->has_later = t->nr_waiting >= ENGINE_AHEAD;
-    if (l->has_later)
-        l->untrusted_later = ring_back_peek(&t->ring->back, ENGINE_AHEAD - 1);
+static bool is_batch(const struct turn *t)
+{
+    return t->ring->request.op == TMEMIF_OP_BATCH;
 }
 
-static void look_behind_element(struct turn *t, const struct tmemif_batch *batch)
+/* How many wait behind the one that is to be run, and the one @place behind it. */
+static uint32_t nr_behind(const struct turn *t)
 {
-    uint32_t later = t->ring->element + ENGINE_AHEAD;
-    struct lookahead *l = &t->lookahead;
+    const struct session_ring *r = t->ring;
 
-    l->has_later = later < batch->count;
-    if (l->has_later)
-        l->untrusted_later = data_take_request(t->sender.link, &batch->requests, later);
+    return is_batch(t) ? r->request.u.batch.count - r->element - 1 : t->nr_waiting;
+}
+
+static struct tmemif_request peek_behind(const struct turn *t, uint32_t place)
+{
+    const struct session_ring *r = t->ring;
+
+    return is_batch(t)
+               ? data_take_request(t->sender.link, &r->request.u.batch.requests, r->element + place)
+               : ring_back_peek(&r->back, place - 1);
+}
+
+static enum tmemif_status decode(const struct turn *t, const struct tmemif_request *untrusted,
+                                 struct tmemif_request *request_out)
+{
+    const struct tmem_limits *limits = &t->ring->session->limits;
+
+    return is_batch(t) ? tmem_batch_element_decode(untrusted, limits, request_out)
+                       : tmem_request_decode(untrusted, limits, request_out);
+}
+
+/* To the get that is to be run the gets right behind it, as far as they are well formed. */
+static void gather_gets(const struct turn *t, struct group *g)
+{
+    uint32_t most = nr_behind(t) < t->budget ? nr_behind(t) : t->budget;
+
+    for (; g->nr <= most && g->nr < DISPATCH_MOST; g->nr++) {
+        const struct tmemif_request untrusted = peek_behind(t, g->nr);
+
+        if (untrusted.op != TMEMIF_OP_PAGE_GET ||
+            decode(t, &untrusted, &g->requests[g->nr]) != TMEMIF_OK)
+            break;
+    }
+    /* Those may have come after it was asked for the first one: serve_requests(). */
+    if (g->nr > 1 && attention_is_due(t->ring->session->attention))
+        g->nr = 1;
+}
+
+/*
+ * Run the first of @g, and more of them if they are gets; all are as if taken. Returns how many,
+ * and their answers: 0: later.
+ */
+static unsigned run_group(struct turn *t, struct group *g, struct tmemif_response *rsps_out)
+{
+    struct tmemif_request untrusted_later[DISPATCH_MOST];
+    uint32_t distance;
+    unsigned nr;
+
+    if (g->requests[0].op == TMEMIF_OP_PAGE_GET)
+        gather_gets(t, g);
+    distance = ENGINE_AHEAD + g->nr - 1;
+    for (nr = 0; nr < g->nr && nr + distance <= nr_behind(t); nr++)
+        untrusted_later[nr] = peek_behind(t, nr + distance);
+    t->lookahead.untrusted_later = untrusted_later;
+    t->lookahead.nr_later = nr;
+
+    nr = dispatch_requests(&t->sender, g->requests, g->nr, rsps_out);
+    if (nr > 1) {
+        spend(t, (nr - 1) * dispatch_cost(TMEMIF_OP_PAGE_GET));
+        worker_count(&t->ring->ring.nr_requests, nr - 1);
+    }
+    return nr;
+}
+
+static void answer_element(struct turn *t, struct tmemif_response rsp)
+{
+    struct session_ring *r = t->ring;
+
+    rsp.number = r->element;
+    data_put_response(t->sender.link, &r->request.u.batch.responses, r->element, &rsp);
+    r->element++;
+    record_set_answered(r->record, r->element);
 }
 
 static enum progress run_batch(struct turn *t)
 {
     struct session_ring *r = t->ring;
-    const struct tmemif_batch *batch = &r->request.u.batch;
+    uint32_t count = r->request.u.batch.count;
 
-    for (; r->element < batch->count; r->element++) {
-        struct tmemif_request untrusted, request;
-        struct tmemif_response rsp = {0};
+    while (r->element < count) {
+        struct group g;
+        struct tmemif_response rsps[DISPATCH_MOST];
+        struct tmemif_request untrusted;
+        enum tmemif_status rc;
+        unsigned nr = 1;
 
         if (t->budget == 0)
             return PROGRESS_LATER;
-        untrusted = data_take_request(t->sender.link, &batch->requests, r->element);
+        untrusted = peek_behind(t, 0);
         record_begin_element(r->record, r->element);
-        rsp.status = (uint16_t)tmem_batch_element_decode(&untrusted, &r->session->limits, &request);
-        spend(t, rsp.status == TMEMIF_OK ? dispatch_cost(request.op) : 1);
-        look_behind_element(t, batch);
-        if (rsp.status == TMEMIF_OK && !dispatch_request(&t->sender, &request, &rsp))
+        g.nr = 1;
+        rc = decode(t, &untrusted, &g.requests[0]);
+        spend(t, rc == TMEMIF_OK ? dispatch_cost(g.requests[0].op) : 1);
+        if (rc == TMEMIF_OK)
+            nr = run_group(t, &g, rsps);
+        else
+            rsps[0] = (struct tmemif_response){.status = (uint16_t)rc};
+        if (nr == 0)
             return PROGRESS_LATER;
-        rsp.number = r->element;
-        data_put_response(t->sender.link, &batch->responses, r->element, &rsp);
-        record_set_answered(r->record, r->element + 1);
         worker_count(&r->ring.nr_requests, 1);
+        for (unsigned i = 0; i < nr; i++)
+            answer_element(t, rsps[i]);
     }
-    answer(t, (struct tmemif_response){.status = TMEMIF_OK, .count = batch->count});
+    answer(t, (struct tmemif_response){.status = TMEMIF_OK, .count = count});
+    return PROGRESS_ANSWERED;
+}
+
+static enum progress run_request(struct turn *t)
+{
+    struct session_ring *r = t->ring;
+    struct group g;
+    struct tmemif_response rsps[DISPATCH_MOST];
+    unsigned nr;
+
+    g.nr = 1;
+    g.requests[0] = r->request;
+    nr = run_group(t, &g, rsps);
+    if (nr == 0)
+        return PROGRESS_LATER;
+    ring_back_skip(&r->back, nr - 1);
+    answer(t, rsps[0]);
+    for (unsigned i = 1; i < nr; i++) {
+        record_begin(r->record, r->back.rsp_prod); /* one after the other, as they are answered */
+        answer(t, rsps[i]);
+    }
     return PROGRESS_ANSWERED;
 }
 
@@ -198,19 +295,13 @@ static enum progress run_control(struct turn *t)
 
 static enum progress run(struct turn *t)
 {
-    struct tmemif_response rsp;
-
     switch (t->ring->request.op) {
     case TMEMIF_OP_BATCH:
         return run_batch(t);
     case TMEMIF_OP_CONTROL:
         return run_control(t);
     default:
-        look_behind_request(t);
-        if (!dispatch_request(&t->sender, &t->ring->request, &rsp))
-            return PROGRESS_LATER;
-        answer(t, rsp);
-        return PROGRESS_ANSWERED;
+        return run_request(t);
     }
 }
 

@@ -183,7 +183,7 @@ static enum tmemif_status dispatch(struct port *p, struct counting_link *c, enum
     request.u.page.data =
         (struct tmemif_data){.kind = TMEMIF_DATA_GRANT, .ref = 1, .length = TMEMIF_PAGE_SIZE};
     c->nr_in = c->nr_out = 0;
-    while (!dispatch_request(&sender, &request, &rsp))
+    while (dispatch_requests(&sender, &request, 1, &rsp) == 0)
         engine_reclaim(sender.engine, 64);
     return rsp.status;
 }

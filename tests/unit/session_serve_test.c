@@ -1,18 +1,25 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A turn of a ring, and when it notifies: if the frontend asked to be told of one of the answers
- * that the turn gave, once, however it ended.
+ * A turn of a ring. When it notifies: if the frontend asked to be told of one of the answers
+ * that the turn gave, once, however it ended. And what it answers: the same however much waits at
+ * a time, although gets that wait one behind the other are run together.
  */
 #include "tests/lib/runner.h"
 #include "tests/unit/session_world.h"
 
 #define NR_REQUESTS 6u
 
+/* Of a sequence of requests each has a page of data; of a batch, one is for it and one for answers.
+ */
+#define SEQUENCE_MOST 24u
+#define BATCH_AT      (SEQUENCE_MOST * TMEMIF_PAGE_SIZE)
+#define ANSWERS_AT    (BATCH_AT + TMEMIF_PAGE_SIZE)
+
 struct bed {
     struct session_world world;
     struct ring_front front;
     _Alignas(TMEMIF_PAGE_SIZE) uint8_t ring[TMEMIF_PAGE_SIZE];
-    uint8_t data[TMEMIF_PAGE_SIZE];
+    _Alignas(TMEMIF_PAGE_SIZE) uint8_t data[(SEQUENCE_MOST + 2) * TMEMIF_PAGE_SIZE];
 };
 
 static void bed_begin(struct bed *b)
@@ -99,7 +106,203 @@ static void session_that_is_broken_is_not_notified(void)
     bed_end(&b);
 }
 
+/* ---- sequences ---- */
+
+#define NR_SEQUENCES 400u
+#define NR_OBJECTS   3u /* so few that gets of one page come one behind the other */
+enum { POOL_PERSISTENT, POOL_EXCLUSIVE, POOL_INCLUSIVE, NR_POOLS, NO_POOL };
+
+struct sequence {
+    struct tmemif_request requests[SEQUENCE_MOST];
+    uint32_t nr;
+};
+
+struct outcome {
+    struct tmemif_response answers[SEQUENCE_MOST];
+    uint8_t data[SEQUENCE_MOST * TMEMIF_PAGE_SIZE];
+};
+
+static uint32_t random_below(uint64_t *state, uint32_t n)
+{
+    *state = *state * 6364136223846793005ull + 1442695040888963407ull;
+    return (uint32_t)((*state >> 33) % n);
+}
+
+static struct tmemif_request random_request(uint64_t *state, uint32_t slot)
+{
+    static const uint16_t ops[] = {
+        TMEMIF_OP_PAGE_GET, TMEMIF_OP_PAGE_GET, TMEMIF_OP_PAGE_GET,   TMEMIF_OP_PAGE_GET,
+        TMEMIF_OP_PAGE_GET, TMEMIF_OP_PAGE_PUT, TMEMIF_OP_PAGE_FLUSH, 0x7fff};
+    struct tmemif_request r = {.op = ops[random_below(state, sizeof(ops) / sizeof(ops[0]))]};
+
+    if (r.op == 0x7fff)
+        return r;
+    r.pool = random_below(state, 20) == 0 ? (uint32_t)NO_POOL : random_below(state, NR_POOLS);
+    r.u.page.object[0] = random_below(state, NR_OBJECTS);
+    if (r.op == TMEMIF_OP_PAGE_FLUSH)
+        return r;
+    r.u.page.data =
+        (struct tmemif_data){.offset = slot * TMEMIF_PAGE_SIZE, .length = TMEMIF_PAGE_SIZE};
+    switch (random_below(state, 20)) {
+    case 0: /* not well formed: beyond the data area */
+        r.u.page.data.offset = 1u << 30;
+        break;
+    case 1: /* well formed, and not to be copied */
+        if (r.op == TMEMIF_OP_PAGE_GET && r.pool == POOL_EXCLUSIVE)
+            break; /* who is next may miss it, as it might on another ring */
+        r.u.page.data =
+            (struct tmemif_data){.kind = TMEMIF_DATA_GRANT, .ref = 1, .length = TMEMIF_PAGE_SIZE};
+        break;
+    }
+    return r;
+}
+
+static struct sequence random_sequence(uint64_t *state)
+{
+    struct sequence q = {.nr = 1 + random_below(state, SEQUENCE_MOST)};
+
+    for (uint32_t i = 0; i < q.nr; i++)
+        q.requests[i] = random_request(state, i);
+    return q;
+}
+
+static bool no_grant(struct link *link, const struct tmemif_data *from, void *to)
+{
+    (void)link, (void)from, (void)to;
+    return false;
+}
+
+static bool to_no_grant(struct link *link, const struct tmemif_data *to, const void *from)
+{
+    (void)link, (void)to, (void)from;
+    return false;
+}
+
+/* With its pools, and in each data page something of its own; in every third a word over and over.
+ */
+static void bed_begin_sequences(struct bed *b)
+{
+    static const uint32_t flags[NR_POOLS] = {
+        [POOL_PERSISTENT] = TMEMIF_POOL_PERSISTENT, [POOL_INCLUSIVE] = TMEMIF_POOL_INCLUSIVE};
+    static struct link_ops ops;
+
+    bed_begin(b);
+    ops = *b->world.link.ops;
+    ops.copy_from_grant = no_grant;
+    ops.copy_to_grant = to_no_grant;
+    b->world.link.ops = &ops;
+    b->world.session->limits.grant_copy = true;
+    for (uint32_t i = 0; i < NR_POOLS; i++) {
+        struct tmemif_request create = {.op = TMEMIF_OP_POOL_CREATE};
+
+        create.u.pool.flags = flags[i];
+        bed_put(b, &create, 1);
+        CU_ASSERT_EQUAL_FATAL(bed_serve(b, 100), SERVE_EMPTY);
+        CU_ASSERT_EQUAL_FATAL(ring_front_take(&b->front).value, i);
+    }
+    for (uint32_t i = 0; i < SEQUENCE_MOST; i++) {
+        memset(b->data + i * TMEMIF_PAGE_SIZE, (int)i + 1, TMEMIF_PAGE_SIZE);
+        if (i % 3 != 0)
+            memcpy(b->data + i * TMEMIF_PAGE_SIZE, &i, sizeof(i));
+    }
+}
+
+/* @at_once of them wait at a time; a turn has @budget. */
+static void run_on_ring(const struct sequence *q, uint32_t at_once, unsigned budget,
+                        struct outcome *outcome_out)
+{
+    static struct bed b;
+
+    bed_begin_sequences(&b);
+    for (uint32_t put = 0; put < q->nr;) {
+        uint32_t first = put, end = q->nr - put < at_once ? q->nr : put + at_once;
+
+        for (; put < end; put++)
+            ring_front_put(&b.front, &q->requests[put]);
+        ring_front_publish(&b.front);
+        while (bed_serve(&b, budget) == SERVE_MORE)
+            CU_ASSERT_FATAL(b.world.session->rings[0].back.rsp_prod <= NR_POOLS + end);
+        for (uint32_t i = first; i < end; i++) {
+            outcome_out->answers[i] = ring_front_take(&b.front);
+            CU_ASSERT_EQUAL(outcome_out->answers[i].number, NR_POOLS + i);
+            outcome_out->answers[i].number = i;
+        }
+    }
+    memcpy(outcome_out->data, b.data, sizeof(outcome_out->data));
+    CU_ASSERT_PTR_NULL(engine_check(b.world.engine));
+    bed_end(&b);
+}
+
+/* All of them as one batch. */
+static void run_as_batch(const struct sequence *q, unsigned budget, struct outcome *outcome_out)
+{
+    struct tmemif_request batch = {.op = TMEMIF_OP_BATCH};
+    struct tmemif_response rsp;
+    static struct bed b;
+
+    bed_begin_sequences(&b);
+    memcpy(b.data + BATCH_AT, q->requests, q->nr * sizeof(q->requests[0]));
+    batch.u.batch.count = q->nr;
+    batch.u.batch.requests =
+        (struct tmemif_data){.offset = BATCH_AT, .length = q->nr * sizeof(struct tmemif_request)};
+    batch.u.batch.responses = (struct tmemif_data){
+        .offset = ANSWERS_AT, .length = q->nr * sizeof(struct tmemif_response)};
+    bed_put(&b, &batch, 1);
+    while (bed_serve(&b, budget) == SERVE_MORE)
+        continue;
+    rsp = ring_front_take(&b.front);
+    CU_ASSERT_EQUAL(rsp.status, TMEMIF_OK);
+    CU_ASSERT_EQUAL(rsp.count, q->nr);
+    memcpy(outcome_out->answers, b.data + ANSWERS_AT, q->nr * sizeof(struct tmemif_response));
+    memcpy(outcome_out->data, b.data, sizeof(outcome_out->data));
+    CU_ASSERT_PTR_NULL(engine_check(b.world.engine));
+    bed_end(&b);
+}
+
+static bool is_like(const struct outcome *a, const struct outcome *b, uint32_t nr)
+{
+    return memcmp(a->answers, b->answers, nr * sizeof(a->answers[0])) == 0 &&
+           memcmp(a->data, b->data, sizeof(a->data)) == 0;
+}
+
+static void answers_are_the_same_however_much_waits(void)
+{
+    uint64_t state = 0x9e75;
+
+    for (unsigned n = 0; n < NR_SEQUENCES; n++) {
+        const struct sequence q = random_sequence(&state);
+        static struct outcome one, many, batch;
+
+        run_on_ring(&q, 1, 1000, &one);
+        run_on_ring(&q, 2 + random_below(&state, SEQUENCE_MOST), 1 + random_below(&state, 30),
+                    &many);
+        CU_ASSERT_TRUE_FATAL(is_like(&one, &many, q.nr));
+        run_as_batch(&q, 1 + random_below(&state, 30), &batch);
+        CU_ASSERT_TRUE_FATAL(is_like(&one, &batch, q.nr));
+    }
+}
+
+/* Gets that are run together cost what each costs. */
+static void turn_of_gets_keeps_to_its_budget(void)
+{
+    struct tmemif_request get = {.op = TMEMIF_OP_PAGE_GET};
+    static struct bed b;
+
+    get.u.page.data = (struct tmemif_data){.length = TMEMIF_PAGE_SIZE};
+    bed_begin_sequences(&b);
+    bed_put(&b, &get, 20);
+    CU_ASSERT_EQUAL(bed_serve(&b, 3), SERVE_MORE);
+    CU_ASSERT_EQUAL(b.world.session->rings[0].back.rsp_prod, NR_POOLS + 3);
+    CU_ASSERT_EQUAL(bed_serve(&b, 9), SERVE_MORE);
+    CU_ASSERT_EQUAL(b.world.session->rings[0].back.rsp_prod, NR_POOLS + 12);
+    CU_ASSERT_EQUAL(bed_serve(&b, 9), SERVE_EMPTY);
+    CU_ASSERT_EQUAL(b.world.session->rings[0].back.rsp_prod, NR_POOLS + 20);
+    bed_end(&b);
+}
+
 #define TESTS(T)                                                                                   \
+    T(answers_are_the_same_however_much_waits)                                                     \
+    T(turn_of_gets_keeps_to_its_budget)                                                            \
     T(turn_that_reaches_the_event_notifies_once)                                                   \
     T(turn_that_ends_early_notifies_of_what_it_gave)                                               \
     T(session_that_is_broken_is_not_notified)
