@@ -56,6 +56,12 @@ static inline bool poll_credit_is_good(const struct poll_credit *c)
     return c->ns > 0;
 }
 
+/* Looking could not pay before, and may from now on. */
+static inline void poll_credit_renew(struct poll_credit *c, const struct polling *p)
+{
+    c->ns = (int64_t)(POLL_CREDIT_MOST * p->ns);
+}
+
 /* A request came while it was looked for. */
 static inline void poll_credit_found(struct poll_credit *c, const struct polling *p)
 {

@@ -262,6 +262,26 @@ static void worker_leaves_the_processor_of_a_peer_that_it_looks_for(void)
     CU_ASSERT_TRUE(partings <= 4 + ms / 20 + 400 / 20);
 }
 
+/* One that had looked in vain looks again: apart from its peer it may find what it did not. */
+static void worker_that_left_looks_again(void)
+{
+    const struct polling polling = {.ns = 200000000, .for_local = true};
+    struct bench b;
+
+    bench_begin(&b, &polling, false);
+    CU_ASSERT_TRUE(comes_true(&b.rings[0].armed));
+    CU_ASSERT_TRUE(request(&b.rings[0])); /* and looks in vain for the next one */
+    usleep(5 * 200000);
+    CU_ASSERT_TRUE(comes_true(&b.rings[0].armed));
+    CU_ASSERT_TRUE(request(&b.rings[0]));
+    usleep(20000);
+    CU_ASSERT_TRUE(atomic_load(&b.rings[0].armed)); /* so it does not look any more */
+    CU_ASSERT_TRUE(request(&b.rings[0]));           /* met again: it leaves */
+    usleep(20000);
+    CU_ASSERT_FALSE(atomic_load(&b.rings[0].armed));
+    bench_end(&b);
+}
+
 /* A second of looking, in which another ring is heard; with and without a clock that is dear. */
 static void ring_that_sleeps_is_heard_beside_one_that_is_looked_for(void)
 {
@@ -362,6 +382,7 @@ static void looking_has_to_pay(void)
 #define TESTS(T)                                                                                   \
     T(ring_that_waits_is_served_whenever_it_is_woken)                                              \
     T(worker_leaves_the_processor_of_a_peer_that_it_looks_for)                                     \
+    T(worker_that_left_looks_again)                                                                \
     T(ring_that_sleeps_is_heard_beside_one_that_is_looked_for)                                     \
     T(peers_that_share_the_processor_are_not_looked_for_unless_told)                               \
     T(what_is_dead_is_reclaimed_before_the_worker_sleeps)                                          \
