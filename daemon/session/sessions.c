@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/session/sessions.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -37,9 +38,21 @@ static struct session *find_by_key(struct session_table *t, const struct account
     return NULL;
 }
 
-static const char *kind_name(const struct account_key *key)
+/* A peer in a line of the log. */
+struct peer_name {
+    char text[48];
+};
+
+static struct peer_name name_of(const struct account_key *key)
 {
-    return key->kind == ACCOUNT_XEN ? "dom" : "uid";
+    const char *kind = key->kind == ACCOUNT_XEN ? "dom" : "uid";
+    struct peer_name name;
+
+    if (key->device == SESSION_NO_ACCOUNT)
+        snprintf(name.text, sizeof(name.text), "%s=%u operator", kind, key->id);
+    else
+        snprintf(name.text, sizeof(name.text), "%s=%u device=%u", kind, key->id, key->device);
+    return name;
 }
 
 /* Peers come and go as they like: what that makes of lines is limited. */
@@ -182,9 +195,9 @@ enum tmemif_status sessions_attach(struct session_table *t, struct link *link, c
     for (unsigned i = 0; link->resume && i < s->nr_rings; i++)
         link->ops->notify(link, i);
     log_limited(t->config.log, limit_of(t, &link->peer), LOG_LEVEL_INFO, "attach",
-                "%s=%u device=%u rings=%u data=%lluK%s%s", kind_name(&link->peer), link->peer.id,
-                link->peer.device, link->nr_rings, (unsigned long long)link->data_bytes / 1024,
-                link->privileged ? " privileged" : "", link->resume ? " resumed" : "");
+                "%s rings=%u data=%lluK%s%s", name_of(&link->peer).text, link->nr_rings,
+                (unsigned long long)link->data_bytes / 1024, link->privileged ? " privileged" : "",
+                link->resume ? " resumed" : "");
     return TMEMIF_OK;
 }
 
@@ -194,8 +207,7 @@ static void fence(struct session_table *t, struct session *s, const char *why)
         return;
     engine_account_fence(t->config.engine, s->account);
     log_limited(t->config.log, limit_of(t, &s->link->peer), LOG_LEVEL_NOTICE, "fence",
-                "%s=%u device=%u why=\"%s\"", kind_name(&s->link->peer), s->link->peer.id,
-                s->link->peer.device, why);
+                "%s why=\"%s\"", name_of(&s->link->peer).text, why);
 }
 
 static void end_session(struct session_table *t, struct session *s, enum session_end end,
@@ -204,9 +216,8 @@ static void end_session(struct session_table *t, struct session *s, enum session
     account_nr account = s->account;
 
     log_limited(t->config.log, limit_of(t, &s->link->peer),
-                end == SESSION_LOST ? LOG_LEVEL_NOTICE : LOG_LEVEL_INFO, "detach",
-                "%s=%u device=%u why=\"%s\"", kind_name(&s->link->peer), s->link->peer.id,
-                s->link->peer.device, why);
+                end == SESSION_LOST ? LOG_LEVEL_NOTICE : LOG_LEVEL_INFO, "detach", "%s why=\"%s\"",
+                name_of(&s->link->peer).text, why);
     unlink_session(t, s);
     stop_rings(s);
     if (end == SESSION_LOST)
@@ -246,8 +257,7 @@ void sessions_forget(struct session_table *t, const struct account_key *key)
         if (!account_key_is(&found, key))
             continue;
         close_account(t, account);
-        log_event(t->config.log, LOG_LEVEL_INFO, "forget", "%s=%u device=%u", kind_name(key),
-                  key->id, key->device);
+        log_event(t->config.log, LOG_LEVEL_INFO, "forget", "%s", name_of(key).text);
         return;
     }
 }

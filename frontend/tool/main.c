@@ -78,9 +78,13 @@ static struct xentmem *open_with(struct tool *tool, unsigned flags, struct xentm
     options.log_arg = tool;
     tool->reason[0] = '\0';
     t = xentmem_open(tool->attach, flags, &options);
-    if (!t)
-        *code_out =
-            tool_fail(code_of_errno(errno), "%s", tool->reason[0] ? tool->reason : strerror(errno));
+    if (!t) {
+        int error = errno;
+
+        *code_out = tool_fail(error == EINVAL ? TOOL_USAGE : code_of_errno(error), "%s%s",
+                              tool->reason[0] ? tool->reason : strerror(error),
+                              error == EBUSY ? "; -a or -n names another one" : "");
+    }
     return t;
 }
 

@@ -70,6 +70,8 @@ int run_tests(const char *program, const struct named_test *tests, int argc, cha
     CU_set_test_start_handler(before_test);
     CU_set_test_complete_handler(after_test);
     CU_run_all_tests();
+    if (nr_wanted == 0)
+        printf("not ok %s: no test has that name\n", program);
     passed = all_passed(nr_wanted);
     CU_cleanup_registry();
     return passed ? 0 : 1;

@@ -197,6 +197,7 @@ static void what_is_wrong_is_named_once_with_what_is_right(void)
         const char *args, *says;
     } wrong[] = {
         {"-n 1 pool list", "either -n"},
+        {"-a nowhere pool list", "nowhere: neither xen:N nor local:PATH[:N]"},
         {"--nonsense", "xentmem: --nonsense is no option"},
         {"-x", "xentmem: -x is no option"},
         {"-n", "xentmem: -n needs a value"},
@@ -231,6 +232,22 @@ static void what_is_wrong_is_named_once_with_what_is_right(void)
         CU_ASSERT_PTR_NULL(strstr(w.output, "unrecognized"));
         CU_ASSERT_PTR_NULL(strstr(w.output, "invalid option"));
     }
+    end(&w);
+}
+
+static void attachment_in_use_says_what_to_do(void)
+{
+    struct world w;
+    int code;
+
+    begin(&w);
+    code = run(&w,
+               "bench -s 1 >/dev/null & sleep 0.5; %s/bin/xentmem -a local:%s pool list; c=$?; "
+               "wait; exit $c",
+               w.build, w.daemon.socket);
+    CU_ASSERT_EQUAL(code, 2);
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(w.output, "in use by another process; -a or -n names another one"));
     end(&w);
 }
 
@@ -425,6 +442,7 @@ static void the_bench_measures_and_cleans_up(void)
     T(a_quota_stops_a_put_and_names_the_page)                                                      \
     T(a_put_without_a_quota_names_whoever_can_grant_one)                                           \
     T(a_pool_of_another_kind_says_what_to_change)                                                  \
+    T(attachment_in_use_says_what_to_do)                                                           \
     T(what_is_wrong_is_named_once_with_what_is_right)                                              \
     T(tables_are_for_people_and_json_for_machines)                                                 \
     T(options_may_follow_what_they_speak_of)                                                       \
