@@ -143,8 +143,10 @@ struct page_op {
      */
     bool firm;
     /*
-     * Other gets of this worker are under way. A get that would have to wait for somebody's end is
-     * BUSY instead, and nothing has happened: they might wait for each other.
+     * Other gets of this worker are under way. A get that would have to wait for somebody's end, or
+     * miss because an exclusive one has the page, is BUSY instead, and nothing has happened:
+     * workers might wait for each other in a circle, and what is one's own may be there after its
+     * end.
      */
     bool beside;
     /*

@@ -27,10 +27,14 @@ static bool pin(struct engine *e, struct shard *s, const uint32_t *slot, bool ex
     return true;
 }
 
-/* A page that as many have pinned as can be counted: wait for one of them. */
-static bool is_full_of_pins(const struct engine *e, const struct shard *s, const uint32_t *slot)
+/* As many have pinned the page as can be counted; or one has that a get @beside it must not pass.
+ */
+static bool has_to_wait(const struct engine *e, const struct shard *s, const uint32_t *slot,
+                        bool beside)
 {
-    return (e->descs[shard_page_at(s, slot)].use & USE_PINS) == USE_PINS;
+    unsigned use = e->descs[shard_page_at(s, slot)].use;
+
+    return (use & USE_PINS) == USE_PINS || (beside && (use & USE_TAKEN));
 }
 
 static uint32_t *seek_live(struct engine *e, struct shard *s, const struct handle *h, bool to_copy)
@@ -138,7 +142,7 @@ enum tmemif_status engine_get_begin(struct engine *e, const struct page_op *op,
             return rc;
         }
         slot = seek_live(e, s, &h, frame_out != NULL);
-        if (!slot || !is_full_of_pins(e, s, slot))
+        if (!slot || !has_to_wait(e, s, slot, op->beside))
             break;
         lock_drop(&s->lock);
         if (op->beside)

@@ -148,8 +148,6 @@ static struct tmemif_request random_request(uint64_t *state, uint32_t slot)
         r.u.page.data.offset = 1u << 30;
         break;
     case 1: /* well formed, and not to be copied */
-        if (r.op == TMEMIF_OP_PAGE_GET && r.pool == POOL_EXCLUSIVE)
-            break; /* who is next may miss it, as it might on another ring */
         r.u.page.data =
             (struct tmemif_data){.kind = TMEMIF_DATA_GRANT, .ref = 1, .length = TMEMIF_PAGE_SIZE};
         break;
