@@ -6,13 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/engine/engine.h"
 #include "daemon/store/layout.h"
 #include "daemon/util/clock.h"
 #include "daemon/util/size.h"
 #include "protocol/ring.h"
 #include "protocol/tmemif.h"
 
-#define MAX_WORKERS 64u
+#define MAX_WORKERS ENGINE_WORKERS_MOST
 #define MAX_POLL_US 1000u
 /* Descriptors are numbered by 32 bits and shared with same-filled pages. */
 #define MAX_MEMORY_PAGES (1u << 31)

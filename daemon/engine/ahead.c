@@ -56,7 +56,7 @@ static void foresee_use(struct engine *e, const struct engine_foresight *f)
         frame_prefetch(e, f->page, LINES_BEFORE);
 }
 
-/* At last, right before it is copied out: all of the page. */
+/* At last, before it is copied out: all of the page. */
 static void foresee_copy(const struct engine *e, const struct engine_foresight *f)
 {
     if (f->is_known && f->page != LAYOUT_NONE && !f->is_put)

@@ -43,6 +43,10 @@ struct engine_config {
 /* For so many workers that are in the engine all the time; each shard costs some KiB. */
 unsigned engine_shards_for(unsigned nr_workers);
 
+/* Workers at most, and gets that one may have under way: what is pinned is not evicted. */
+#define ENGINE_WORKERS_MOST 64u
+#define ENGINE_GETS_MOST    8u
+
 /*
  * Over @store, which outlives the engine. Whatever live pages the store holds
  * are indexed again: persistent ones by scanning; of two pages of one handle
@@ -143,10 +147,9 @@ struct page_op {
      */
     bool firm;
     /*
-     * Other gets of this worker are under way. A get that would have to wait for somebody's end, or
-     * miss because an exclusive one has the page, is BUSY instead, and nothing has happened:
-     * workers might wait for each other in a circle, and what is one's own may be there after its
-     * end.
+     * Other gets of this worker are under way. A page that any get has is BUSY to this one, and
+     * nothing has happened: so a worker pins a page once, waits for nobody while it has others, and
+     * finds what an end of its own may leave.
      */
     bool beside;
     /*
@@ -187,10 +190,10 @@ enum tmemif_status engine_put_abort(struct engine *e, struct engine_put *put,
                                     enum tmemif_status why);
 
 /*
- * A get in two halves; a worker may have several under way (op.beside). begin, on a hit: either
- * *frame_out is the page, which stays unchanged until end, or *frame_out is NULL and the page is
- * *filled_out repeated. On a MISS, if @lease_out is not NULL and the pool is shared or leased,
- * *lease_out is a fill lease and *leased_out true. BAD_DATA: only if op.firm is set. With
+ * A get in two halves; a worker may have ENGINE_GETS_MOST under way (op.beside). begin, on a hit:
+ * either *frame_out is the page, which stays unchanged until end, or *frame_out is NULL and the
+ * page is *filled_out repeated. On a MISS, if @lease_out is not NULL and the pool is shared or
+ * leased, *lease_out is a fill lease and *leased_out true. BAD_DATA: only if op.firm is set. With
  * @frame_out and @filled_out NULL, whether there is a page is all that is asked.
  *
  * end: @copied says whether the guest has the page now; only then does an
@@ -224,7 +227,7 @@ struct engine_foresight {
     bool is_known, is_put;
 };
 struct engine_ahead {                           /* zero at first */
-    struct engine_foresight next[ENGINE_AHEAD]; /* the first is the operation under way */
+    struct engine_foresight next[ENGINE_AHEAD]; /* the first is copied next, or soon */
 };
 void engine_look_ahead(struct engine *e, struct engine_ahead *ahead, const struct page_op *op,
                        bool is_put);

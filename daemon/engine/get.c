@@ -27,14 +27,13 @@ static bool pin(struct engine *e, struct shard *s, const uint32_t *slot, bool ex
     return true;
 }
 
-/* As many have pinned the page as can be counted; or one has that a get @beside it must not pass.
- */
+/* As many have pinned the page as can be counted; or any has, for a get beside others. */
 static bool has_to_wait(const struct engine *e, const struct shard *s, const uint32_t *slot,
                         bool beside)
 {
     unsigned use = e->descs[shard_page_at(s, slot)].use;
 
-    return (use & USE_PINS) == USE_PINS || (beside && (use & USE_TAKEN));
+    return beside ? (use & USE_PINS) != 0 : (use & USE_PINS) == USE_PINS;
 }
 
 static uint32_t *seek_live(struct engine *e, struct shard *s, const struct handle *h, bool to_copy)

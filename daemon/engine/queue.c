@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/engine/queue.h"
 
+#include "daemon/engine/engine.h"
 #include "daemon/engine/use.h"
 
-/* Pinned pages stepped over for one victim; a worker pins one at a time. */
-#define PINNED_MOST 64u
+/* Pinned pages stepped over for one victim: all that there can be. */
+#define PINNED_MOST (ENGINE_WORKERS_MOST * ENGINE_GETS_MOST)
 
 /* Measured: docs/PERFORMANCE.md, "Eviction". */
 const struct queue_rule queue_generous = {.small_percent = 36, .uses_to_pass = 1};

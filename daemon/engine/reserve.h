@@ -8,7 +8,7 @@
  * pages never do, so no new one is taken that a minimum could miss later. Each
  * counts as a page, also if it is same-filled and takes no frame.
  *
- * While there are disks, frames for a put and a get of every worker are kept, too:
+ * While there are disks, frames for what every worker may have under way are kept, too:
  * new persistent pages do not take the last ones, so what replaces a page that has a
  * frame finds one. A same-filled page has none: to be written anew is to be new.
  */

@@ -112,11 +112,11 @@ static bool side_kick(struct table *t, uint32_t bucket, uint32_t entry)
 
     for (unsigned nr = 0; nr < KICKS_MOST; nr++) {
         uint32_t *slots = &t->now.slots[(size_t)bucket * TABLE_BUCKET];
-        uint32_t free = bucket_free(slots);
+        uint32_t places = bucket_free(slots);
         uint32_t displaced, *slot;
 
-        if (free) {
-            slots[__builtin_ctz(free)] = entry;
+        if (places) {
+            slots[__builtin_ctz(places)] = entry;
             return true;
         }
         /* Any entry will do, but another one when the walk comes by again, or it goes in a circle.
@@ -147,10 +147,10 @@ static bool side_place(struct table *t, uint64_t hash, uint32_t value)
     uint32_t *b = &t->now.slots[(size_t)other * TABLE_BUCKET];
     uint32_t free_a = bucket_free(a), free_b = bucket_free(b);
     bool is_a = nr_bits(free_a) >= nr_bits(free_b);
-    uint32_t free = is_a ? free_a : free_b;
+    uint32_t places = is_a ? free_a : free_b;
 
-    if (free) {
-        (is_a ? a : b)[__builtin_ctz(free)] = entry;
+    if (places) {
+        (is_a ? a : b)[__builtin_ctz(places)] = entry;
         return true;
     }
     return side_kick(t, first, entry);

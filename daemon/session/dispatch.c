@@ -3,6 +3,7 @@
 
 #include "daemon/session/data.h"
 #include "daemon/session/record.h"
+#include "daemon/util/bug.h"
 
 /* ---- pages ---- */
 
@@ -37,7 +38,7 @@ static void look_ahead(const struct sender *s, unsigned request)
     if (!l)
         return;
     if (request >= l->nr_later) {
-        engine_look_ahead(s->engine, &l->ahead, NULL, false);
+        engine_look_ahead(s->engine, l->ahead, NULL, false);
         return;
     }
     untrusted = &l->untrusted_later[request];
@@ -48,7 +49,7 @@ static void look_ahead(const struct sender *s, unsigned request)
         .object = {p->object[0], p->object[1], p->object[2]},
         .index = p->index,
     };
-    engine_look_ahead(s->engine, &l->ahead, &op, untrusted->op == TMEMIF_OP_PAGE_PUT);
+    engine_look_ahead(s->engine, l->ahead, &op, untrusted->op == TMEMIF_OP_PAGE_PUT);
 }
 
 static enum tmemif_status page_put(const struct sender *s, const struct tmemif_request *r,
@@ -78,9 +79,10 @@ struct get {
     const void *frame; /* or NULL: */
     uint32_t word;     /* over and over */
     enum tmemif_status status;
+    bool pinned; /* it has begun, and has to end */
 };
 
-/* @beside others. False: it would have to wait for one of them. */
+/* @beside others. False: it would have to wait for somebody's end, and has not begun. */
 static bool get_begin(const struct sender *s, const struct tmemif_request *r, bool beside,
                       struct get *g, struct tmemif_response *rsp_out)
 {
@@ -93,8 +95,11 @@ static bool get_begin(const struct sender *s, const struct tmemif_request *r, bo
     g->to = &r->u.page.data;
     g->status = engine_get_begin(s->engine, &op, &g->get, &g->frame, &g->word,
                                  want_lease ? &rsp.lease : NULL, &leased);
-    if (g->status == TMEMIF_BUSY)
+    if (g->status == TMEMIF_BUSY) {
+        BUG_UNLESS(beside);
         return false;
+    }
+    g->pinned = g->status == TMEMIF_OK;
     if (leased)
         rsp.flags = TMEMIF_RSP_LEASE;
     *rsp_out = rsp;
@@ -105,7 +110,7 @@ static void get_copy(const struct sender *s, struct get *g)
 {
     bool ok;
 
-    if (g->status != TMEMIF_OK)
+    if (!g->pinned)
         return;
     ok = g->frame ? data_copy_out(s->link, g->to, g->frame) : data_fill(s->link, g->to, g->word);
     if (!ok)
@@ -114,7 +119,7 @@ static void get_copy(const struct sender *s, struct get *g)
 
 static void get_end(const struct sender *s, struct get *g)
 {
-    if (g->status == TMEMIF_OK || g->status == TMEMIF_BAD_GRANT)
+    if (g->pinned)
         engine_get_end(s->engine, &g->get, g->status == TMEMIF_OK);
 }
 
@@ -235,11 +240,12 @@ static enum tmemif_status pool_info(const struct sender *s, const struct tmemif_
 enum {
     CHANGES_POOLS = 1,
     MAY_WAIT = 2, /* BUSY is no answer but a reason to come again */
+    TOGETHER = 4, /* several at a time, by page_gets() */
 };
 
 static const struct {
     enum tmemif_status (*run)(const struct sender *s, const struct tmemif_request *r,
-                              struct tmemif_response *rsp); /* NULL: page_gets() */
+                              struct tmemif_response *rsp); /* NULL: TOGETHER */
     unsigned traits;
     unsigned cost;
     enum tmemif_status without_account; /* answer to a sender that has none */
@@ -253,7 +259,7 @@ static const struct {
     [TMEMIF_OP_POOL_INFO] = {pool_info, 0, POOL_COST, TMEMIF_NO_POOL},
     [TMEMIF_OP_RESET] = {reset, CHANGES_POOLS, POOL_COST, TMEMIF_OK},
     [TMEMIF_OP_PAGE_PUT] = {page_put, 0, 1, TMEMIF_NO_POOL},
-    [TMEMIF_OP_PAGE_GET] = {NULL, 0, 1, TMEMIF_NO_POOL},
+    [TMEMIF_OP_PAGE_GET] = {NULL, TOGETHER, 1, TMEMIF_NO_POOL},
     [TMEMIF_OP_PAGE_FLUSH] = {page_flush, 0, 1, TMEMIF_NO_POOL},
     [TMEMIF_OP_OBJECT_FLUSH] = {range_flush, MAY_WAIT, FLUSH_COST, TMEMIF_NO_POOL},
     [TMEMIF_OP_RANGE_FLUSH] = {range_flush, MAY_WAIT, FLUSH_COST, TMEMIF_NO_POOL},
@@ -288,7 +294,7 @@ unsigned dispatch_requests(const struct sender *s, const struct tmemif_request *
 
     if (s->account == LAYOUT_NONE)
         rc = ops[request->op].without_account;
-    else if (request->op == TMEMIF_OP_PAGE_GET)
+    else if (traits & TOGETHER)
         return page_gets(s, requests, nr, rsps_out);
     else if (traits & CHANGES_POOLS)
         rc = run_pools(s, request, &rsp);

@@ -22,7 +22,7 @@
 unsigned dispatch_cost(unsigned op);
 
 /* Requests that are run together at most. */
-#define DISPATCH_MOST 8u
+#define DISPATCH_MOST ENGINE_GETS_MOST
 
 /*
  * What comes after the requests that are run, as far as their ring shows it. @untrusted_later[i]
@@ -30,7 +30,7 @@ unsigned dispatch_cost(unsigned op);
  * made of it.
  */
 struct lookahead {
-    struct engine_ahead ahead;
+    struct engine_ahead *ahead; /* the ring's: what is seen ahead in one turn is run in the next */
     const struct tmemif_request *untrusted_later;
     unsigned nr_later;
 };
@@ -48,9 +48,10 @@ struct sender {
 
 /*
  * Run @requests[0], decoded, neither BATCH nor CONTROL; or @nr of them, up to DISPATCH_MOST, that
- * are all PAGE_GET: as if one after the other, but their pages are copied together. Returns how
- * many were run, from the first on; their answers, but for the numbers, are in @rsps_out. 0: it
- * cannot be done yet, nothing has happened; reclaim memory, serve others, and call again.
+ * are all PAGE_GET. They are answered as if they were run one after the other, but their pages are
+ * copied together, and all hold what they hold until then. Returns how many were run, from the
+ * first on; their answers, but for the numbers, are in @rsps_out. 0: it cannot be done yet, nothing
+ * has happened; reclaim memory, serve others, and call again.
  */
 unsigned dispatch_requests(const struct sender *sender, const struct tmemif_request *requests,
                            unsigned nr, struct tmemif_response *rsps_out);

@@ -4,7 +4,8 @@
  *
  * It looks for as long as a sleep would cost, or not at all: a ring has a credit, which looking
  * in vain uses up and requests that are found by it fill. So a guest cannot keep a worker
- * looking for less than a request in a quarter of that time.
+ * looking for less than a request in a quarter of that time. A local client that says where it runs
+ * can have one look more each time that the worker moves for it, which is bounded by a pace.
  */
 #ifndef XTM_SESSION_POLLING_H
 #define XTM_SESSION_POLLING_H
@@ -56,10 +57,11 @@ static inline bool poll_credit_is_good(const struct poll_credit *c)
     return c->ns > 0;
 }
 
-/* Looking could not pay before, and may from now on. */
+/* Looking could not pay before, and may from now on: one look. */
 static inline void poll_credit_renew(struct poll_credit *c, const struct polling *p)
 {
-    c->ns = (int64_t)(POLL_CREDIT_MOST * p->ns);
+    if (c->ns < (int64_t)p->ns)
+        c->ns = (int64_t)p->ns;
 }
 
 /* A request came while it was looked for. */

@@ -5,7 +5,9 @@
  * Order of a request: record_begin, the operation (the engine stores INTENT
  * and DONE), the answer on the ring. The answer is out before the next
  * record_begin, so at a restart the record's request is either the last one
- * answered or the one to take up; the ring's rsp_prod tells which. A peer that
+ * answered or the one to take up; the ring's rsp_prod tells which. Gets that run together begin one
+ * after the other only as they are answered: the engine records nothing of a get, so there is
+ * nothing to miss, and what is not answered runs again. A peer that
  * lies there has its own request run twice or not at all, which it could ask
  * for anyway.
  *

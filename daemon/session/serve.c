@@ -115,7 +115,7 @@ static bool is_batch(const struct turn *t)
     return t->ring->request.op == TMEMIF_OP_BATCH;
 }
 
-/* How many wait behind the one that is to be run, and the one @place behind it. */
+/* How many wait behind the one that is to be run. */
 static uint32_t nr_behind(const struct turn *t)
 {
     const struct session_ring *r = t->ring;
@@ -123,6 +123,7 @@ static uint32_t nr_behind(const struct turn *t)
     return is_batch(t) ? r->request.u.batch.count - r->element - 1 : t->nr_waiting;
 }
 
+/* The one @place behind it, 1 and up. */
 static struct tmemif_request peek_behind(const struct turn *t, uint32_t place)
 {
     const struct session_ring *r = t->ring;
@@ -153,14 +154,11 @@ static void gather_gets(const struct turn *t, struct group *g)
             decode(t, &untrusted, &g->requests[g->nr]) != TMEMIF_OK)
             break;
     }
-    /* Those may have come after it was asked for the first one: serve_requests(). */
-    if (g->nr > 1 && attention_is_due(t->ring->session->attention))
-        g->nr = 1;
 }
 
 /*
- * Run the first of @g, and more of them if they are gets; all are as if taken. Returns how many,
- * and their answers: 0: later.
+ * Run the one request of @g, and if it is a get, gets behind it, which are still to be taken.
+ * Returns how many, and their answers; 0: later. The caller has counted the first.
  */
 static unsigned run_group(struct turn *t, struct group *g, struct tmemif_response *rsps_out)
 {
@@ -177,6 +175,7 @@ static unsigned run_group(struct turn *t, struct group *g, struct tmemif_respons
     t->lookahead.nr_later = nr;
 
     nr = dispatch_requests(&t->sender, g->requests, g->nr, rsps_out);
+    t->lookahead.nr_later = 0;
     if (nr > 1) {
         spend(t, (nr - 1) * dispatch_cost(TMEMIF_OP_PAGE_GET));
         worker_count(&t->ring->ring.nr_requests, nr - 1);
@@ -206,9 +205,9 @@ static enum progress run_batch(struct turn *t)
         enum tmemif_status rc;
         unsigned nr = 1;
 
-        if (t->budget == 0)
+        if (t->budget == 0 || attention_is_due(r->session->attention))
             return PROGRESS_LATER;
-        untrusted = peek_behind(t, 0);
+        untrusted = data_take_request(t->sender.link, &r->request.u.batch.requests, r->element);
         record_begin_element(r->record, r->element);
         g.nr = 1;
         rc = decode(t, &untrusted, &g.requests[0]);
@@ -377,6 +376,7 @@ enum serve_result serve_ring(struct session_ring *r, unsigned worker, unsigned b
     uint32_t answered = r->back.rsp_prod;
     enum serve_result result;
 
+    t.lookahead.ahead = &r->ahead;
     t.sender.lookahead = &t.lookahead;
     if (session_is_broken(s))
         return SERVE_BROKEN;

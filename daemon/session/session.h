@@ -68,6 +68,7 @@ struct session_ring {
     bool busy;
     struct tmemif_request request;
     uint32_t element; /* of a BATCH: the next one to run */
+    struct engine_ahead ahead;
 
     /* the next request may have run before a restart: look into the record */
     bool replay;

@@ -273,10 +273,9 @@ static void part_from(struct worker *w, struct worker_ring *r, int cpu)
     r->met_ns = now;
     if (since < MOMENT_LOOKS * w->polling.ns &&
         pace_take(&r->partings, now / NS_PER_MS, RING_PARTINGS_AT_ONCE, RING_PARTING_EVERY_MS) &&
-        pace_take(&w->partings, now / NS_PER_MS, PARTINGS_AT_ONCE, PARTING_EVERY_MS)) {
-        processor_leave(cpu);
+        pace_take(&w->partings, now / NS_PER_MS, PARTINGS_AT_ONCE, PARTING_EVERY_MS) &&
+        processor_leave(cpu))
         poll_credit_renew(&r->credit, &w->polling);
-    }
 }
 
 /* The peer notified, or its channel is dead. */

@@ -15,6 +15,7 @@
  * again: it may have tried for milliseconds to make room for one.
  */
 #define HUGE_PAUSE 64u
+_Static_assert(STORE_CHUNK_PAGES *TMEMIF_PAGE_SIZE == SEGMENT_HUGE_PAGE, "a chunk is a page");
 
 #define KIND_FREE 0u
 
@@ -33,6 +34,7 @@ bool depot_init(struct depot *d, struct desc *descs, page_nr first, uint32_t nr,
         .partial = NO_CHUNK,
         .limit = nr,
     };
+    BUG_UNLESS(!frame_seg || first % STORE_CHUNK_PAGES == 0); /* huge pages have their places */
     if (d->nr_chunks == 0)
         return true;
     /* Zero is CHUNK_BARE, so a large store costs nothing for what it does not use. */
@@ -218,40 +220,23 @@ static bool depot_has_free(struct depot *d)
     return has;
 }
 
-static bool depot_descs_back(const struct depot *d, uint32_t c)
+bool depot_chunk_back(const struct depot *d, uint32_t c)
 {
-    return segment_back(d->desc_seg, depot_desc_offset(d, c), depot_desc_bytes(d, c));
-}
-
-static bool depot_frames_back(const struct depot *d, uint32_t c)
-{
+    if (!segment_back(d->desc_seg, depot_desc_offset(d, c), depot_desc_bytes(d, c)))
+        return false;
     return !d->frame_seg ||
            segment_back(d->frame_seg, depot_frame_offset(d, c), depot_frame_bytes(d, c));
 }
 
-bool depot_chunk_back(const struct depot *d, uint32_t c)
-{
-    return depot_descs_back(d, c) && depot_frames_back(d, c);
-}
-
-/* Frames of a bare chunk, in one page if that can be. Under the grow lock. */
-static bool depot_frames_back_huge(struct depot *d, uint32_t c)
+/* The frames of a bare chunk, in one page if that can be. Under the grow lock. */
+static void depot_try_huge(struct depot *d, uint32_t c)
 {
     if (!d->frame_seg || depot_frame_bytes(d, c) != SEGMENT_HUGE_PAGE)
-        return false;
-    if (d->huge_pause > 0) {
+        return; /* or the last chunk, which is a part of one */
+    if (d->huge_pause > 0)
         d->huge_pause--;
-        return false;
-    }
-    if (segment_back_huge(d->frame_seg, depot_frame_offset(d, c)))
-        return true;
-    d->huge_pause = HUGE_PAUSE;
-    return false;
-}
-
-static bool depot_bare_chunk_back(struct depot *d, uint32_t c)
-{
-    return depot_descs_back(d, c) && (depot_frames_back_huge(d, c) || depot_frames_back(d, c));
+    else if (!segment_back_huge(d->frame_seg, depot_frame_offset(d, c)))
+        d->huge_pause = HUGE_PAUSE;
 }
 
 /* True: the chunk needs memory again before it is used. False: it has all that it had. */
@@ -291,7 +276,8 @@ static bool depot_grow_locked(struct depot *d)
     c = depot_bare_chunk(d);
     if (c == NO_CHUNK)
         return false;
-    if (!depot_bare_chunk_back(d, c)) {
+    depot_try_huge(d, c);
+    if (!depot_chunk_back(d, c)) { /* all of it, whatever there is by now */
         (void)depot_chunk_unback(d, c);
         list_push(d, &d->bare, c, CHUNK_BARE);
         d->pause = GROW_PAUSE;
