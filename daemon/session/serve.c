@@ -142,12 +142,30 @@ static enum tmemif_status decode(const struct turn *t, const struct tmemif_reque
                        : tmem_request_decode(untrusted, limits, request_out);
 }
 
-/* To the get that is to be run the gets right behind it, as far as they are well formed. */
+/*
+ * How many gets of a ring on which @nr wait are run together. While the peer takes their answers
+ * there has to be something left to run: with 8 under way a get took 4.5 us from asking to the
+ * answer if a third were, 5.3 one by one and 6.1 with all of them; with 16 8.6, 9.8 and 11.8.
+ */
+static uint32_t nr_together(uint32_t nr)
+{
+    return nr > 2 * DISPATCH_MOST ? DISPATCH_MOST : nr / 3;
+}
+
+/*
+ * To the get that is to be run gets right behind it, as far as they are well formed. Of a batch
+ * nobody takes an answer before the last.
+ */
 static void gather_gets(const struct turn *t, struct group *g)
 {
-    uint32_t most = nr_behind(t) < t->budget ? nr_behind(t) : t->budget;
+    uint32_t nr_there = nr_behind(t) + 1;
+    uint32_t most = is_batch(t) ? DISPATCH_MOST : nr_together(nr_there);
 
-    for (; g->nr <= most && g->nr < DISPATCH_MOST; g->nr++) {
+    if (most > nr_there)
+        most = nr_there;
+    if (most > t->budget + 1)
+        most = t->budget + 1;
+    for (; g->nr < most; g->nr++) {
         const struct tmemif_request untrusted = peek_behind(t, g->nr);
 
         if (untrusted.op != TMEMIF_OP_PAGE_GET ||
