@@ -26,9 +26,8 @@ void reserve_recount(struct engine *e)
             sum = add_up_to_all(sum, claim_read(&e->claims[e->nr_accounts + i].min));
     }
     atomic_store_explicit(&e->minimums, sum, memory_order_relaxed);
-    /* pages that are replaced while somebody reads them keep their frames meanwhile */
-    atomic_store_explicit(&e->spare, disks ? e->nr_workers * ENGINE_GETS_MOST + 1 : 0,
-                          memory_order_relaxed);
+    /* for the page that is replaced, and for workers that were let in at one time */
+    atomic_store_explicit(&e->spare, disks ? e->nr_workers + 1 : 0, memory_order_relaxed);
 }
 
 static uint64_t nr_persistent(const struct engine *e)
@@ -53,8 +52,10 @@ bool reserve_leaves_room(const struct engine *e)
 
     if (minimums == 0 && spare == 0)
         return true;
-    /* every other worker may hold a page of a put under way, or those of gets: nobody can evict
-     * them */
+    /*
+     * Every other worker may hold a page of a put under way, or those of its gets: nobody can evict
+     * them, and if they are replaced meanwhile their frames stay.
+     */
     kept = minimums + spare + (e->nr_workers - 1) * ENGINE_GETS_MOST;
     usage = store_usage(e->store);
     return usage.frames_used + kept < usage.limit || nr_persistent(e) + kept <= usage.limit;
