@@ -4,6 +4,7 @@
  * of each page is linearizable: with room for all pages, with room for few, without a
  * pool from the middle on, and with guests that go while their batches are under way.
  */
+#include "tests/lib/random.h"
 #include "tests/lib/runner.h"
 
 #include "tests/lib/history.h"
@@ -32,15 +33,6 @@ struct guest_thread {
     uint64_t random;
     uint64_t serial;
 };
-
-static uint32_t below(uint64_t *state, uint32_t limit)
-{
-    uint64_t z = *state += 0x9e3779b97f4a7c15ull;
-
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-    return (uint32_t)((z ^ (z >> 31)) % limit);
-}
 
 /* Handle n is page n * 37, so that some are neighbours in locks or shards and others are not. */
 static uint32_t page_of_handle(uint32_t handle)
@@ -96,12 +88,13 @@ static void note(struct guest_thread *g, const struct call *c, uint64_t begun, b
 /* Pages of one batch are different ones. */
 static void add_pages(struct guest_thread *g, struct call *c)
 {
-    uint32_t first = below(&g->random, NR_HANDLES), nr = 1 + below(&g->random, MOST_PAGES);
+    uint32_t first = seeded_below(&g->random, NR_HANDLES),
+             nr = 1 + seeded_below(&g->random, MOST_PAGES);
 
     call_begin(c);
     for (uint32_t i = 0; i < nr; i++) {
         uint32_t page = page_of_handle((first + i) % NR_HANDLES);
-        struct batch_page *p = call_add(c, page, below(&g->random, 3) == 0);
+        struct batch_page *p = call_add(c, page, seeded_below(&g->random, 3) == 0);
 
         if (p->write)
             fill(p->data, ++g->serial * NR_GUESTS + g->number);

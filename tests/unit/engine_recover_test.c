@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What another engine finds in a store that the first one left in mid-life (rule C32). */
+#include "tests/lib/random.h"
 #include "tests/lib/runner.h"
 
 #include <unistd.h>
@@ -260,24 +261,18 @@ static void c32_page_whose_bytes_were_damaged_is_lost_and_no_other(void)
     }
 }
 
-static uint32_t below(uint64_t *state, uint32_t limit)
-{
-    *state = *state * 6364136223846793005ull + 1442695040888963407ull;
-    return (uint32_t)((*state >> 33) % limit);
-}
-
 /* Some bits of descriptors and frames, of pages that live and of others near them. */
 static void flip_bits(struct world *w, uint64_t *random, unsigned nr_bits)
 {
     for (unsigned i = 0; i < nr_bits; i++) {
-        bool in_desc = below(random, 2);
-        page_nr page = below(random, 150);
+        bool in_desc = seeded_below(random, 2);
+        page_nr page = seeded_below(random, 150);
         unsigned char *bytes =
             in_desc ? (void *)store_desc(w->store, page) : store_frame(w->store, page);
-        uint32_t at =
-            below(random, in_desc ? (uint32_t)sizeof(struct desc) : (uint32_t)TMEMIF_PAGE_SIZE);
+        uint32_t at = seeded_below(random, in_desc ? (uint32_t)sizeof(struct desc)
+                                                   : (uint32_t)TMEMIF_PAGE_SIZE);
 
-        bytes[at] ^= (unsigned char)(1u << below(random, 8));
+        bytes[at] ^= (unsigned char)(1u << seeded_below(random, 8));
     }
 }
 
@@ -289,7 +284,7 @@ static void c32_whatever_bits_flip_a_page_comes_back_whole_or_not_at_all(void)
         struct world w = world_make(256, 0, 1, 4);
         account_nr a = guest(&w, 1, 200, 200);
         uint32_t p = pool(&w, a, PERSISTENT), q = pool(&w, a, INCLUSIVE);
-        unsigned nr_flips = 1 + below(&random, 12), nr_lost = 0, nr_wrong = 0;
+        unsigned nr_flips = 1 + seeded_below(&random, 12), nr_lost = 0, nr_wrong = 0;
         struct store_damage damage;
 
         for (uint32_t i = 0; i < 60; i++) {

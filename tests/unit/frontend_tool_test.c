@@ -242,7 +242,7 @@ static void attachment_in_use_says_what_to_do(void)
 
     begin(&w);
     code = run(&w,
-               "bench -s 1 >/dev/null & sleep 0.5; %s/bin/xentmem -a local:%s pool list; c=$?; "
+               "bench -s 2 >/dev/null & sleep 1; %s/bin/xentmem -a local:%s pool list; c=$?; "
                "wait; exit $c",
                w.build, w.daemon.socket);
     CU_ASSERT_EQUAL(code, 2);

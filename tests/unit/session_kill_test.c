@@ -89,7 +89,9 @@ static struct tmemif_request batch(struct memory *m)
 #define NR_REQUESTS 16u
 #define MIN_STATES  130u
 #endif
-/* Three gets in a row, here and as elements of the batch, are run together; the last one is a miss.
+/*
+ * Three gets in a row, here and as elements of the batch, of which the last one is a miss: all are
+ * run together in the batch, two on the ring.
  */
 enum { BATCH_NR = 7, GET_NR = 9, LAST_CREATE_NR = 13, RANGE_NR = 14, BAD_NR = 15 };
 enum { BATCH_COUNT = 7, BATCH_GET_NR = 3, GETS_IN_A_ROW = 3 };

@@ -4,6 +4,7 @@
  * that the turn gave, once, however it ended. And what it answers: the same however much waits at
  * a time, although gets that wait one behind the other are run together.
  */
+#include "tests/lib/random.h"
 #include "tests/lib/runner.h"
 #include "tests/unit/session_world.h"
 
@@ -108,8 +109,8 @@ static void session_that_is_broken_is_not_notified(void)
 
 /* ---- sequences ---- */
 
-#define NR_SEQUENCES 400u
-#define NR_OBJECTS   3u /* so few that gets of one page come one behind the other */
+#define NR_SEQUENCES 600u
+#define NR_OBJECTS   2u /* so few that gets of one page come one behind the other */
 enum { POOL_PERSISTENT, POOL_EXCLUSIVE, POOL_INCLUSIVE, NR_POOLS, NO_POOL };
 
 struct sequence {
@@ -122,28 +123,24 @@ struct outcome {
     uint8_t data[SEQUENCE_MOST * TMEMIF_PAGE_SIZE];
 };
 
-static uint32_t random_below(uint64_t *state, uint32_t n)
-{
-    *state = *state * 6364136223846793005ull + 1442695040888963407ull;
-    return (uint32_t)((*state >> 33) % n);
-}
-
 static struct tmemif_request random_request(uint64_t *state, uint32_t slot)
 {
     static const uint16_t ops[] = {
         TMEMIF_OP_PAGE_GET, TMEMIF_OP_PAGE_GET, TMEMIF_OP_PAGE_GET,   TMEMIF_OP_PAGE_GET,
-        TMEMIF_OP_PAGE_GET, TMEMIF_OP_PAGE_PUT, TMEMIF_OP_PAGE_FLUSH, 0x7fff};
-    struct tmemif_request r = {.op = ops[random_below(state, sizeof(ops) / sizeof(ops[0]))]};
+        TMEMIF_OP_PAGE_PUT, TMEMIF_OP_PAGE_PUT, TMEMIF_OP_PAGE_FLUSH, 0x7fff};
+    static const uint32_t pools[] = {POOL_PERSISTENT, POOL_INCLUSIVE, POOL_EXCLUSIVE,
+                                     POOL_EXCLUSIVE};
+    struct tmemif_request r = {.op = ops[seeded_below(state, sizeof(ops) / sizeof(ops[0]))]};
 
     if (r.op == 0x7fff)
         return r;
-    r.pool = random_below(state, 20) == 0 ? (uint32_t)NO_POOL : random_below(state, NR_POOLS);
-    r.u.page.object[0] = random_below(state, NR_OBJECTS);
+    r.pool = seeded_below(state, 20) == 0 ? (uint32_t)NO_POOL : pools[seeded_below(state, 4)];
+    r.u.page.object[0] = seeded_below(state, NR_OBJECTS);
     if (r.op == TMEMIF_OP_PAGE_FLUSH)
         return r;
     r.u.page.data =
         (struct tmemif_data){.offset = slot * TMEMIF_PAGE_SIZE, .length = TMEMIF_PAGE_SIZE};
-    switch (random_below(state, 20)) {
+    switch (seeded_below(state, 8)) {
     case 0: /* not well formed: beyond the data area */
         r.u.page.data.offset = 1u << 30;
         break;
@@ -157,7 +154,7 @@ static struct tmemif_request random_request(uint64_t *state, uint32_t slot)
 
 static struct sequence random_sequence(uint64_t *state)
 {
-    struct sequence q = {.nr = 1 + random_below(state, SEQUENCE_MOST)};
+    struct sequence q = {.nr = 1 + seeded_below(state, SEQUENCE_MOST)};
 
     for (uint32_t i = 0; i < q.nr; i++)
         q.requests[i] = random_request(state, i);
@@ -272,10 +269,10 @@ static void answers_are_the_same_however_much_waits(void)
         static struct outcome one, many, batch;
 
         run_on_ring(&q, 1, 1000, &one);
-        run_on_ring(&q, 2 + random_below(&state, SEQUENCE_MOST), 1 + random_below(&state, 30),
+        run_on_ring(&q, 2 + seeded_below(&state, SEQUENCE_MOST), 1 + seeded_below(&state, 30),
                     &many);
         CU_ASSERT_TRUE_FATAL(is_like(&one, &many, q.nr));
-        run_as_batch(&q, 1 + random_below(&state, 30), &batch);
+        run_as_batch(&q, 1 + seeded_below(&state, 30), &batch);
         CU_ASSERT_TRUE_FATAL(is_like(&one, &batch, q.nr));
     }
 }

@@ -278,7 +278,8 @@ static void worker_that_left_looks_again(void)
     CU_ASSERT_TRUE(atomic_load(&b.rings[0].armed)); /* so it does not look any more */
     CU_ASSERT_TRUE(request(&b.rings[0]));           /* met again: it leaves */
     usleep(20000);
-    CU_ASSERT_FALSE(atomic_load(&b.rings[0].armed));
+    /* if there is another processor to go to */
+    CU_ASSERT_EQUAL(atomic_load(&b.rings[0].armed), nr_processors() == 1);
     bench_end(&b);
 }
 
