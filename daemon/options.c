@@ -13,7 +13,6 @@
 #include "protocol/ring.h"
 #include "protocol/tmemif.h"
 
-#define MAX_WORKERS ENGINE_WORKERS_MOST
 #define MAX_POLL_US 1000u
 /* Descriptors are numbered by 32 bits and shared with same-filled pages. */
 #define MAX_MEMORY_PAGES (1u << 31)
@@ -100,7 +99,7 @@ static void set_defaults(struct options *o)
     *o = (struct options){
         .socket = OPTIONS_SOCKET_DEFAULT,
         .socket_mode = 0600,
-        .workers = cpus < MAX_WORKERS ? cpus : MAX_WORKERS,
+        .workers = cpus < ENGINE_WORKERS_MOST ? cpus : ENGINE_WORKERS_MOST,
         .polling = polling_make(ring_look_us(cost_ns), cpus > 1, cost_ns),
         .local = {.max_pages = PAGES_UNLIMITED, .weight = 256},
         .log_level = LOG_LEVEL_INFO,
@@ -174,7 +173,7 @@ static bool set_option(struct options *o, int option, const char *arg)
         o->socket = NULL;
         return true;
     case OPTION_WORKERS:
-        return parse_unsigned(arg, 1, MAX_WORKERS, &o->workers);
+        return parse_unsigned(arg, 1, ENGINE_WORKERS_MOST, &o->workers);
     case OPTION_POLL_US:
         return parse_polling(arg, &o->polling);
     case OPTION_LOCAL_QUOTA:
@@ -212,8 +211,8 @@ static const char *option_name(int option)
 
 /* What each of them takes, for whoever gave something else. */
 _Static_assert(MIN_MEMORY_PAGES == (1u << 20) / TMEMIF_PAGE_SIZE &&
-                   MAX_MEMORY_PAGES == (8ull << 40) / TMEMIF_PAGE_SIZE && MAX_WORKERS == 64 &&
-                   MAX_POLL_US == 1000,
+                   MAX_MEMORY_PAGES == (8ull << 40) / TMEMIF_PAGE_SIZE &&
+                   ENGINE_WORKERS_MOST == 64 && MAX_POLL_US == 1000,
                "ranges");
 #define A_SIZE "a number with a unit, K, M, G or T, and a multiple of 4K"
 static const struct {

@@ -57,7 +57,7 @@ static inline bool poll_credit_is_good(const struct poll_credit *c)
     return c->ns > 0;
 }
 
-/* Looking could not pay before, and may from now on: one look. */
+/* Looking may pay from now on, whatever it did before: one look. */
 static inline void poll_credit_renew(struct poll_credit *c, const struct polling *p)
 {
     if (c->ns < (int64_t)p->ns)

@@ -467,7 +467,7 @@ void worker_destroy(struct worker *w)
 bool worker_attach(struct worker *w, struct worker_ring *r)
 {
     r->worker = w;
-    r->credit.ns = (int64_t)w->polling.ns;
+    poll_credit_renew(&r->credit, &w->polling);
     command(w, COMMAND_ATTACH, r);
     if (!watch(w, r->wait_fd, r)) {
         command(w, COMMAND_DETACH, r);

@@ -15,7 +15,8 @@
  * again: it may have tried for milliseconds to make room for one.
  */
 #define HUGE_PAUSE 64u
-_Static_assert(STORE_CHUNK_PAGES *TMEMIF_PAGE_SIZE == SEGMENT_HUGE_PAGE, "a chunk is a page");
+_Static_assert(SEGMENT_HUGE_PAGE == (size_t)STORE_CHUNK_PAGES * TMEMIF_PAGE_SIZE,
+               "the frames of a chunk fill a huge page");
 
 #define KIND_FREE 0u
 
@@ -231,8 +232,8 @@ bool depot_chunk_back(const struct depot *d, uint32_t c)
 /* The frames of a bare chunk, in one page if that can be. Under the grow lock. */
 static void depot_try_huge(struct depot *d, uint32_t c)
 {
-    if (!d->frame_seg || depot_frame_bytes(d, c) != SEGMENT_HUGE_PAGE)
-        return; /* or the last chunk, which is a part of one */
+    if (depot_frame_bytes(d, c) != SEGMENT_HUGE_PAGE)
+        return; /* no frames, or the last chunk, which is a part of one */
     if (d->huge_pause > 0)
         d->huge_pause--;
     else if (!segment_back_huge(d->frame_seg, depot_frame_offset(d, c)))

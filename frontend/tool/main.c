@@ -83,7 +83,9 @@ static struct xentmem *open_with(struct tool *tool, unsigned flags, struct xentm
 
         *code_out = tool_fail(error == EINVAL ? TOOL_USAGE : code_of_errno(error), "%s%s",
                               tool->reason[0] ? tool->reason : strerror(error),
-                              error == EBUSY ? "; -a or -n names another one" : "");
+                              error == EBUSY && !(flags & XENTMEM_OPEN_CONTROL)
+                                  ? "; -a or -n names another one"
+                                  : "");
     }
     return t;
 }
