@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "frontend/lib/answer.h"
+#include "frontend/lib/clock.h"
 #include "frontend/lib/request.h"
 
 /* One BATCH under way. The ops are the caller's. */
@@ -57,6 +58,7 @@ static uint32_t choose_count(const struct xentmem *t, const struct xentmem_op *o
  */
 static int take_room(struct xentmem *t, struct chunk *c)
 {
+    uint64_t deadline = deadline_in_ms(t->timeout_ms);
     uint32_t moving = count_moving(c->ops, c->nr);
     struct batch *batch = malloc(sizeof(*batch) + moving * sizeof(batch->pages[0]));
     int error;
@@ -64,11 +66,9 @@ static int take_room(struct xentmem *t, struct chunk *c)
     if (!batch)
         return ENOMEM;
     for (;;) {
-        error = request_begin(t, pages_for(c->nr), &c->call);
-        if (error) {
-            free(batch);
-            return error;
-        }
+        error = request_begin_until(t, deadline, pages_for(c->nr), &c->call);
+        if (error)
+            goto fail;
         batch->nr_pages = room_take_pages(&t->room, moving, batch->pages);
         c->call->batch = batch;
         if (batch->nr_pages == moving)
@@ -78,11 +78,16 @@ static int take_room(struct xentmem *t, struct chunk *c)
         /* others have all pages: without giving the first ones back we might wait for each other */
         c->call->batch = NULL;
         room_give(&t->room, c->call);
-        room_wait(&t->room, 1);
+        error = request_wait_for_room(t, deadline);
+        if (error)
+            goto fail;
     }
     while (count_moving(c->ops, c->nr) > batch->nr_pages)
         c->nr--;
     return 0;
+fail:
+    free(batch);
+    return error;
 }
 
 static void fill(struct xentmem *t, struct chunk *c)
@@ -147,38 +152,40 @@ static int carry_out(struct xentmem *t, struct ring *r, struct chunk *c)
         return error;
     fill(t, c);
     error = ring_carry_out(t, r, c->call);
-    if (!error && !take_answers(t, c)) {
+    if (error)
+        return error;
+    if (!take_answers(t, c)) {
         handle_die(t, EPROTO, "the manager sent a response that fits no request of a batch");
         error = EPROTO;
     }
-    if (c->call->state != CALL_ABANDONED)
-        room_give(&t->room, c->call);
+    room_give(&t->room, c->call);
     return error;
 }
 
 int xentmem_vector(struct xentmem *t, struct xentmem_op *ops, unsigned nr_ops)
 {
+    unsigned done = 0;
     struct ring *r;
     int error = handle_check(t);
 
-    for (unsigned i = 0; !error && i < nr_ops; i++) {
+    if (error == EINVAL)
+        return handle_return(error);
+    for (unsigned i = 0; i < nr_ops; i++) {
         if (t->control || !op_is_valid(&ops[i]))
-            error = EINVAL;
+            return handle_return(EINVAL);
     }
-    if (error || nr_ops == 0)
+    if (nr_ops == 0)
         return handle_return(error);
 
     r = request_ring(t, ops[0].pool, &ops[0].object);
-    for (unsigned done = 0; done < nr_ops;) {
+    while (!error && done < nr_ops) {
         struct chunk chunk = {.ops = ops + done, .nr = choose_count(t, ops + done, nr_ops - done)};
 
         error = carry_out(t, r, &chunk);
-        if (error) {
-            for (unsigned i = done; i < nr_ops; i++)
-                op_set_error(&ops[i], error);
-            return handle_return(error);
-        }
-        done += chunk.nr;
+        if (!error)
+            done += chunk.nr;
     }
-    return 0;
+    for (unsigned i = done; i < nr_ops; i++)
+        op_set_error(&ops[i], error);
+    return handle_return(error);
 }

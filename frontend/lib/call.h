@@ -2,7 +2,7 @@
 /*
  * call.h - one request from the moment it has room until nobody needs it any more.
  *
- *    room_take() --> CALL_IDLE --> ring_start() --> CALL_UNDER_WAY
+ *    room_take() --> CALL_IDLE --> on a ring --> CALL_UNDER_WAY
  *                                                     |  answered: CALL_DONE, its owner's again
  *                                                     '- given up: CALL_ABANDONED, the ring's
  *                                                        until the answer comes after all

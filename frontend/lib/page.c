@@ -21,14 +21,13 @@ static int carry_out(struct xentmem *t, struct xentmem_op *op)
         memcpy(room_page(&t->room, call->first_page), op->page, XENTMEM_PAGE_SIZE);
 
     error = ring_carry_out(t, request_ring(t, op->pool, &op->object), call);
-    if (!error) {
-        op_set_answer(op, &call->response);
-        if (op->kind == XENTMEM_GET && op->status == XENTMEM_OK)
-            memcpy(op->page, room_page(&t->room, call->first_page), XENTMEM_PAGE_SIZE);
-    }
-    if (call->state != CALL_ABANDONED)
-        room_give(&t->room, call);
-    return error;
+    if (error)
+        return error;
+    op_set_answer(op, &call->response);
+    if (op->kind == XENTMEM_GET && op->status == XENTMEM_OK)
+        memcpy(op->page, room_page(&t->room, call->first_page), XENTMEM_PAGE_SIZE);
+    room_give(&t->room, call);
+    return 0;
 }
 
 static int outcome(struct xentmem *t, struct xentmem_op *op)

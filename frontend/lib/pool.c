@@ -18,14 +18,16 @@ static struct call *begin(struct xentmem *t, bool control, uint32_t nr_pages, in
     return call;
 }
 
-/* Carry out @call and give its room back. The status, or -1 with errno. */
+/* @call was carried out with @error: give its room back. The status, or -1 with errno. */
 static int end(struct xentmem *t, struct call *call, int error)
 {
-    int status = error ? 0 : call->response.status;
+    int status;
 
-    if (call->state != CALL_ABANDONED)
-        room_give(&t->room, call);
-    return error ? handle_return(error) : status;
+    if (error)
+        return handle_return(error);
+    status = call->response.status;
+    room_give(&t->room, call);
+    return status;
 }
 
 static int plain(struct xentmem *t, unsigned op, uint32_t pool)

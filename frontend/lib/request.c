@@ -119,14 +119,25 @@ struct ring *request_ring(const struct xentmem *t, uint32_t pool,
     return &t->rings[(mix >> 32) % t->attach->nr_rings];
 }
 
-int request_begin(struct xentmem *t, uint32_t nr_pages, struct call **call_out)
+int request_wait_for_room(struct xentmem *t, uint64_t deadline)
 {
-    uint64_t deadline = deadline_in_ms(t->timeout_ms);
+    int error = atomic_load(&t->dead);
+
+    if (error || deadline_passed(deadline))
+        return error ? error : ETIMEDOUT;
+    /* calls that were given up hold room until their answers are taken */
+    for (unsigned i = 0; i < t->attach->nr_rings; i++)
+        ring_collect(t, &t->rings[i]);
+    room_wait(&t->room, 10);
+    return 0;
+}
+
+int request_begin_until(struct xentmem *t, uint64_t deadline, uint32_t nr_pages,
+                        struct call **call_out)
+{
     int error = handle_check(t);
 
-    if (error)
-        return error;
-    for (;;) {
+    while (!error) {
         struct call *call = room_take(&t->room, nr_pages, false);
 
         if (call) {
@@ -134,12 +145,12 @@ int request_begin(struct xentmem *t, uint32_t nr_pages, struct call **call_out)
             *call_out = call;
             return 0;
         }
-        error = atomic_load(&t->dead);
-        if (error || deadline_passed(deadline))
-            return error ? error : ETIMEDOUT;
-        /* calls that were given up hold room until their answers are taken */
-        for (unsigned i = 0; i < t->attach->nr_rings; i++)
-            ring_collect(t, &t->rings[i]);
-        room_wait(&t->room, 10);
+        error = request_wait_for_room(t, deadline);
     }
+    return error;
+}
+
+int request_begin(struct xentmem *t, uint32_t nr_pages, struct call **call_out)
+{
+    return request_begin_until(t, deadline_in_ms(t->timeout_ms), nr_pages, call_out);
 }

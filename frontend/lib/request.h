@@ -38,5 +38,11 @@ struct ring *request_ring(const struct xentmem *t, uint32_t pool,
  * errno value.
  */
 int request_begin(struct xentmem *t, uint32_t nr_pages, struct call **call_out);
+/* The same with a deadline that the caller has chosen. */
+int request_begin_until(struct xentmem *t, uint64_t deadline, uint32_t nr_pages,
+                        struct call **call_out);
+/* Wait a little for room, and take answers that hold some. 0, ETIMEDOUT, or what the handle died
+ * of. */
+int request_wait_for_room(struct xentmem *t, uint64_t deadline);
 
 #endif /* XENTMEM_LIB_REQUEST_H */

@@ -328,6 +328,15 @@ static void say_where_it_lies(struct xentmem *t, const struct ring *r)
             ring_read_once(&shared->req_event), ring_read_once(&shared->rsp_event));
 }
 
+/* What is left of a call that has no answer. Under the lock, as its late answer may come at once. */
+static void abandon(struct xentmem *t, struct call *call)
+{
+    if (call->state == CALL_UNDER_WAY)
+        call->state = CALL_ABANDONED;
+    else
+        room_give(&t->room, call);
+}
+
 int ring_carry_out(struct xentmem *t, struct ring *r, struct call *call)
 {
     bool notify;
@@ -335,10 +344,8 @@ int ring_carry_out(struct xentmem *t, struct ring *r, struct call *call)
 
     pthread_mutex_lock(&r->lock);
     error = wait_until_over(t, r, NULL, call->deadline);
-    if (error) {
-        pthread_mutex_unlock(&r->lock);
-        return error;
-    }
+    if (error)
+        goto out;
     put(r, call);
     notify = ring_front_publish(&r->front);
     atomic_store_explicit(&r->had_to_wake, notify, memory_order_relaxed);
@@ -350,10 +357,11 @@ int ring_carry_out(struct xentmem *t, struct ring *r, struct call *call)
     error = wait_until_over(t, r, call, call->deadline);
     if (error == ETIMEDOUT)
         say_where_it_lies(t, r);
-    if (error)
-        call->state = CALL_ABANDONED;
-    else
+    if (!error)
         error = call->error;
+out:
+    if (error)
+        abandon(t, call);
     pthread_mutex_unlock(&r->lock);
     return error;
 }

@@ -51,9 +51,9 @@ void ring_show(struct xentmem *t, struct ring *r);
 
 /*
  * Both of it for one call, waiting for a free slot until call->deadline, and
- * then for the answer. 0: the call is DONE with a valid response. Else an
- * errno value; if the request may be under way still (call->state ABANDONED)
- * the call is the ring's now and must not be touched.
+ * then for the answer. 0: the call is DONE with a valid response, and its
+ * owner's to give back. Else an errno value, and the call is not to be touched
+ * any more: it has been given back, or will be when its answer comes after all.
  */
 int ring_carry_out(struct xentmem *t, struct ring *r, struct call *call);
 

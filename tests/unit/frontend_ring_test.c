@@ -10,6 +10,7 @@
 
 #include "frontend/include/xentmem.h"
 #include "frontend/lib/clock.h"
+#include "frontend/lib/ring.h"
 #include "tests/lib/runner.h"
 #include "tests/unit/frontend_fake.h"
 
@@ -459,6 +460,65 @@ static void a_silent_manager_costs_the_time_limit_and_a_late_answer_hurts_nobody
     xentmem_close(t);
 }
 
+/* Some of them in vain: the time limit is about what an answer takes. */
+static void *put_now_and_then(void *arg)
+{
+    for (unsigned i = 0; i < 300; i++) {
+        put_once(arg);
+        usleep(i % 7 * 1000);
+    }
+    return NULL;
+}
+
+/* All that was given up came back, once. */
+static bool room_is_whole(struct xentmem *t)
+{
+    for (unsigned waited = 0; waited < 500; waited++) {
+        for (unsigned i = 0; i < FAKE_RINGS; i++)
+            ring_collect(t, &t->rings[i]);
+        if (t->room.nr_free_calls >= t->room.nr_calls)
+            break;
+        usleep(10000);
+    }
+    return t->room.nr_free_calls == t->room.nr_calls && t->room.nr_free_pages == t->room.nr_pages;
+}
+
+/* The late answer of one is taken by another the moment that it is given up. */
+static void time_limits_that_meet_late_answers_give_room_back_once(void)
+{
+    struct fake f;
+    struct xentmem *t = fake_open(&f, 3, 0);
+    pthread_t threads[3];
+
+    atomic_store(&f.manners, FAKE_SLOW);
+    for (unsigned i = 0; i < 3; i++)
+        pthread_create(&threads[i], NULL, put_now_and_then, t);
+    for (unsigned i = 0; i < 3; i++)
+        pthread_join(threads[i], NULL);
+    atomic_store(&f.manners, FAKE_POLITE);
+    CU_ASSERT(room_is_whole(t));
+    xentmem_close(t);
+}
+
+static void a_vector_that_finds_no_page_ends_with_the_time_limit(void)
+{
+    uint8_t page[XENTMEM_PAGE_SIZE];
+    struct xentmem_op op = {.kind = XENTMEM_GET, .object = object, .page = page};
+    struct fake f;
+    struct xentmem *t = fake_open(&f, 100, 0);
+    /* it needs two */
+    struct call *others = room_take(&t->room, FAKE_DATA_PAGES - 1, false);
+
+    CU_ASSERT_FATAL(others != NULL);
+    CU_ASSERT_EQUAL(xentmem_vector(t, &op, 1), -1);
+    CU_ASSERT_EQUAL(errno, ETIMEDOUT);
+    CU_ASSERT(op.status == -1 && op.error == ETIMEDOUT);
+    room_give(&t->room, others);
+    CU_ASSERT_EQUAL(xentmem_vector(t, &op, 1), 0);
+    CU_ASSERT_EQUAL(op.status, XENTMEM_MISS);
+    xentmem_close(t);
+}
+
 /* One that waits in a call, and one that is waited for with the descriptor. */
 static void expect_answers_without_bells(enum fake_manners manners)
 {
@@ -672,6 +732,10 @@ static void an_attachment_that_is_gone_fails_every_call_at_once(void)
     CU_ASSERT_EQUAL(errno, ENODEV);
     CU_ASSERT_EQUAL(xentmem_reap(t, &back, 1, 1000), 1);
     CU_ASSERT_EQUAL(op.error, ENODEV);
+    op = (struct xentmem_op){.kind = XENTMEM_PUT, .object = object, .page = page};
+    CU_ASSERT_EQUAL(xentmem_vector(t, &op, 1), -1);
+    CU_ASSERT_EQUAL(errno, ENODEV);
+    CU_ASSERT(op.status == -1 && op.error == ENODEV);
     xentmem_close(t);
 }
 
@@ -737,6 +801,8 @@ static void bad_arguments_send_nothing(void)
     T(a_thread_that_leaves_asks_for_the_answers_of_others)                                         \
     T(two_threads_and_a_reaper_share_a_handle)                                                     \
     T(a_silent_manager_costs_the_time_limit_and_a_late_answer_hurts_nobody)                        \
+    T(time_limits_that_meet_late_answers_give_room_back_once)                                      \
+    T(a_vector_that_finds_no_page_ends_with_the_time_limit)                                        \
     T(a_lost_notification_of_an_answer_costs_a_pause)                                              \
     T(a_notification_that_is_late_is_not_called_lost)                                              \
     T(a_lost_notification_of_a_request_costs_a_pause)                                              \
