@@ -216,6 +216,43 @@ static const char *check_tombstones(struct engine *e)
     return NULL;
 }
 
+/* Of @c: pools that drain, and tombstones. */
+static uint32_t count_dying(const struct engine *e, const struct claim *c)
+{
+    uint32_t nr = 0;
+
+    for (uint32_t i = 0; i < e->nr_pools; i++)
+        nr += e->pools[i].drain_left != 0 && pool_claim(&e->pools[i]) == c;
+    for (uint32_t i = 0; i < e->nr_shards; i++) {
+        const struct shard *s = &e->shards[i];
+
+        for (uint32_t t = 0; t < s->nr_tombs; t++)
+            nr += pool_claim(&e->pools[s->tombs[t].handle.key.pool]) == c;
+    }
+    return nr;
+}
+
+static const char *check_dying(const struct engine *e)
+{
+    uint32_t nr_shared = atomic_load_explicit(&e->shared_end, memory_order_relaxed);
+
+    for (uint32_t i = 0; i < e->nr_pools; i++) {
+        enum pool_state state = pool_state(&e->pools[i]);
+
+        CHECK(state != POOL_FREE || e->pools[i].drain_left == 0, "a free pool drains");
+        CHECK(state != POOL_DRAINING || e->pools[i].drain_left != 0, "a pool is never drained");
+    }
+    for (uint32_t i = 0; i < e->nr_accounts + nr_shared; i++) {
+        const struct claim *c = &e->claims[i];
+
+        CHECK(count_dying(e, c) == atomic_load_explicit(&c->nr_dying, memory_order_relaxed),
+              "what dies of a claim is miscounted");
+        if (i + 1 == atomic_load_explicit(&e->accounts_end, memory_order_relaxed))
+            i = e->nr_accounts - 1; /* the others were never used */
+    }
+    return NULL;
+}
+
 const char *engine_check(struct engine *e)
 {
     uint64_t nr_pages = 0, nr_filled = 0;
@@ -231,5 +268,7 @@ const char *engine_check(struct engine *e)
         why = check_seats(e);
     if (!why)
         why = check_tombstones(e);
+    if (!why)
+        why = check_dying(e);
     return why;
 }

@@ -129,8 +129,7 @@ void pool_end(struct engine *e, uint16_t slot)
     floor_store(e, slot, FLOOR_DESTROYED);
     if (p->shared != LAYOUT_NONE)
         atomic_store_explicit(&e->shared[p->shared].slot, LAYOUT_NO_SLOT, memory_order_relaxed);
-    atomic_store_explicit(&p->state, POOL_DRAINING, memory_order_release);
-    reclaim_add_drain(e, slot);
+    reclaim_pool(e, slot);
 }
 
 static uint64_t highest_generation(const struct engine *e)
@@ -199,7 +198,7 @@ void pool_begin_epoch(struct engine *e, uint16_t slot)
         ahead *= 2;
     } while (!raise_floor(e, slot, floor));
     floor_store(e, slot, floor);
-    reclaim_add_drain(e, slot);
+    reclaim_epoch(e, slot);
 }
 
 enum tmemif_status seat_find_free(const struct engine *e, account_nr account, uint32_t *pool_id_out)

@@ -5,11 +5,11 @@
 
 #include "daemon/engine/tomb.h"
 
-void reclaim_add_drain(struct engine *e, uint16_t slot)
+/* Under the lock. One that is under way begins anew: shards that were visited have dead pages. */
+static void drain_begin(struct engine *e, uint16_t slot)
 {
     struct pool *p = &e->pools[slot];
 
-    lock_take(&e->reclaim_lock);
     if (p->drain_left == 0) {
         uint32_t nr = atomic_load_explicit(&e->nr_drains, memory_order_relaxed);
 
@@ -18,6 +18,21 @@ void reclaim_add_drain(struct engine *e, uint16_t slot)
         atomic_fetch_add_explicit(&pool_claim(p)->nr_dying, 1, memory_order_relaxed);
     }
     p->drain_left = e->nr_shards;
+}
+
+void reclaim_epoch(struct engine *e, uint16_t slot)
+{
+    lock_take(&e->reclaim_lock);
+    drain_begin(e, slot);
+    lock_drop(&e->reclaim_lock);
+}
+
+void reclaim_pool(struct engine *e, uint16_t slot)
+{
+    lock_take(&e->reclaim_lock);
+    /* both at once, or the end of an epoch's drain would take the pool for drained */
+    atomic_store_explicit(&e->pools[slot].state, POOL_DRAINING, memory_order_release);
+    drain_begin(e, slot);
     lock_drop(&e->reclaim_lock);
 }
 

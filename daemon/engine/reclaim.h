@@ -5,12 +5,10 @@
 
 #include "daemon/engine/state.h"
 
-/*
- * Pool @slot began a new epoch, or is POOL_DRAINING and has no seats: have
- * every shard visited once and the dead pages reclaimed. The slot of a
- * draining pool is free when that is done.
- */
-void reclaim_add_drain(struct engine *e, uint16_t slot);
+/* Pool @slot began a new epoch: have every shard visited once and the dead pages reclaimed. */
+void reclaim_epoch(struct engine *e, uint16_t slot);
+/* The same of a pool that has no seats any more: POOL_DRAINING, and free when that is done. */
+void reclaim_pool(struct engine *e, uint16_t slot);
 
 /*
  * Reclaim up to about @nr_pages, of @claim only if it is not NULL. Returns how

@@ -336,10 +336,61 @@ static void c15_pools_that_go_while_others_put_leave_nothing_behind(void)
     stress_end(s);
 }
 
+static void *reclaim(void *argument)
+{
+    struct stress *s = ((struct thread *)argument)->s;
+
+    while (!atomic_load(&s->stop))
+        engine_reclaim(s->w.e, 8);
+    return NULL;
+}
+
+/* The last member leaves a pool whose new epoch is being reclaimed, and founds it anew. */
+static void *fence_and_leave(void *argument)
+{
+    struct thread *t = argument;
+    struct world *w = &t->s->w;
+    account_nr a = t->s->guests[t->worker];
+    uint8_t uuid = (uint8_t)(10 + t->worker);
+
+    for (unsigned i = 0; i < NR_OPS / 3; i++) {
+        enum tmemif_status rc;
+        uint32_t id;
+
+        WORLD_MUST(join(w, a, uuid, 0, &id) == TMEMIF_OK);
+        for (uint32_t index = 0; index < 3; index++) {
+            struct page_op op = op_of(a, id, index, i);
+
+            op.worker = t->worker;
+            rc = put_op(w, &op, i);
+            WORLD_MUST(rc == TMEMIF_OK || rc == TMEMIF_QUOTA || rc == TMEMIF_NO_MEMORY);
+            if (index == 1)
+                engine_account_fence(w->e, a);
+        }
+        WORLD_MUST(engine_pool_leave(w->e, a, id) == TMEMIF_OK);
+    }
+    return NULL;
+}
+
+static void c25_last_one_out_of_a_pool_that_begins_an_epoch_leaves_nothing_behind(void)
+{
+    struct stress *s = stress_make(400, 0);
+
+    for (unsigned i = 0; i < NR_WORKERS; i++) {
+        share(&s->w, (uint8_t)(10 + i), 100);
+        allow(&s->w, (uint8_t)(10 + i), i + 1, RIGHT_FILL);
+    }
+    run(s, fence_and_leave, reclaim);
+    reclaim_all(&s->w);
+    CU_ASSERT_EQUAL(frames_used(&s->w), 0);
+    stress_end(s);
+}
+
 #define TESTS(T)                                                                                   \
     T(c19_c24_readers_see_each_writers_operations_in_order)                                        \
     T(c19_holds_while_pages_are_evicted)                                                           \
     T(everything_at_once_leaves_every_counter_right)                                               \
-    T(c15_pools_that_go_while_others_put_leave_nothing_behind)
+    T(c15_pools_that_go_while_others_put_leave_nothing_behind)                                     \
+    T(c25_last_one_out_of_a_pool_that_begins_an_epoch_leaves_nothing_behind)
 
 RUN_TESTS(TESTS)
