@@ -21,6 +21,10 @@
 /* For one victim. If all of them were used, the next page goes. */
 #define MOVES_MOST 128u
 
+/* Claims that turn out to hold only what is dead already, before it is said that there is nothing.
+ */
+#define BARREN_MOST 4u
+
 /* Fewer pages than so in small queues: generations must tell their ages more exactly. */
 #define LEVEL_LEAST 4096u
 
@@ -39,7 +43,22 @@ struct best {
     uint32_t weight;
 };
 
-static void consider(struct best *best, struct claim *c)
+/* Claims that were chosen and have no pool to evict from: what is charged to them is dying. */
+struct barren {
+    const struct claim *claims[BARREN_MOST];
+    unsigned nr;
+};
+
+static bool is_barren(const struct barren *b, const struct claim *c)
+{
+    for (unsigned i = 0; i < b->nr; i++) {
+        if (b->claims[i] == c)
+            return true;
+    }
+    return false;
+}
+
+static void consider(struct best *best, const struct barren *barren, struct claim *c)
 {
     uint64_t pages = claim_read(&c->ephemeral), filled = claim_read(&c->filled);
     uint32_t weight = atomic_load_explicit(&c->weight, memory_order_relaxed);
@@ -50,21 +69,23 @@ static void consider(struct best *best, struct claim *c)
     pages = pages > filled ? pages - filled : 0;
     if (pages == 0)
         return;
+    if (is_barren(barren, c))
+        return;
     if (!best->claim || claim_owes_more(pages, weight, best->pages, best->weight))
         *best = (struct best){.claim = c, .pages = pages, .weight = weight};
 }
 
 /* The claim that loses a page next; NULL: none is above its minimum. */
-static struct claim *choose_claim(const struct engine *e)
+static struct claim *choose_claim(const struct engine *e, const struct barren *barren)
 {
     uint32_t nr_accounts = atomic_load_explicit(&e->accounts_end, memory_order_relaxed);
     uint32_t nr_shared = atomic_load_explicit(&e->shared_end, memory_order_relaxed);
     struct best best = {0};
 
     for (uint32_t i = 0; i < nr_accounts; i++)
-        consider(&best, &e->claims[i]);
+        consider(&best, barren, &e->claims[i]);
     for (uint32_t i = 0; i < nr_shared; i++)
-        consider(&best, &e->claims[e->nr_accounts + i]);
+        consider(&best, barren, &e->claims[e->nr_accounts + i]);
     return best.claim;
 }
 
@@ -191,13 +212,21 @@ static bool choose_pool(const struct engine *e, struct worker *w, const struct c
 
 static bool choose(struct engine *e, struct worker *w, struct claim *only)
 {
-    struct claim *c = only ? only : choose_claim(e);
+    struct barren barren = {.nr = 0};
 
     w->victim_left = 0;
-    if (!c || !choose_pool(e, w, c) || !choose_queue(e, w, &e->pools[w->victim_pool]))
-        return false;
     w->victim_of = only;
-    return true;
+    for (;;) {
+        struct claim *c = only ? only : choose_claim(e, &barren);
+
+        if (!c)
+            return false;
+        if (choose_pool(e, w, c) && choose_queue(e, w, &e->pools[w->victim_pool]))
+            return true;
+        if (only || barren.nr == BARREN_MOST)
+            return false;
+        barren.claims[barren.nr++] = c;
+    }
 }
 
 static unsigned moves_here(const struct engine *e, const struct page_list *l)
@@ -282,18 +311,23 @@ bool victim_evict(struct engine *e, struct worker *w, struct claim *only)
 {
     unsigned moves_left = MOVES_MOST;
     unsigned tries = 0;
+    bool moved = false;
 
     /* A choice may be overtaken by others; twice in a row there is nothing to find. */
     while (tries < 3) {
         unsigned before = moves_left;
 
+        /* After a move the pool stays: to compare all of a claim costs most. */
+        if (moved && !choose_queue(e, w, &e->pools[w->victim_pool]))
+            w->victim_left = 0;
         if ((w->victim_left == 0 || w->victim_of != only) && !choose(e, w, only))
             return false;
         w->victim_left--;
         if (evict_from(e, w, only, &moves_left))
             return true;
         w->victim_left = 0;
-        tries += moves_left == before;
+        moved = moves_left != before;
+        tries += !moved;
     }
     return false;
 }
