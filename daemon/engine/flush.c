@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/engine/intent.h"
+#include "daemon/engine/reclaim.h"
 #include "daemon/engine/seat.h"
 #include "daemon/engine/tomb.h"
 
@@ -104,6 +105,15 @@ static enum tmemif_status flush_range(struct engine *e, struct shard *s, const s
     return TMEMIF_OK;
 }
 
+/* Whoever waits for a tombstone ends some, his own first: those of others may take long. */
+static void make_room_for_tomb(struct engine *e, uint16_t pool)
+{
+    const struct claim *own = pool_claim(&e->pools[pool]);
+    bool has_some = atomic_load_explicit(&own->nr_dying, memory_order_relaxed) != 0;
+
+    reclaim_slice(e, has_some ? own : NULL, AT_ONCE);
+}
+
 enum tmemif_status engine_flush_range(struct engine *e, const struct page_op *op, uint32_t first,
                                       uint32_t last)
 {
@@ -128,5 +138,7 @@ enum tmemif_status engine_flush_range(struct engine *e, const struct page_op *op
         rc = flush_range(e, s, op, &h, first, last, &dead);
     lock_drop(&s->lock);
     dead_pages_free(e, &dead);
+    if (rc == TMEMIF_BUSY)
+        make_room_for_tomb(e, pool);
     return rc;
 }

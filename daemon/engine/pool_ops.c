@@ -64,7 +64,8 @@ enum tmemif_status engine_pool_create(struct engine *e, account_nr account, uint
     rc = create_locked(e, account, flags, pool_id_out);
     lock_drop(&e->lock);
     if ((rc == TMEMIF_TOO_MANY || rc == TMEMIF_BUSY) && reclaim_has_work(e)) {
-        reclaim_slice(e, NULL, RECLAIM_AT_ONCE);
+        /* BUSY: with its own, and whatever others have destroyed before does not come first */
+        reclaim_slice(e, rc == TMEMIF_BUSY ? &e->claims[account] : NULL, RECLAIM_AT_ONCE);
         lock_take(&e->lock);
         rc = create_locked(e, account, flags, pool_id_out);
         lock_drop(&e->lock);

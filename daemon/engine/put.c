@@ -7,8 +7,12 @@
 #include "daemon/engine/tuner.h"
 #include "daemon/engine/victim.h"
 
-/* Pages evicted, or slices reclaimed, for one put at most. */
+/* Pages evicted, or slices with something to reclaim, for one put at most. */
 #define ROOM_TRIES 64u
+/* Slices in vain before a persistent put is refused. */
+#define VAIN_SLICES 4u
+/* Puts of a worker that reclaim nothing for others after one has found nothing. */
+#define VAIN_PAUSE 16u
 /* The same until there is a frame: pages of one word over and over go in vain, as they come up. */
 #define FRAME_TRIES 1024u
 
@@ -93,17 +97,26 @@ static bool has_page(struct engine *e, const struct handle *h)
     return found;
 }
 
+/* Reclaim until some pages have gone; not for ever. Of @claim only, if it is not NULL. */
+static bool reclaim_some(struct engine *e, const struct claim *claim, unsigned slices)
+{
+    while (slices-- && reclaim_has_work(e)) {
+        if (reclaim_slice(e, claim, SHARD_SLICE) != 0)
+            return true;
+    }
+    return false;
+}
+
 /* Charge one page, making room below the claim's limit if that can be done. */
 static bool charge(struct engine *e, struct worker *w, struct claim *c, bool persistent)
 {
     for (unsigned tries = 0; tries < ROOM_TRIES; tries++) {
         if (claim_charge(c, persistent))
             return true;
-        if (atomic_load_explicit(&c->nr_dying, memory_order_acquire) != 0) {
-            /* What has been flushed does not count, once it is reclaimed. */
-            reclaim_slice(e, c, SHARD_SLICE);
+        /* What has been flushed does not count, once it is reclaimed. */
+        if (atomic_load_explicit(&c->nr_dying, memory_order_acquire) != 0 &&
+            reclaim_some(e, c, persistent ? VAIN_SLICES : 1))
             continue;
-        }
         if (persistent || claim_read(&c->max) == 0 || !victim_evict(e, w, c))
             return false;
     }
@@ -133,7 +146,7 @@ static bool is_admitted(struct engine *e, const struct handle *h)
     for (unsigned tries = 0; tries < ROOM_TRIES; tries++) {
         if (reserve_leaves_room(e) || has_frame(e, h))
             return true;
-        if (!reclaim_has_work(e) || reclaim_slice(e, NULL, SHARD_SLICE) == 0)
+        if (!reclaim_some(e, NULL, VAIN_SLICES))
             return false;
     }
     return false;
@@ -148,6 +161,24 @@ static void level_now_and_then(struct engine *e, struct worker *w)
     shards_level(e);
 }
 
+/*
+ * Dead pages go before live ones. But whose they are does not pay for this put, and could make
+ * every one look at what is hard to find: after one in vain it is left to the workers.
+ */
+static bool reclaim_rather(struct engine *e, struct worker *w)
+{
+    if (!reclaim_has_work(e))
+        return false;
+    if (w->puts_to_reclaim != 0) {
+        w->puts_to_reclaim--;
+        return false;
+    }
+    if (reclaim_some(e, NULL, 1))
+        return true;
+    w->puts_to_reclaim = VAIN_PAUSE;
+    return false;
+}
+
 /* A page with a frame, at the cost of somebody's if need be. */
 static page_nr find_page(struct engine *e, struct worker *w, struct claim *own, bool persistent)
 {
@@ -156,10 +187,12 @@ static page_nr find_page(struct engine *e, struct worker *w, struct claim *own, 
 
         if (page != LAYOUT_NONE)
             return page;
-        if (reclaim_has_work(e) && reclaim_slice(e, NULL, SHARD_SLICE) != 0)
+        if (reclaim_rather(e, w))
             continue;
         /* A minimum protects from others, not from oneself. */
-        if (!victim_evict(e, w, NULL) && (persistent || !victim_evict(e, w, own)))
+        if (victim_evict(e, w, NULL) || (!persistent && victim_evict(e, w, own)))
+            continue;
+        if (!reclaim_some(e, NULL, VAIN_SLICES))
             return LAYOUT_NONE;
     }
     return LAYOUT_NONE;

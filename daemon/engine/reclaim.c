@@ -5,19 +5,53 @@
 
 #include "daemon/engine/tomb.h"
 
+static bool has_pages(const struct engine *e, struct pool *p)
+{
+    for (uint32_t i = 0; i < e->nr_shards; i++) {
+        if (queue_nr(&pool_part_of(e, p, &e->shards[i])->queue) != 0)
+            return true;
+    }
+    return false;
+}
+
+/* Empty pools wait behind those with pages: whoever needs memory is not to visit them first. */
+static void drains_insert(struct engine *e, uint16_t slot)
+{
+    uint32_t nr = atomic_load_explicit(&e->nr_drains, memory_order_relaxed), at = nr;
+
+    if (e->pools[slot].drains_pages) {
+        while (at > 0 && !e->pools[e->drains[at - 1]].drains_pages)
+            at--;
+    }
+    memmove(&e->drains[at + 1], &e->drains[at], (nr - at) * sizeof(*e->drains));
+    e->drains[at] = slot;
+    atomic_store_explicit(&e->nr_drains, nr + 1, memory_order_relaxed);
+}
+
 /* Under the lock. One that is under way begins anew: shards that were visited have dead pages. */
 static void drain_begin(struct engine *e, uint16_t slot)
 {
     struct pool *p = &e->pools[slot];
 
     if (p->drain_left == 0) {
-        uint32_t nr = atomic_load_explicit(&e->nr_drains, memory_order_relaxed);
-
-        e->drains[nr] = slot;
-        atomic_store_explicit(&e->nr_drains, nr + 1, memory_order_relaxed);
+        p->drains_pages = has_pages(e, p);
+        drains_insert(e, slot);
         atomic_fetch_add_explicit(&pool_claim(p)->nr_dying, 1, memory_order_relaxed);
     }
     p->drain_left = e->nr_shards;
+}
+
+/*
+ * A step of a long flush that kills nothing may have gone past 16 extents to find that out: so
+ * many pages would have been killed instead.
+ */
+#define VAIN_STEP 4u
+/* Visits to shards where a pool has no page, for the cost of one page. */
+#define VAIN_VISITS 8u
+
+static void spend(unsigned *budget, unsigned cost)
+{
+    *budget -= cost < *budget ? cost : *budget;
 }
 
 void reclaim_epoch(struct engine *e, uint16_t slot)
@@ -105,7 +139,7 @@ static unsigned drain_step(struct engine *e, uint32_t at, unsigned most)
 
 static unsigned reclaim_drains(struct engine *e, const struct claim *claim, unsigned *budget)
 {
-    unsigned nr_reclaimed = 0;
+    unsigned nr_reclaimed = 0, vain = 0;
     uint32_t at = 0;
 
     while (*budget && at < atomic_load_explicit(&e->nr_drains, memory_order_relaxed)) {
@@ -117,36 +151,41 @@ static unsigned reclaim_drains(struct engine *e, const struct claim *claim, unsi
         }
         nr = drain_step(e, at, *budget);
         nr_reclaimed += nr;
-        /* a visit costs something too */
-        *budget -= nr ? (nr < *budget ? nr : *budget) : 1;
+        spend(budget, nr ? nr : ++vain % VAIN_VISITS == 0);
     }
     return nr_reclaimed;
 }
 
+/* One step of the oldest long flush in @s. False: there is none. */
+static bool tomb_visit(struct engine *e, struct shard *s, const struct claim *claim,
+                       unsigned *nr_out)
+{
+    struct dead_pages dead;
+    uint64_t before;
+    bool found;
+
+    dead_pages_begin(&dead);
+    lock_take(&s->lock);
+    before = s->nr_ephemeral + s->nr_persistent;
+    found = tomb_step(e, s, claim, &dead);
+    *nr_out = (unsigned)(before - s->nr_ephemeral - s->nr_persistent);
+    lock_drop(&s->lock);
+    dead_pages_free(e, &dead);
+    return found;
+}
+
 static unsigned reclaim_tombs(struct engine *e, const struct claim *claim, unsigned *budget)
 {
-    unsigned nr_reclaimed = 0;
+    unsigned nr_reclaimed = 0, nr;
 
     for (uint32_t i = 0; i < e->nr_shards && *budget; i++) {
         struct shard *s = &e->shards[(e->reclaim_shard + i) & (e->nr_shards - 1)];
-        bool more = true;
 
-        while (more && *budget) {
-            struct dead_pages dead;
-            uint64_t held;
-
-            dead_pages_begin(&dead);
-            if (atomic_load_explicit(&e->nr_tombs, memory_order_relaxed) == 0)
-                return nr_reclaimed;
-            lock_take(&s->lock);
-            held = s->nr_ephemeral + s->nr_persistent;
-            more = tomb_step(e, s, claim, &dead);
-            held -= s->nr_ephemeral + s->nr_persistent;
-            lock_drop(&s->lock);
-            dead_pages_free(e, &dead);
-            nr_reclaimed += (unsigned)held;
-            if (more)
-                *budget -= held + 1 < *budget ? (unsigned)held + 1 : *budget;
+        if (atomic_load_explicit(&e->nr_tombs, memory_order_relaxed) == 0)
+            break;
+        while (*budget && tomb_visit(e, s, claim, &nr)) {
+            nr_reclaimed += nr;
+            spend(budget, nr ? nr + 1 : VAIN_STEP);
         }
     }
     e->reclaim_shard++;
@@ -155,10 +194,16 @@ static unsigned reclaim_tombs(struct engine *e, const struct claim *claim, unsig
 
 unsigned reclaim_slice(struct engine *e, const struct claim *claim, unsigned nr_pages)
 {
-    unsigned nr_reclaimed;
+    unsigned nr_reclaimed, for_tombs = 0;
 
     lock_take(&e->reclaim_lock);
+    /* Half for each: who waits for a tombstone is not to wait for others' pools, one after another.
+     */
+    if (atomic_load_explicit(&e->nr_tombs, memory_order_relaxed) != 0)
+        for_tombs = nr_pages / 2;
+    nr_pages -= for_tombs;
     nr_reclaimed = reclaim_drains(e, claim, &nr_pages);
+    nr_pages += for_tombs;
     nr_reclaimed += reclaim_tombs(e, claim, &nr_pages);
     lock_drop(&e->reclaim_lock);
     return nr_reclaimed;

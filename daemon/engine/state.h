@@ -75,6 +75,7 @@ struct pool {
     uint32_t nr_joined;
     /* below: engine.reclaim_lock */
     uint32_t drain_left; /* shards still to be visited; not 0: in engine.drains */
+    bool drains_pages;   /* it had some when that began */
 };
 
 /* A pool as an account sees it. None is 0, so that accounts nobody opened take no memory. */
@@ -148,8 +149,10 @@ struct worker {
     uint16_t victim_left;
     bool victim_small; /* in the small queue */
     uint32_t puts_to_level;
-    char padding[28];
+    uint32_t puts_to_reclaim; /* before others' dead pages are looked for again */
+    char padding[96];
 };
+_Static_assert(sizeof(struct worker) == 128, "workers do not share cache lines");
 
 struct engine {
     struct store *store;
@@ -190,7 +193,7 @@ struct engine {
     _Atomic uint64_t pages_damaged;    /* whose bytes proved to be others than were put */
 
     struct lock reclaim_lock;
-    uint16_t *drains; /* pool slots */
+    uint16_t *drains; /* pool slots, those with pages first */
     _Atomic uint32_t nr_drains;
     _Atomic uint32_t nr_tombs;
     uint32_t reclaim_shard; /* whose tombstones come next */

@@ -286,6 +286,29 @@ static void one_object_in_one_shard_can_fill_the_store_and_be_evicted(void)
     world_end(&w);
 }
 
+/* It holds the most, and has no pool left to evict from; many that are empty come first. */
+static void guest_that_gave_all_up_does_not_make_others_puts_fail(void)
+{
+    struct world w = world_make(2000, 0, 1, 64);
+    account_nr a = guest(&w, 1, 0, PAGES_UNLIMITED), b = guest(&w, 2, PAGES_UNLIMITED, 0);
+    account_nr c = guest(&w, 3, 0, PAGES_UNLIMITED);
+    uint32_t last = 0, q = pool(&w, b, TMEMIF_POOL_PERSISTENT), r = pool(&w, c, INCLUSIVE);
+
+    for (unsigned i = 0; i < TMEMIF_MAX_POOLS; i++)
+        last = pool(&w, a, INCLUSIVE);
+    for (uint32_t i = 0; i < 1800; i++)
+        CU_ASSERT_EQUAL(put(&w, a, last, i, 0, i), TMEMIF_OK);
+    for (uint32_t i = 0; i < 200; i++)
+        CU_ASSERT_EQUAL(put(&w, b, q, 1, i, i), TMEMIF_OK);
+    engine_account_reset(w.e, a);
+    for (uint32_t i = 200; i < 1500; i++)
+        CU_ASSERT_EQUAL(put(&w, b, q, 1, i, i), TMEMIF_OK);
+    for (uint32_t i = 0; i < 1000; i++)
+        CU_ASSERT_EQUAL(put(&w, c, r, 1, i, i), TMEMIF_OK);
+    CU_ASSERT_EQUAL(ephemeral(&w, a), 0);
+    world_end(&w);
+}
+
 #define TESTS(T)                                                                                   \
     T(who_holds_more_for_its_weight_loses)                                                         \
     T(shares_follow_weights_and_not_their_inverse)                                                 \
@@ -299,6 +322,7 @@ static void one_object_in_one_shard_can_fill_the_store_and_be_evicted(void)
     T(page_that_was_got_and_is_put_again_outlives_a_scan_in_an_exclusive_pool)                     \
     T(small_pool_keeps_what_is_asked_for_although_it_is_all_over_the_shards)                       \
     T(page_that_came_first_goes_first_in_whichever_shard_it_is)                                    \
-    T(one_object_in_one_shard_can_fill_the_store_and_be_evicted)
+    T(one_object_in_one_shard_can_fill_the_store_and_be_evicted)                                   \
+    T(guest_that_gave_all_up_does_not_make_others_puts_fail)
 
 RUN_TESTS(TESTS)

@@ -356,6 +356,62 @@ static void destroyed_pool_drains_in_slices(void)
     world_end(&w);
 }
 
+/* Pages of one guest that die slowly, and another's flush that waits for its turn. */
+static void long_flush_ends_although_another_guests_pools_drain(void)
+{
+    struct world w = world_make(16384, 0, 1, 4);
+    account_nr a = guest(&w, 1, 16384, 0), b = guest(&w, 2, 16384, 0);
+    uint32_t p = pool(&w, a, PERSISTENT), q = pool(&w, b, PERSISTENT);
+
+    put_many(&w, a, p, 1, 10000, 1);
+    put_many(&w, b, q, 1, 1000, 1);
+    CU_ASSERT_EQUAL(engine_pool_destroy(w.e, a, p), TMEMIF_OK);
+    CU_ASSERT_EQUAL(flush_object(&w, b, q, 1, 0, UINT32_MAX), TMEMIF_OK);
+    for (unsigned i = 0; i < 50; i++)
+        engine_reclaim(w.e, 64);
+    CU_ASSERT_EQUAL(nr_tombstones(&w), 0);
+    CU_ASSERT(frames_used(&w) > 5000);
+    world_end(&w);
+}
+
+static void pool_is_created_although_another_guests_pools_drain(void)
+{
+    struct world w = world_make(16384, 0, 1, 4);
+    account_nr a = guest(&w, 1, 16384, 0), b = guest(&w, 2, 16384, 0);
+    uint32_t p = pool(&w, a, PERSISTENT);
+
+    put_many(&w, a, p, 1, 10000, 1);
+    CU_ASSERT_EQUAL(engine_pool_destroy(w.e, a, p), TMEMIF_OK);
+    for (unsigned i = 0; i < TMEMIF_MAX_POOLS; i++) {
+        p = pool(&w, b, PERSISTENT);
+        put_many(&w, b, p, 1, 1, 1);
+    }
+    engine_account_reset(w.e, b);
+    CU_ASSERT_EQUAL(engine_pool_create(w.e, b, PERSISTENT, &p), TMEMIF_OK);
+    world_end(&w);
+}
+
+/* Extents that a long flush goes past, since none of its pages are in its range. */
+#define VAIN_EXTENTS 4000u
+
+static void long_flush_of_nothing_does_not_make_one_put_look_at_all_of_it(void)
+{
+    struct world w = world_make(8192, 0, 1, 1);
+    account_nr a = guest(&w, 1, VAIN_EXTENTS, 0), b = guest(&w, 2, 0, PAGES_UNLIMITED);
+    uint32_t p = pool(&w, a, PERSISTENT), q = pool(&w, b, 0);
+
+    put_many(&w, a, p, 1, VAIN_EXTENTS, EXTENT_PAGES);
+    CU_ASSERT_EQUAL(flush_object(&w, a, p, 1, VAIN_EXTENTS * EXTENT_PAGES, UINT32_MAX), TMEMIF_OK);
+    put_many(&w, b, q, 1, 8192 - VAIN_EXTENTS, 1);
+    CU_ASSERT_EQUAL(nr_tombstones(&w), 1);
+    /* whose it is, and others when memory is used up */
+    CU_ASSERT_EQUAL(put(&w, a, p, 2, 0, 0), TMEMIF_QUOTA);
+    CU_ASSERT_EQUAL(nr_tombstones(&w), 1);
+    put_many(&w, b, q, 2, 40, 1);
+    CU_ASSERT_EQUAL(nr_tombstones(&w), 1);
+    world_end(&w);
+}
+
 #define TESTS(T)                                                                                   \
     T(c14_flushed_object_is_gone_and_others_are_not)                                               \
     T(c14_flushed_range_takes_exactly_its_indexes)                                                 \
@@ -370,6 +426,9 @@ static void destroyed_pool_drains_in_slices(void)
     T(several_long_flushes_of_one_object_overlap)                                                  \
     T(c08_short_look_at_an_object_does_not_lose_a_long_flush_its_place)                            \
     T(destroyed_pool_takes_its_tombstones_with_it)                                                 \
-    T(destroyed_pool_drains_in_slices)
+    T(destroyed_pool_drains_in_slices)                                                             \
+    T(long_flush_ends_although_another_guests_pools_drain)                                         \
+    T(pool_is_created_although_another_guests_pools_drain)                                         \
+    T(long_flush_of_nothing_does_not_make_one_put_look_at_all_of_it)
 
 RUN_TESTS(TESTS)
