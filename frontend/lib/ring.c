@@ -328,7 +328,8 @@ static void say_where_it_lies(struct xentmem *t, const struct ring *r)
             ring_read_once(&shared->req_event), ring_read_once(&shared->rsp_event));
 }
 
-/* What is left of a call that has no answer. Under the lock, as its late answer may come at once. */
+/* What is left of a call that has no answer. Under the lock, as its late answer may come at once.
+ */
 static void abandon(struct xentmem *t, struct call *call)
 {
     if (call->state == CALL_UNDER_WAY)
