@@ -85,6 +85,8 @@ static bool recover_pool(struct engine *e, uint16_t slot, bool *kept_out)
                 LAYOUT_NO_SLOT)
             return true;
         atomic_store_explicit(&e->shared[owner.shared].slot, slot, memory_order_relaxed);
+        /* An ephemeral one begins empty; a floor that is damaged must not use generations up. */
+        record->floor = 0;
     }
     if (!pool_set_up(e, slot, &owner, record->flags))
         return false;
@@ -161,16 +163,14 @@ static void page_drop(struct engine *e, page_nr page)
     store_page_free(e->store, page);
 }
 
-/* Is the page of a pool that goes on, and not from before its last epoch? */
+/* Is the page of a pool that goes on with what it had? */
 static bool page_is_kept(const struct engine *e, const struct desc *d)
 {
     const struct pool *p = &e->pools[d->pool];
 
     if (pool_state(p) != POOL_LIVE)
         return false;
-    if (p->shared != LAYOUT_NONE && !pool_is_persistent(p))
-        return false;
-    return live_generation(d->live) >= store_pools(e->store)[d->pool].floor;
+    return p->shared == LAYOUT_NONE || pool_is_persistent(p);
 }
 
 /* Its descriptor is whole; its bytes are looked at before it is served. */
@@ -374,12 +374,6 @@ static void end_ownerless(struct engine *e)
 /* From now on every page gets a higher generation than any record or page had. */
 static void begin_generations(struct engine *e, uint64_t highest)
 {
-    const struct pool_rec *records = store_pools(e->store);
-
-    for (uint32_t i = 0; i < e->nr_pools; i++) {
-        if (pool_state(&e->pools[i]) == POOL_LIVE)
-            note_generation(&highest, records[i].floor);
-    }
     for (uint32_t i = 0; i < e->nr_shards; i++) {
         atomic_store_explicit(&e->shards[i].generation, highest, memory_order_relaxed);
         e->shards[i].barrier = highest;

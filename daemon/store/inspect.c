@@ -35,17 +35,47 @@ static bool pool_rec_fits(const struct tables *t, const struct pool_rec *r)
     return shared ? r->account == LAYOUT_NONE : r->account < t->super->nr_accounts;
 }
 
+static bool pool_is_destroyed(const struct pool_rec *r)
+{
+    return r->floor > LIVE_GENERATION_MAX;
+}
+
+/* Only shared ephemeral pools have epochs. A floor is not under the check sum. */
+static bool floor_fits(const struct pool_rec *r)
+{
+    bool has_epochs = (r->flags & TMEMIF_POOL_SHARED) && !(r->flags & TMEMIF_POOL_PERSISTENT);
+
+    return has_epochs || r->floor == 0 || pool_is_destroyed(r);
+}
+
 static void inspect_pools(const struct tables *t, struct store_damage *damage)
 {
     for (uint32_t i = 0; i < t->super->nr_pools; i++) {
         struct pool_rec *r = &t->pools[i];
 
-        if (r->live != LIVE_DEAD && !(pool_rec_is_whole(r) && pool_rec_fits(t, r)))
+        if (r->live == LIVE_DEAD)
+            continue;
+        if (!(pool_rec_is_whole(r) && pool_rec_fits(t, r))) {
             drop_record(&r->live, damage);
+        } else if (!floor_fits(r)) {
+            r->floor = 0;
+            damage->records++;
+        }
     }
 }
 
-/* Pool ids: to a pool that died, as a kill in its destruction leaves it, or to nowhere. */
+/* May an account that lives be in the pool? Its own id goes before a pool is destroyed. */
+static bool pool_may_be_of(const struct pool_rec *r, uint32_t account)
+{
+    if (r->flags & TMEMIF_POOL_SHARED)
+        return true;
+    return r->account == account && !pool_is_destroyed(r);
+}
+
+/*
+ * Pool ids, which are not under a check sum: to a pool that died, as a kill in its destruction
+ * leaves it, or to where none can be.
+ */
 static void inspect_pool_ids(const struct tables *t, struct store_damage *damage)
 {
     for (uint32_t i = 0; i < t->super->nr_accounts; i++) {
@@ -56,9 +86,11 @@ static void inspect_pool_ids(const struct tables *t, struct store_damage *damage
         for (uint32_t id = 0; id < TMEMIF_MAX_POOLS; id++) {
             uint16_t pool = r->pools[id];
 
-            if (pool == LAYOUT_NO_SLOT || pool_is_live(t, pool))
+            if (pool == LAYOUT_NO_SLOT)
                 continue;
-            if (pool >= t->super->nr_pools)
+            if (pool_is_live(t, pool) && pool_may_be_of(&t->pools[pool], i))
+                continue;
+            if (pool >= t->super->nr_pools || pool_is_live(t, pool))
                 damage->records++;
             r->pools[id] = LAYOUT_NO_SLOT;
         }

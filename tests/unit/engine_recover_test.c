@@ -424,6 +424,27 @@ static void c32_removed_shared_pool_stays_removed(void)
     world_end(&w);
 }
 
+static void c32_floor_that_was_damaged_uses_no_generations_up(void)
+{
+    struct world w = world_make(256, 0, 1, 4);
+    account_nr a = guest(&w, 1, 100, 0);
+    uint32_t p = pool(&w, a, PERSISTENT), q;
+    uint16_t slot;
+
+    share(&w, 5, 100);
+    allow(&w, 5, 1, RIGHT_FILL);
+    CU_ASSERT_EQUAL(join(&w, a, 5, 0, &q), TMEMIF_OK);
+    CU_ASSERT_EQUAL(put(&w, a, p, 1, 1, 1), TMEMIF_OK);
+    slot = store_accounts(w.store)[a].pools[q];
+    store_pools(w.store)[slot].floor = LIVE_GENERATION_MAX;
+    world_restart_engine(&w);
+    engine_account_set_policy(w.e, a, &(struct policy){.quota_pages = 100, .weight = 1});
+    CU_ASSERT_EQUAL(put(&w, a, p, 1, 2, 2), TMEMIF_OK);
+    CU_ASSERT_EQUAL(get(&w, a, p, 1, 1, 1), TMEMIF_OK);
+    CU_ASSERT(is_sound(&w));
+    world_end(&w);
+}
+
 static void c32_seat_in_another_guests_pool_is_not_believed(void)
 {
     struct world w = world_make(256, 0, 1, 4);
@@ -606,6 +627,7 @@ static void intent_of_no_pool_or_no_sense_is_harmless(void)
     T(c32_long_flush_holds_and_what_came_after_it_stays)                                           \
     T(c32_destroyed_pools_stay_destroyed_whatever_had_been_reclaimed)                              \
     T(c32_removed_shared_pool_stays_removed)                                                       \
+    T(c32_floor_that_was_damaged_uses_no_generations_up)                                           \
     T(c32_seat_in_another_guests_pool_is_not_believed)                                             \
     T(c32_put_that_was_killed_has_happened_or_has_not)                                             \
     T(c32_flush_that_was_killed_is_finished)                                                       \

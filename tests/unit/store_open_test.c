@@ -660,6 +660,57 @@ static void a_pool_id_to_nowhere_becomes_no_slot(void)
     store_close(s);
 }
 
+static void a_floor_that_no_epoch_made_is_damage(void)
+{
+    static const struct {
+        uint32_t flags;
+        uint64_t floor, records, floor_then;
+    } cases[] = {
+        {TMEMIF_POOL_PERSISTENT, 1ull << 40, 1, 0},
+        {0, 1, 1, 0},
+        {TMEMIF_POOL_SHARED | TMEMIF_POOL_PERSISTENT, LIVE_GENERATION_MAX, 1, 0},
+        {TMEMIF_POOL_SHARED, 70, 0, 70},
+        {TMEMIF_POOL_PERSISTENT, LIVE_GENERATION_MAX + 1, 0, LIVE_GENERATION_MAX + 1},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct store *s = store_with_records();
+        struct pool_rec *pool = &store_pools(s)[7];
+        struct store_damage damage;
+
+        *pool = (struct pool_rec){
+            .flags = cases[i].flags,
+            .account = cases[i].flags & TMEMIF_POOL_SHARED ? LAYOUT_NONE : 0,
+            .floor = cases[i].floor,
+        };
+        pool_rec_make_live(pool, 3);
+        s = reopen(s, &damage);
+        CU_ASSERT(damage_is(&damage, 0, cases[i].records));
+        CU_ASSERT_EQUAL(store_pools(s)[7].floor, cases[i].floor_then);
+        store_close(s);
+    }
+}
+
+static void a_pool_id_to_where_its_account_cannot_be_is_damage(void)
+{
+    for (int i = 0; i < 2; i++) {
+        struct store *s = store_with_records();
+        struct pool_rec *pool = &store_pools(s)[7];
+        struct store_damage damage;
+
+        /* another account's; its own that is destroyed, which the id would not have survived */
+        *pool = (struct pool_rec){.account = i == 0 ? 1 : 0,
+                                  .floor = i == 0 ? 0 : LIVE_GENERATION_MAX + 1};
+        pool_rec_make_live(pool, 3);
+        store_accounts(s)[0].pools[5] = 7;
+        s = reopen(s, &damage);
+        CU_ASSERT(damage_is(&damage, 0, 1));
+        CU_ASSERT_EQUAL(store_accounts(s)[0].pools[5], LAYOUT_NO_SLOT);
+        CU_ASSERT_EQUAL(store_accounts(s)[0].pools[2], 3);
+        store_close(s);
+    }
+}
+
 static void records_whose_owner_went_first_are_no_damage(void)
 {
     struct store *s = store_with_records();
@@ -698,6 +749,8 @@ static void records_whose_owner_went_first_are_no_damage(void)
     T(a_damaged_record_is_dropped_and_counted)                                                     \
     T(a_record_that_cannot_be_is_dropped_and_counted)                                              \
     T(a_pool_id_to_nowhere_becomes_no_slot)                                                        \
+    T(a_floor_that_no_epoch_made_is_damage)                                                        \
+    T(a_pool_id_to_where_its_account_cannot_be_is_damage)                                          \
     T(records_whose_owner_went_first_are_no_damage)
 
 RUN_TESTS(TESTS)
