@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "daemon/engine/engine.h"
+#include "daemon/segments.h"
 #include "daemon/store/layout.h"
 #include "daemon/util/clock.h"
 #include "daemon/util/size.h"
@@ -14,8 +15,6 @@
 #include "protocol/tmemif.h"
 
 #define MAX_POLL_US 1000u
-/* Descriptors are numbered by 32 bits and shared with same-filled pages. */
-#define MAX_MEMORY_PAGES (1u << 31)
 /* Less is a mistyped unit, not a manager. */
 #define MIN_MEMORY_PAGES 256u
 
@@ -163,7 +162,7 @@ static bool set_option(struct options *o, int option, const char *arg)
 {
     switch (option) {
     case OPTION_MEMORY:
-        return parse_pages(arg, MIN_MEMORY_PAGES, MAX_MEMORY_PAGES, &o->memory_pages);
+        return parse_pages(arg, MIN_MEMORY_PAGES, SEGMENTS_PAGES_MOST, &o->memory_pages);
     case OPTION_SOCKET:
         o->socket = arg;
         return *arg != '\0';
@@ -211,7 +210,7 @@ static const char *option_name(int option)
 
 /* What each of them takes, for whoever gave something else. */
 _Static_assert(MIN_MEMORY_PAGES == (1u << 20) / TMEMIF_PAGE_SIZE &&
-                   MAX_MEMORY_PAGES == (8ull << 40) / TMEMIF_PAGE_SIZE &&
+                   SEGMENTS_PAGES_MOST == (3ull << 40) / TMEMIF_PAGE_SIZE &&
                    ENGINE_WORKERS_MOST == 64 && MAX_POLL_US == 1000,
                "ranges");
 #define A_SIZE "a number with a unit, K, M, G or T, and a multiple of 4K"
@@ -219,7 +218,7 @@ static const struct {
     int option;
     const char *takes;
 } ranges[] = {
-    {OPTION_MEMORY, "a size from 1M to 8T: " A_SIZE},
+    {OPTION_MEMORY, "a size from 1M to 3T: " A_SIZE},
     {OPTION_SOCKET, "a path"},
     {OPTION_SOCKET_MODE, "an octal number from 0 to 777"},
     {OPTION_WORKERS, "a number from 1 to 64"},

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/engine/engine.h"
+
 #define KB_PER_PAGE (TMEMIF_PAGE_SIZE / 1024)
 #define RESERVE_KB  (128u * 1024)
 
@@ -38,6 +40,10 @@ static uint64_t available_kb(void)
     return kb;
 }
 
+#define FRAMES_TO_FILLED 4u
+_Static_assert(SEGMENTS_PAGES_MOST + SEGMENTS_PAGES_MOST / FRAMES_TO_FILLED < ENGINE_DESCS_MOST,
+               "the engine takes what is made here");
+
 static bool keep(struct log *log, const struct notify *notify, struct store *store)
 {
     for (unsigned i = 0; i < STORE_NR_SEGMENTS; i++) {
@@ -58,14 +64,15 @@ static bool create(struct log *log, const struct notify *notify, uint64_t memory
     struct store *store;
     const char *why;
 
-    if (pages > UINT32_MAX / 2)
-        pages = UINT32_MAX / 2;
+    if (pages > SEGMENTS_PAGES_MOST)
+        pages = SEGMENTS_PAGES_MOST;
     if (pages == 0) {
         log_event(log, LOG_LEVEL_ERROR, "segments",
                   "why=\"no memory is available: give --memory\"");
         return false;
     }
-    config = (struct store_config){.nr_frames = (uint32_t)pages, .nr_filled = (uint32_t)pages / 4};
+    config = (struct store_config){.nr_frames = (uint32_t)pages,
+                                   .nr_filled = (uint32_t)pages / FRAMES_TO_FILLED};
     if (!store_create(&config, &store, &why)) {
         log_event(log, LOG_LEVEL_ERROR, "segments", "why=\"%s\"", why);
         return false;

@@ -15,6 +15,9 @@
 #include "daemon/util/log.h"
 #include "daemon/util/notify.h"
 
+/* 3 TiB. With a quarter more descriptors for same-filled pages it is what an engine can take. */
+#define SEGMENTS_PAGES_MOST (3u << 28)
+
 /*
  * Open what was kept, or (nothing kept, or @fresh) make a new store and have it
  * kept. @memory_pages: most page frames; 0: what is available less a reserve,

@@ -69,8 +69,7 @@ struct engine *engine_create(struct store *store, const struct engine_config *co
     const struct layout_super *super = store_super(store);
     struct engine *e;
 
-    /* An entry of the object index has a bit more than a page number; see object_index.h. */
-    if (config->nr_workers == 0 || super->nr_descs > UINT32_MAX / 4)
+    if (config->nr_workers == 0 || super->nr_descs >= ENGINE_DESCS_MOST)
         return NULL;
     e = calloc(1, sizeof(*e));
     if (!e)

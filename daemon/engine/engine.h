@@ -40,6 +40,12 @@ struct engine_config {
     uint64_t hash_seed; /* random: a guest must not be able to aim at one chain */
 };
 
+/*
+ * Descriptors of a store that an engine can take: an entry of the object index has a bit more than
+ * a page number.
+ */
+#define ENGINE_DESCS_MOST (1u << 30)
+
 /* For so many workers that are in the engine all the time; each shard costs some KiB. */
 unsigned engine_shards_for(unsigned nr_workers);
 

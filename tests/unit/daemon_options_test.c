@@ -161,9 +161,9 @@ static void what_an_option_takes_is_said(void)
     static const struct {
         const char *arg, *says;
     } bad[] = {
-        {"--memory=5000", "--memory takes a size from 1M to 8T"},
-        {"--memory=1020K", "--memory takes a size from 1M to 8T"},
-        {"--memory=9T", "--memory takes a size from 1M to 8T"},
+        {"--memory=5000", "--memory takes a size from 1M to 3T"},
+        {"--memory=1020K", "--memory takes a size from 1M to 3T"},
+        {"--memory=4T", "--memory takes a size from 1M to 3T"},
         {"--socket=", "--socket takes a path"},
         {"--socket-mode=888", "from 0 to 777"},
         {"--workers=65", "from 1 to 64; \"65\" is none"},
@@ -182,7 +182,7 @@ static void what_an_option_takes_is_said(void)
     }
     CU_ASSERT_EQUAL(PARSE(&o, "--memory=1M"), OPTIONS_RUN);
     CU_ASSERT_EQUAL(o.memory_pages, 256);
-    CU_ASSERT_EQUAL(PARSE(&o, "--memory=8T", "--local-quota=0", "--local-max=unlimited"),
+    CU_ASSERT_EQUAL(PARSE(&o, "--memory=3T", "--local-quota=0", "--local-max=unlimited"),
                     OPTIONS_RUN);
     CU_ASSERT_EQUAL(o.local.quota_pages, 0);
     CU_ASSERT_EQUAL(o.local.max_pages, PAGES_UNLIMITED);
