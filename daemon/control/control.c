@@ -109,7 +109,7 @@ static enum tmemif_status list_pools(struct control *c, const union tmemctl_mess
                                      struct reply *r)
 {
     uint32_t cursor = (uint32_t)m->head.cursor;
-    struct shared_stats stats;
+    struct pool_stats stats;
 
     while (reply_has_room(r)) {
         struct account_stats owner = {0};

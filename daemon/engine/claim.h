@@ -48,8 +48,8 @@ void claim_uncharge(struct claim *c, bool persistent);
 bool claim_give_up(struct claim *c, uint64_t least);
 
 /*
- * Should @a lose a page rather than @b? Both hold @..._pages more than their
- * minimum allows to be taken; the one that holds more for its weight loses.
+ * Should @a lose a page rather than @b? Both hold more than their minimum, and
+ * @..._pages in frames; the one that holds more of them for its weight loses.
  */
 static inline bool claim_owes_more(uint64_t a_pages, uint32_t a_weight, uint64_t b_pages,
                                    uint32_t b_weight)

@@ -4,7 +4,7 @@
  *
  * A restart checks descriptors only; to read every page would take seconds for a million of
  * them. So a page is in doubt until it is first served, and is then compared with its check
- * sum. One bit a page, and none once no page is in doubt.
+ * sum. One bit a page; nobody looks at them any more once no page is in doubt.
  */
 #ifndef XTM_ENGINE_DOUBT_H
 #define XTM_ENGINE_DOUBT_H
@@ -56,7 +56,7 @@ static inline void doubts_add(struct doubts *d, uint32_t page)
         atomic_fetch_add_explicit(&d->nr, 1, memory_order_relaxed);
 }
 
-/* Proved, or gone. */
+/* Proved. A page that dies in doubt leaves it to the next one of that number. */
 static inline void doubts_end(struct doubts *d, uint32_t page)
 {
     uint64_t before = atomic_fetch_and_explicit(&d->bits[page / DOUBT_BITS], ~doubt_bit(page),

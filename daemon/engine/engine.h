@@ -49,7 +49,7 @@ struct engine_config {
 /* For so many workers that are in the engine all the time; each shard costs some KiB. */
 unsigned engine_shards_for(unsigned nr_workers);
 
-/* Workers at most, and gets that one may have under way: what is pinned is not evicted. */
+/* The daemon's workers at most, and gets that one may have under way, which pin pages. */
 #define ENGINE_WORKERS_MOST 64u
 #define ENGINE_GETS_MOST    8u
 
@@ -100,7 +100,8 @@ enum tmemif_status engine_shared_allow(struct engine *e, const uint8_t uuid[TMEM
                                        const struct account_key *member, enum pool_right right);
 enum tmemif_status engine_shared_set_frozen(struct engine *e, const uint8_t uuid[TMEMIF_UUID_LEN],
                                             bool frozen);
-/* Destroy a shared pool, persistent or not, for all members. NOT_FOUND. */
+/* Destroy a shared pool, persistent or not, for all members, or its name if that is all there is.
+ * NOT_FOUND. */
 enum tmemif_status engine_shared_remove(struct engine *e, const uint8_t uuid[TMEMIF_UUID_LEN]);
 /*
  * A member that may fill was lost or fell silent: every shared ephemeral pool
@@ -262,7 +263,7 @@ struct account_stats {
     uint64_t ephemeral_pages, persistent_pages; /* private pools'; shared pools' are the pools' */
     bool frozen;
 };
-struct shared_stats {   /* also private pools, told apart by info.uuid */
+struct pool_stats {     /* also private pools, told apart by info.uuid */
     account_nr account; /* owner, or LAYOUT_NONE */
     uint32_t pool_id;   /* the owner's id; 0 for a shared pool */
     uint32_t nr_members;
@@ -271,7 +272,7 @@ struct shared_stats {   /* also private pools, told apart by info.uuid */
 };
 bool engine_account_stats(struct engine *e, account_nr account, struct account_stats *stats_out);
 /* Every pool: call with *cursor = 0 until false. */
-bool engine_pool_next(struct engine *e, uint32_t *cursor, struct shared_stats *stats_out);
+bool engine_pool_next(struct engine *e, uint32_t *cursor, struct pool_stats *stats_out);
 /* Allowed members of a shared pool: call with *cursor = 0 until false. */
 bool engine_member_next(struct engine *e, const uint8_t uuid[TMEMIF_UUID_LEN], uint32_t *cursor,
                         struct account_key *member_out, enum pool_right *right_out,

@@ -7,7 +7,7 @@
  * handles that share a counter only cost each other a refusal.
  *
  * Counters are 64 bits. A lease has the low halves, and in its epoch the sum
- * of the pool's epoch and the high halves: each only grows, so a counter that
+ * of the pool's epoch and the high halves: each only goes up, so a counter that
  * wraps voids the leases that were out. They do not outlive the process; the
  * pools' epochs grow at a restart instead, and a salt keeps the new counters
  * away from the old.

@@ -4,7 +4,7 @@
 #include "daemon/engine/engine.h"
 #include "daemon/engine/use.h"
 
-/* Pinned pages stepped over for one victim: all that there can be. */
+/* Pinned pages stepped over for one victim: all that the workers can have. */
 #define PINNED_MOST (ENGINE_WORKERS_MOST * ENGINE_GETS_MOST)
 
 /* Measured: docs/PERFORMANCE.md, "Eviction". */

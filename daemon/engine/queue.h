@@ -24,7 +24,10 @@
 
 struct queue {
     struct page_list small, main;
-    /* Generation of the oldest page of small, if there is one. Others read it without the lock. */
+    /*
+     * How old the place at the end of small is, as a generation, if there is one: a page that
+     * replaces another keeps its place. Others read it without the lock.
+     */
     _Atomic uint64_t small_since;
 };
 

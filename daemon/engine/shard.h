@@ -2,22 +2,24 @@
 /*
  * shard.h - the pages of those objects that hash to one place, under one lock.
  *
- * All functions here but tomb_room, init and fini are for the holder of the shard's lock.
+ * Functions are for the holder of the shard's lock unless they say otherwise.
  */
 #ifndef XTM_ENGINE_SHARD_H
 #define XTM_ENGINE_SHARD_H
 
 #include "daemon/engine/state.h"
 
-/* Tombstones that one shard may have. */
+/* Tombstones that one shard may have. Any thread, no lock. */
 uint32_t shard_tomb_room(const struct engine *e);
 
+/* One thread, before and after all others. */
 bool shard_init(struct engine *e, struct shard *s);
 void shard_fini(struct shard *s);
 
 /* Generations end some day. Puts are refused while there are enough left for flushes and epochs. */
 #define SHARD_LAST_PUT (LIVE_GENERATION_MAX - (1ull << 32))
 
+/* Any thread, no lock. */
 static inline bool shard_may_put(const struct shard *s)
 {
     return atomic_load_explicit(&s->generation, memory_order_relaxed) < SHARD_LAST_PUT;
@@ -44,7 +46,7 @@ uint32_t *shard_seek(const struct engine *e, const struct shard *s, const struct
 /* The same, and what it finds is about to be copied out: the frame is asked of memory, too. */
 uint32_t *shard_seek_to_copy(const struct engine *e, const struct shard *s, const struct handle *h);
 
-/* ---- guesses at what memory will be needed: any thread, no lock held ---- */
+/* ---- guesses at what memory will be needed: any thread, which does not hold the lock ---- */
 
 /* What leads to the page of @h in both indexes. */
 static inline void shard_prefetch(const struct shard *s, const struct handle *h)
@@ -141,6 +143,7 @@ static inline void dead_pages_begin(struct dead_pages *dead)
 {
     dead->nr = 0;
 }
+/* After the lock. */
 void dead_pages_free(struct engine *e, struct dead_pages *dead);
 
 /* Kill the page in @slot and add it to @dead, which has room. */

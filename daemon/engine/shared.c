@@ -172,6 +172,7 @@ static void seats_take_all(struct engine *e, uint16_t slot)
 enum tmemif_status engine_shared_remove(struct engine *e, const uint8_t uuid[TMEMIF_UUID_LEN])
 {
     uint16_t slot = LAYOUT_NO_SLOT;
+    bool name_went = false;
     uint32_t shared;
 
     lock_take(&e->lock);
@@ -183,11 +184,13 @@ enum tmemif_status engine_shared_remove(struct engine *e, const uint8_t uuid[TME
         pool_end(e, slot);
     }
     /* A name that says nothing any more makes room for another. */
-    if (shared != LAYOUT_NONE && !shared_has_members(e, shared))
+    if (shared != LAYOUT_NONE && !shared_has_members(e, shared)) {
         e->shared[shared].in_use = false;
+        name_went = true;
+    }
     reserve_recount(e);
     lock_drop(&e->lock);
-    return slot == LAYOUT_NO_SLOT ? TMEMIF_NOT_FOUND : TMEMIF_OK;
+    return slot == LAYOUT_NO_SLOT && !name_went ? TMEMIF_NOT_FOUND : TMEMIF_OK;
 }
 
 /* The seat of @account in the pool @slot, or SEAT_NONE. */

@@ -6,6 +6,7 @@
  *   engine.lock           accounts, pools, members: create, join, leave, policy
  *   engine.reclaim_lock   what is dying: drains, tombstones, one reclaimer at a time
  *   shard.lock            pages, queues, leases, tombstones of that shard; no two at once
+ *   the store's, and a tuner's own: under none but the first two
  *
  * Workers read a seat (account and pool id to pool slot and right) without a
  * lock and read it again under the shard's. Whoever takes a seat away does so

@@ -91,7 +91,7 @@ bool engine_account_stats(struct engine *e, account_nr account, struct account_s
     return found;
 }
 
-bool engine_pool_next(struct engine *e, uint32_t *cursor, struct shared_stats *stats_out)
+bool engine_pool_next(struct engine *e, uint32_t *cursor, struct pool_stats *stats_out)
 {
     bool found = false;
 
@@ -103,7 +103,7 @@ bool engine_pool_next(struct engine *e, uint32_t *cursor, struct shared_stats *s
         if (pool_state(p) != POOL_LIVE)
             continue;
         found = true;
-        *stats_out = (struct shared_stats){
+        *stats_out = (struct pool_stats){
             .account = p->account,
             .pool_id = p->shared == LAYOUT_NONE ? p->pool_id : 0,
             .nr_members = p->nr_joined,

@@ -27,7 +27,8 @@ void tuner_free(struct engine *e, struct pool *p);
 /* Is a page of that hash one of the sample? Never, if the pool has no tuner. */
 static inline bool tuner_wants(const struct pool *p, uint64_t page_hash)
 {
-    return page_hash >> 32 < atomic_load_explicit(&p->sample_below, memory_order_relaxed);
+    /* acquire: the tuner was there before it wanted any */
+    return page_hash >> 32 < atomic_load_explicit(&p->sample_below, memory_order_acquire);
 }
 
 /* A page of the sample was asked for, and found or not. Worker; no lock is held. */

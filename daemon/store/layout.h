@@ -80,7 +80,7 @@ struct desc {
     uint32_t index;
     uint16_t pool; /* slot in the pool table */
     uint8_t kind;  /* enum desc_kind */
-    uint8_t use;   /* the engine's: pins, use bit, queue; not checked, void after a restart */
+    uint8_t use;   /* the engine's (use.h); not checked, void after a restart */
     /*
      * DESC_FRAME: XXH3 of the page, seeded with object, index, pool and
      * generation, so that a page never passes for another handle's.
@@ -112,7 +112,7 @@ struct pool_rec {
     uint32_t account;              /* owner's slot; LAYOUT_NONE: shared */
     /* the two below change in life, each with one store, and are not under the check sum */
     uint64_t floor; /* pages with a generation below are dead (destroy, new epoch) */
-    uint32_t epoch; /* of leases; only grows */
+    uint32_t epoch; /* of leases; counts up over all pools */
     uint32_t reserved;
     uint64_t reserved2[2];
     uint64_t live;

@@ -9,8 +9,8 @@
  * engine's. What is in the segments: layout.h.
  *
  * Threads: store_create/open/close by one thread; everything else by any
- * thread. Nothing blocks but for a short lock; only store_page_alloc() may
- * make a system call, once per STORE_CHUNK_PAGES pages of growth.
+ * thread. Only store_page_alloc() may make a system call, once per STORE_CHUNK_PAGES pages
+ * of growth: some 100 us, now and then milliseconds; others that need to grow wait for it.
  */
 #ifndef XTM_STORE_H
 #define XTM_STORE_H

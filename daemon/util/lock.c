@@ -5,7 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* About a microsecond: longer than any critical section of the engine. */
+/* About a microsecond: longer than a shard is ever locked for one page. */
 #define SPINS 100
 
 void lock_wait(struct lock *l)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * lock.h - the one lock of the engine: a short critical section, no more.
+ * lock.h - a lock for short critical sections: of a shard tens of nanoseconds; a slice of what is
+ * reclaimed, or a chunk that gets its memory, is the longest.
  *
  * Spins a little, then sleeps in the kernel, so a holder that lost its virtual
  * CPU does not burn the others'. 4 bytes, zero is unlocked, not recursive.
@@ -16,11 +17,6 @@
 struct lock {
     atomic_uint state;
 };
-
-#define LOCK_INIT                                                                                  \
-    {                                                                                              \
-        0                                                                                          \
-    }
 
 /* In a loop that waits for another thread: the other one may share this processor. */
 static inline void cpu_relax(void)

@@ -170,7 +170,7 @@ static bool count_out(struct link *link, const struct tmemif_data *to, const voi
 static enum tmemif_status dispatch(struct port *p, struct counting_link *c, enum tmemif_op op,
                                    uint32_t pool, const uint64_t *object)
 {
-    struct lock pools_lock = LOCK_INIT;
+    struct lock pools_lock = {0};
     struct sender sender = {.engine = port_of(p)->engine,
                             .worker = port_of(p)->worker,
                             .link = &c->link,

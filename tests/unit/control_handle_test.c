@@ -301,7 +301,7 @@ static void freeze_finds_the_guest_or_says_so(void)
 static void freeze_finds_the_pool_or_says_so(void)
 {
     union tmemctl_message m = make(TMEMCTL_FREEZE, sizeof(m.target));
-    struct shared_stats stats;
+    struct pool_stats stats;
     uint32_t id, cursor = 0;
 
     begin();

@@ -227,7 +227,7 @@ static void denying_one_device_leaves_the_right_of_the_guest(void)
 static void a_shared_pool_with_members_and_no_policy_has_the_default(void)
 {
     struct account_key key = device_key(7, 0);
-    struct shared_stats stats;
+    struct pool_stats stats;
     uint32_t id, cursor = 0;
 
     begin();

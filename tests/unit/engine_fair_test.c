@@ -219,7 +219,7 @@ static void many_pools_hold_no_more_than_one(void)
 static void shared_pool_has_its_own_share(void)
 {
     const struct policy policy = {.max_pages = PAGES_UNLIMITED, .weight = 2};
-    struct shared_stats stats;
+    struct pool_stats stats;
     uint8_t uuid[TMEMIF_UUID_LEN];
     uint32_t p, cursor = 0;
     uint64_t nr = 0;

@@ -480,7 +480,7 @@ static void members_and_policies_are_listed(void)
     struct pair s = pair_make(0);
     struct account_key member;
     enum pool_right right;
-    struct shared_stats stats;
+    struct pool_stats stats;
     uint8_t uuid[TMEMIF_UUID_LEN];
     uint32_t cursor = 0;
     unsigned nr = 0, nr_shared = 0;

@@ -198,7 +198,7 @@ static void *control(void *argument)
     while (!atomic_load(&s->stop)) {
         uint32_t what = seeded_below(&random, 7), g = seeded_below(&random, NR_WORKERS);
         struct engine_metrics metrics;
-        struct shared_stats stats;
+        struct pool_stats stats;
         uint32_t cursor = 0;
 
         switch (what) {
