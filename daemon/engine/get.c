@@ -60,6 +60,20 @@ static bool is_proved(struct engine *e, const struct engine_get *get, const stru
 }
 
 /*
+ * Under the lock: the pin goes. Does the page live still? If it died meanwhile the last one turns
+ * off the light: true in *@free_it_out.
+ */
+static bool unpin(struct engine *e, const struct engine_get *get, bool *free_it_out)
+{
+    struct desc *d = &e->descs[get->page];
+    bool lives = d->live == get->live;
+
+    d->use--;
+    *free_it_out = !lives && (d->use & USE_PINS) == 0;
+    return lives;
+}
+
+/*
  * The page, pinned for @get and counted as a hit, is damaged. It is lost, and that is a miss; or
  * it stays for whoever has to know that there was one.
  */
@@ -67,17 +81,12 @@ static enum tmemif_status meet_damaged(struct engine *e, struct shard *s, const 
                                        struct engine_get *get, struct tmemif_lease *lease_out,
                                        bool *leased_out)
 {
-    struct desc *d = &e->descs[get->page];
     struct pool *p = &e->pools[get->pool];
     bool free_it;
 
     lock_take(&s->lock);
-    d->use--;
-    if (d->live != get->live) {
-        free_it = (d->use & USE_PINS) == 0;
-    } else {
+    if (unpin(e, get, &free_it)) {
         atomic_fetch_add_explicit(&e->pages_damaged, 1, memory_order_relaxed);
-        free_it = false;
         if (!get->op.firm) {
             uint32_t *slot = shard_seek(e, s, h);
 
@@ -179,15 +188,10 @@ void engine_get_end(struct engine *e, struct engine_get *get, bool copied)
     bool free_it;
 
     lock_take(&s->lock);
-    d->use--;
-    if (d->live != get->live) {
-        /* It died meanwhile. The last one turns off the light. */
-        free_it = (d->use & USE_PINS) == 0;
-    } else if (d->use & USE_TAKEN) {
+    if (unpin(e, get, &free_it) && (d->use & USE_TAKEN)) {
         bool missed_by_others = d->use & USE_ONCE;
 
         use_clear(&d->use, USE_TAKEN | USE_USES);
-        free_it = false;
         if (copied || missed_by_others) {
             struct handle h = handle_of_desc(e->seed, d);
             uint32_t *slot = shard_seek(e, s, &h);
@@ -197,8 +201,6 @@ void engine_get_end(struct engine *e, struct engine_get *get, bool copied)
             /* It was wanted: should the guest put it again, it is not as any new one. */
             ghosts_add(&s->ghosts, h.page_hash);
         }
-    } else {
-        free_it = false;
     }
     lock_drop(&s->lock);
     if (free_it)

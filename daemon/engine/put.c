@@ -198,15 +198,55 @@ static page_nr find_page(struct engine *e, struct worker *w, struct claim *own, 
     return LAYOUT_NONE;
 }
 
+/* What the lock must confirm is asked here too, so that the guest's page is not copied in vain. */
+static enum tmemif_status why_not_taken(const struct engine *e, const struct page_op *op,
+                                        const struct handle *h, const struct claim *claim)
+{
+    if ((pool_flags(&e->pools[h->key.pool]) & TMEMIF_POOL_LEASED) && !op->lease)
+        return TMEMIF_NEED_LEASE;
+    if (claim_is_frozen(claim) || claim_is_frozen(&e->claims[op->account]))
+        return TMEMIF_FROZEN;
+    return shard_may_put(shard_of(e, h->object_hash)) ? TMEMIF_OK : TMEMIF_NO_MEMORY;
+}
+
+/* Charge the page and find it. OK, QUOTA or NO_MEMORY; then nothing is charged. */
+static enum tmemif_status take_page(struct engine *e, const struct handle *h,
+                                    struct engine_put *put)
+{
+    struct worker *w = &e->workers[put->op.worker];
+
+    put->page = LAYOUT_NONE;
+    put->charged = charge(e, w, put->claim, put->persistent);
+    if (!put->charged && !has_page(e, h))
+        return TMEMIF_QUOTA;
+    level_now_and_then(e, w);
+    if (!put->persistent || is_admitted(e, h))
+        put->page = find_page(e, w, put->claim, put->persistent);
+    if (put->page != LAYOUT_NONE)
+        return TMEMIF_OK;
+    if (put->charged)
+        claim_uncharge(put->claim, put->persistent);
+    return TMEMIF_NO_MEMORY;
+}
+
+/* While the page is copied: its links, and an older page of the handle, which it replaces. */
+static void prefetch_for_commit(struct engine *e, const struct handle *h, page_nr page)
+{
+    page_nr old = shard_guess(shard_of(e, h->object_hash), h->page_hash);
+
+    prefetch_to_write(&e->links[page]);
+    if (old != LAYOUT_NONE) {
+        prefetch_to_write(&e->descs[old]);
+        prefetch_to_write(&e->links[old]);
+    }
+}
+
 enum tmemif_status engine_put_begin(struct engine *e, const struct page_op *op,
                                     struct engine_put *put_out, void **frame_out)
 {
     struct engine_put put = {.op = *op};
-    struct worker *w = &e->workers[op->worker];
     struct handle h;
     struct pool *p;
-    page_nr guess;
-    bool persistent;
     enum tmemif_status rc;
 
     rc = seat_find(e, op->account, op->pool_id, RIGHT_FILL, &put.pool);
@@ -222,37 +262,16 @@ enum tmemif_status engine_put_begin(struct engine *e, const struct page_op *op,
     /* First: if the slot is used again meanwhile, the commit finds another generation. */
     put.pool_generation = atomic_load_explicit(&p->generation, memory_order_acquire);
     put.claim = pool_claim(p);
-    persistent = pool_is_persistent(p);
-    put.persistent = persistent;
+    put.persistent = pool_is_persistent(p);
 
-    /* What the lock must confirm is asked here too, so that the guest's page is not copied in vain.
-     */
-    if ((pool_flags(p) & TMEMIF_POOL_LEASED) && !op->lease)
-        return refuse(e, op, &h, TMEMIF_NEED_LEASE);
-    if (claim_is_frozen(put.claim) || claim_is_frozen(&e->claims[op->account]))
-        return refuse(e, op, &h, TMEMIF_FROZEN);
-    if (!shard_may_put(shard_of(e, h.object_hash)))
-        return refuse(e, op, &h, TMEMIF_NO_MEMORY);
-    put.charged = charge(e, w, put.claim, persistent);
-    if (!put.charged && !has_page(e, &h))
-        return refuse(e, op, &h, TMEMIF_QUOTA);
-    level_now_and_then(e, w);
-    put.page = LAYOUT_NONE;
-    if (!persistent || is_admitted(e, &h))
-        put.page = find_page(e, w, put.claim, persistent);
-    if (put.page == LAYOUT_NONE) {
-        if (put.charged)
-            claim_uncharge(put.claim, persistent);
-        return refuse(e, op, &h, TMEMIF_NO_MEMORY);
-    }
+    rc = why_not_taken(e, op, &h, put.claim);
+    if (rc == TMEMIF_OK)
+        rc = take_page(e, &h, &put);
+    if (rc != TMEMIF_OK)
+        return refuse(e, op, &h, rc);
     put.generation = shard_take_generation(shard_of(e, h.object_hash));
     put.seed = desc_seed(&h.key, put.generation);
-    prefetch_to_write(&e->links[put.page]);
-    guess = shard_guess(shard_of(e, h.object_hash), h.page_hash);
-    if (guess != LAYOUT_NONE) {
-        prefetch_to_write(&e->descs[guess]);
-        prefetch_to_write(&e->links[guess]);
-    }
+    prefetch_for_commit(e, &h, put.page);
     *frame_out = engine_frame(e, put.page);
     *put_out = put;
     return TMEMIF_OK;
@@ -354,6 +373,42 @@ static enum tmemif_status put_enter(struct engine *e, struct shard *s, struct en
     return TMEMIF_OK;
 }
 
+/*
+ * Take the lock, with a generation above all that was flushed meanwhile and the sum that goes with
+ * it. Returns what forbids the put, if anything does; the lock is held either way.
+ */
+static enum tmemif_status lock_for_commit(struct engine *e, struct shard *s,
+                                          const struct engine_put *put, const struct handle *h,
+                                          struct shard_new_page *new)
+{
+    struct pool *p = &e->pools[put->pool];
+
+    new->generation = put->generation;
+    for (unsigned tries = 1;; tries++) {
+        enum tmemif_status rc;
+
+        new->sum = sum_of(e, put, h, new->generation);
+        lock_take(&s->lock);
+        rc = why_forbidden(e, s, &put->op, h);
+        if (rc != TMEMIF_OK)
+            return rc;
+        if (atomic_load_explicit(&p->generation, memory_order_relaxed) != put->pool_generation)
+            return TMEMIF_NO_POOL;
+        new->slot = shard_seek(e, s, h);
+        new->old = new->slot ? shard_page_at(s, new->slot) : LAYOUT_NONE;
+        if (generation_is_good(e, s, p, new->old, new->generation))
+            return TMEMIF_OK;
+        if (tries == GENERATION_TRIES)
+            break;
+        lock_drop(&s->lock);
+        new->generation = shard_take_generation(s);
+    }
+    /* Overtaken each time. Nobody flushes under the lock. */
+    new->generation = shard_take_generation(s);
+    new->sum = sum_of(e, put, h, new->generation);
+    return TMEMIF_OK;
+}
+
 enum tmemif_status engine_put_commit(struct engine *e, struct engine_put *put)
 {
     struct handle h = put_handle(put);
@@ -368,30 +423,7 @@ enum tmemif_status engine_put_commit(struct engine *e, struct engine_put *put)
         page_look(engine_frame(e, put->page), put->seed, &put->facts);
     drop_needless_frame(e, put);
     new.page = put->page;
-    new.generation = put->generation;
-    for (unsigned tries = 1;; tries++) {
-        new.sum = sum_of(e, put, &h, new.generation);
-
-        lock_take(&s->lock);
-        rc = why_forbidden(e, s, &put->op, &h);
-        if (rc == TMEMIF_OK &&
-            atomic_load_explicit(&p->generation, memory_order_relaxed) != put->pool_generation)
-            rc = TMEMIF_NO_POOL;
-        if (rc != TMEMIF_OK)
-            break;
-        new.slot = shard_seek(e, s, &h);
-        new.old = new.slot ? shard_page_at(s, new.slot) : LAYOUT_NONE;
-        if (generation_is_good(e, s, p, new.old, new.generation))
-            break;
-        if (tries == GENERATION_TRIES) {
-            /* Overtaken each time. Nobody flushes under the lock. */
-            new.generation = shard_take_generation(s);
-            new.sum = sum_of(e, put, &h, new.generation);
-            break;
-        }
-        lock_drop(&s->lock);
-        new.generation = shard_take_generation(s);
-    }
+    rc = lock_for_commit(e, s, put, &h, &new);
     if (rc == TMEMIF_OK) {
         rc = put_enter(e, s, put, &h, &new, &dead);
         if (rc != TMEMIF_OK)
