@@ -80,7 +80,7 @@ static bool find_few(struct shard *s, const struct handle *h, uint32_t first, ui
 
 /* Under the lock. BUSY: nothing has changed. */
 static enum tmemif_status flush_range(struct engine *e, struct shard *s, const struct page_op *op,
-                                      struct handle *h, uint32_t first, uint32_t last,
+                                      const struct handle *h, uint32_t first, uint32_t last,
                                       struct dead_pages *dead)
 {
     uint32_t indexes[AT_ONCE];
@@ -88,11 +88,7 @@ static enum tmemif_status flush_range(struct engine *e, struct shard *s, const s
 
     if (find_few(s, h, first, last, indexes, &nr)) {
         intent_begin(op->record, &h->key, first, last, 0, TMEMIF_OK);
-        for (unsigned i = 0; i < nr; i++) {
-            h->key.index = indexes[i];
-            h->page_hash = handle_hash_page(h->object_hash, indexes[i]);
-            shard_kill_into(e, s, h, shard_seek(e, s, h), dead);
-        }
+        shard_kill_indexes(e, s, h, indexes, nr, ANY_GENERATION, dead);
     } else {
         if (!tomb_may_add(e, s, h->key.pool))
             return TMEMIF_BUSY;

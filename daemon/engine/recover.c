@@ -5,6 +5,7 @@
 
 #include "daemon/engine/intent.h"
 #include "daemon/engine/pool.h"
+#include "daemon/engine/seat.h"
 #include "daemon/engine/shard.h"
 #include "daemon/engine/shared.h"
 #include "daemon/engine/tomb.h"
@@ -269,14 +270,7 @@ static void range_kill(struct engine *e, const uint64_t object[3], uint16_t pool
 
         dead_pages_begin(&dead);
         more = object_walk_step(&s->objects, &h, &walk, indexes, &nr);
-        for (unsigned i = 0; i < nr; i++) {
-            struct handle page = handle_of(e->seed, object, indexes[i], pool);
-            uint32_t *slot = shard_seek(e, s, &page);
-
-            BUG_UNLESS(slot != NULL);
-            if (live_generation(e->descs[shard_page_at(s, slot)].live) < generation)
-                shard_kill_into(e, s, &page, slot, &dead);
-        }
+        shard_kill_indexes(e, s, &h, indexes, nr, generation, &dead);
         dead_pages_free(e, &dead);
     } while (more);
 }
@@ -336,7 +330,7 @@ static void intent_finish(struct engine *e, struct ring_rec *r)
     case TMEMIF_OP_PAGE_FLUSH:
     case TMEMIF_OP_OBJECT_FLUSH:
     case TMEMIF_OP_RANGE_FLUSH:
-        range_kill(e, r->object, r->pool, r->first, r->last, LIVE_GENERATION_MAX + 1);
+        range_kill(e, r->object, r->pool, r->first, r->last, ANY_GENERATION);
         intent_end(r, (enum tmemif_status)r->status);
         return;
     default:

@@ -154,35 +154,39 @@ void shard_count_page(struct engine *e, struct shard *s, const struct desc *d, u
         atomic_fetch_add_explicit(&pool_claim(p)->filled, by, memory_order_relaxed);
 }
 
-bool shard_enter(struct engine *e, struct shard *s, const struct handle *h,
-                 const struct shard_new_page *new, bool *free_old_out)
+/* False: no memory for an index. */
+static bool enter_anew(struct engine *e, struct shard *s, const struct handle *h,
+                       const struct shard_new_page *new)
 {
     struct desc *d = &e->descs[new->page];
     struct pool *p = &e->pools[h->key.pool];
+    bool is_wanted_again;
+
+    /* Before it is in an index: what is put in may have to be found there, to take it out. */
+    desc_set_key(d, &h->key);
+    if (!object_index_add(&s->objects, h, new->page))
+        return false;
+    if (!table_insert(&s->pages, h->page_hash, new->page)) {
+        object_index_remove(&s->objects, h, new->page);
+        return false;
+    }
+    d->use = 0;
+    desc_make_live(d, &h->key, d->kind, new->sum, new->generation);
+    is_wanted_again = !pool_is_persistent(p) && ghosts_take(&s->ghosts, h->page_hash);
+    queue_push(&pool_part_of(e, p, s)->queue, e->links, e->descs, new->page, is_wanted_again);
+    shard_count_page(e, s, d, 1);
+    return true;
+}
+
+/* The new page's charge stays, and the old one's goes. True: the old one is to be given back. */
+static bool replace(struct engine *e, struct shard *s, const struct handle *h,
+                    const struct shard_new_page *new)
+{
+    struct desc *d = &e->descs[new->page], *old = &e->descs[new->old];
+    struct pool *p = &e->pools[h->key.pool];
     struct pool_part *part = pool_part_of(e, p, s);
     struct queue *queue = &part->queue;
-    bool persistent = pool_is_persistent(p);
-    struct desc *old;
 
-    *free_old_out = false;
-    if (new->old == LAYOUT_NONE) {
-        /* Before it is in an index: what is put in may have to be found there, to take it out. */
-        desc_set_key(d, &h->key);
-        if (!object_index_add(&s->objects, h, new->page))
-            return false;
-        if (!table_insert(&s->pages, h->page_hash, new->page)) {
-            object_index_remove(&s->objects, h, new->page);
-            return false;
-        }
-        d->use = 0;
-        desc_make_live(d, &h->key, d->kind, new->sum, new->generation);
-        queue_push(queue, e->links, e->descs, new->page,
-                   !persistent && ghosts_take(&s->ghosts, h->page_hash));
-        shard_count_page(e, s, d, 1);
-        return true;
-    }
-
-    old = &e->descs[new->old];
     d->use = 0;
     desc_make_live(d, &h->key, d->kind, new->sum, new->generation);
     table_replace(&s->pages, new->slot, new->page);
@@ -197,8 +201,17 @@ bool shard_enter(struct engine *e, struct shard *s, const struct handle *h,
     desc_make_dead(old);
     shard_count_page(e, s, d, 1);
     shard_count_page(e, s, old, UINT64_MAX);
-    claim_uncharge(pool_claim(p), persistent);
-    *free_old_out = (old->use & USE_PINS) == 0;
+    claim_uncharge(pool_claim(p), pool_is_persistent(p));
+    return (old->use & USE_PINS) == 0;
+}
+
+bool shard_enter(struct engine *e, struct shard *s, const struct handle *h,
+                 const struct shard_new_page *new, bool *free_old_out)
+{
+    *free_old_out = false;
+    if (new->old == LAYOUT_NONE)
+        return enter_anew(e, s, h, new);
+    *free_old_out = replace(e, s, h, new);
     return true;
 }
 
@@ -222,6 +235,24 @@ bool shard_kill(struct engine *e, struct shard *s, const struct handle *h, uint3
 
     claim_uncharge(pool_claim(p), pool_is_persistent(p));
     return shard_remove(e, s, h, slot);
+}
+
+void shard_kill_indexes(struct engine *e, struct shard *s, const struct handle *of,
+                        const uint32_t *indexes, unsigned nr, uint64_t generation,
+                        struct dead_pages *dead)
+{
+    struct handle h = *of;
+
+    for (unsigned i = 0; i < nr; i++) {
+        uint32_t *slot;
+
+        h.key.index = indexes[i];
+        h.page_hash = handle_hash_page(h.object_hash, indexes[i]);
+        slot = shard_seek(e, s, &h);
+        BUG_UNLESS(slot != NULL);
+        if (live_generation(e->descs[shard_page_at(s, slot)].live) < generation)
+            shard_kill_into(e, s, &h, slot, dead);
+    }
 }
 
 void dead_pages_free(struct engine *e, struct dead_pages *dead)

@@ -146,6 +146,15 @@ static inline void dead_pages_begin(struct dead_pages *dead)
 /* After the lock. */
 void dead_pages_free(struct engine *e, struct dead_pages *dead);
 
+#define ANY_GENERATION (LIVE_GENERATION_MAX + 1)
+/*
+ * Kill those pages of the object of @of at @indexes whose generation is below @generation, and add
+ * them to @dead, which has room. All are in the index.
+ */
+void shard_kill_indexes(struct engine *e, struct shard *s, const struct handle *of,
+                        const uint32_t *indexes, unsigned nr, uint64_t generation,
+                        struct dead_pages *dead);
+
 /* Kill the page in @slot and add it to @dead, which has room. */
 static inline void shard_kill_into(struct engine *e, struct shard *s, const struct handle *h,
                                    uint32_t *slot, struct dead_pages *dead)

@@ -85,17 +85,7 @@ bool tomb_step(struct engine *e, struct shard *s, const struct claim *claim,
         object_walk_begin(&s->objects, &t->handle, t->first, t->last, &t->walk);
     t->is_begun = true;
     more = object_walk_step(&s->objects, &t->handle, &t->walk, indexes, &nr);
-    for (unsigned i = 0; i < nr; i++) {
-        struct handle h = t->handle;
-        uint32_t *slot;
-
-        h.key.index = indexes[i];
-        h.page_hash = handle_hash_page(h.object_hash, indexes[i]);
-        slot = shard_seek(e, s, &h);
-        BUG_UNLESS(slot != NULL);
-        if (live_generation(e->descs[shard_page_at(s, slot)].live) < t->generation)
-            shard_kill_into(e, s, &h, slot, dead);
-    }
+    shard_kill_indexes(e, s, &t->handle, indexes, nr, t->generation, dead);
     if (!more)
         tomb_end(e, s, at);
     return true;

@@ -212,7 +212,7 @@ static const char *inspect_depot(struct depot *d, enum desc_kind kind, const str
                                  struct store_damage *damage)
 {
     struct segment_walk descs, frames;
-    uint32_t bare = 0; /* chunks from here to the one looked at have no live page */
+    uint32_t dead_from = 0; /* chunks from here to the one looked at have no live page */
 
     segment_walk_init(&descs, d->desc_seg);
     segment_walk_init(&frames, d->frame_seg);
@@ -230,15 +230,15 @@ static const char *inspect_depot(struct depot *d, enum desc_kind kind, const str
             return no_memory;
         if (inspect_chunk(d, c, kind, t, damage) == 0)
             continue;
-        unback_chunks(d, bare, c);
-        bare = c + 1;
+        unback_chunks(d, dead_from, c);
+        dead_from = c + 1;
         if (d->frame_seg &&
             !segment_walk_all(&frames, depot_frame_offset(d, c), depot_frame_bytes(d, c)) &&
             !depot_chunk_back(d, c))
             return no_memory;
         depot_adopt(d, c);
     }
-    unback_chunks(d, bare, d->nr_chunks);
+    unback_chunks(d, dead_from, d->nr_chunks);
     return NULL;
 }
 
