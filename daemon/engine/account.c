@@ -6,6 +6,7 @@
 #include "daemon/engine/account_table.h"
 #include "daemon/engine/pool.h"
 #include "daemon/engine/reserve.h"
+#include "daemon/engine/seat.h"
 
 struct account_key account_key_of(struct engine *e, account_nr account)
 {
@@ -105,8 +106,7 @@ uint64_t engine_account_pools(const struct engine *e, account_nr account)
     uint64_t pools = 0;
 
     for (uint32_t id = 0; id < TMEMIF_MAX_POOLS; id++) {
-        if (atomic_load_explicit(&e->accounts[account].seats[id], memory_order_relaxed) !=
-            SEAT_NONE)
+        if (seat_at(e, account, id) != SEAT_NONE)
             pools |= 1ull << id;
     }
     return pools;
@@ -154,7 +154,7 @@ void engine_account_fence(struct engine *e, account_nr account)
 {
     lock_take(&e->lock);
     for (uint32_t id = 0; account_is_open(e, account) && id < TMEMIF_MAX_POOLS; id++) {
-        uint32_t seat = atomic_load_explicit(&e->accounts[account].seats[id], memory_order_relaxed);
+        uint32_t seat = seat_at(e, account, id);
 
         if (seat == SEAT_NONE || seat_right(seat) < RIGHT_FILL)
             continue;

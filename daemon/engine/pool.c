@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "daemon/engine/reclaim.h"
+#include "daemon/engine/seat.h"
 #include "daemon/engine/shard.h"
 #include "daemon/engine/tuner.h"
 
@@ -201,46 +202,9 @@ void pool_begin_epoch(struct engine *e, uint16_t slot)
     reclaim_epoch(e, slot);
 }
 
-enum tmemif_status seat_find_free(const struct engine *e, account_nr account, uint32_t *pool_id_out)
-{
-    for (uint32_t id = 0; id < TMEMIF_MAX_POOLS; id++) {
-        if (atomic_load_explicit(&e->accounts[account].seats[id], memory_order_relaxed) ==
-            SEAT_NONE) {
-            *pool_id_out = id;
-            return TMEMIF_OK;
-        }
-    }
-    return TMEMIF_TOO_MANY;
-}
-
-static void seat_record(struct engine *e, account_nr account, uint32_t pool_id, uint16_t slot)
-{
-    __atomic_store_n(&store_accounts(e->store)[account].pools[pool_id], slot, __ATOMIC_RELEASE);
-}
-
-void seat_give(struct engine *e, account_nr account, uint32_t pool_id, uint16_t slot,
-               enum pool_right right)
-{
-    seat_record(e, account, pool_id, slot);
-    atomic_store_explicit(&e->accounts[account].seats[pool_id], seat_make(slot, right),
-                          memory_order_release);
-    e->pools[slot].nr_joined++;
-}
-
-void seat_take(struct engine *e, account_nr account, uint32_t pool_id)
-{
-    _Atomic uint32_t *seat = &e->accounts[account].seats[pool_id];
-    uint16_t slot = seat_slot(atomic_load_explicit(seat, memory_order_relaxed));
-
-    atomic_store_explicit(seat, SEAT_NONE, memory_order_release);
-    seat_record(e, account, pool_id, LAYOUT_NO_SLOT);
-    e->pools[slot].nr_joined--;
-}
-
 void pool_give_up(struct engine *e, account_nr account, uint32_t pool_id)
 {
-    uint32_t seat =
-        atomic_load_explicit(&e->accounts[account].seats[pool_id], memory_order_relaxed);
+    uint32_t seat = seat_at(e, account, pool_id);
     struct pool *p;
 
     if (seat == SEAT_NONE)

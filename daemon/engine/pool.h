@@ -35,13 +35,6 @@ void pool_end(struct engine *e, uint16_t slot);
 /* Empty a shared ephemeral pool and void its leases, for all members at once. */
 void pool_begin_epoch(struct engine *e, uint16_t slot);
 
-/* The lowest pool id of @account without a seat; TOO_MANY. */
-enum tmemif_status seat_find_free(const struct engine *e, account_nr account,
-                                  uint32_t *pool_id_out);
-void seat_give(struct engine *e, account_nr account, uint32_t pool_id, uint16_t slot,
-               enum pool_right right);
-void seat_take(struct engine *e, account_nr account, uint32_t pool_id);
-
 /* Leave a shared pool, end a private one, whichever @pool_id is of @account. */
 void pool_give_up(struct engine *e, account_nr account, uint32_t pool_id);
 

@@ -73,21 +73,6 @@ enum tmemif_status engine_pool_create(struct engine *e, account_nr account, uint
     return rc;
 }
 
-/* The pool id under which @account is in pool @slot already. */
-static bool seat_has(const struct engine *e, account_nr account, uint16_t slot,
-                     uint32_t *pool_id_out)
-{
-    for (uint32_t id = 0; id < TMEMIF_MAX_POOLS; id++) {
-        uint32_t seat = atomic_load_explicit(&e->accounts[account].seats[id], memory_order_relaxed);
-
-        if (seat != SEAT_NONE && seat_slot(seat) == slot) {
-            *pool_id_out = id;
-            return true;
-        }
-    }
-    return false;
-}
-
 static enum tmemif_status join_locked(struct engine *e, account_nr account,
                                       const uint8_t uuid[TMEMIF_UUID_LEN], uint32_t flags,
                                       uint32_t *pool_id_out)
@@ -114,7 +99,7 @@ static enum tmemif_status join_locked(struct engine *e, account_nr account,
     /* Who may not write to a pool does not decide what it is. */
     if (slot == LAYOUT_NO_SLOT && right < RIGHT_FILL)
         return TMEMIF_NO_POOL;
-    if (slot != LAYOUT_NO_SLOT && seat_has(e, account, slot, pool_id_out))
+    if (slot != LAYOUT_NO_SLOT && seat_of_pool(e, account, slot, pool_id_out))
         return TMEMIF_OK;
     rc = seat_find_free(e, account, &owner.pool_id);
     if (rc != TMEMIF_OK)
@@ -153,7 +138,7 @@ static enum tmemif_status seat_of(const struct engine *e, account_nr account, ui
 
     if (!account_is_open(e, account) || pool_id >= TMEMIF_MAX_POOLS)
         return TMEMIF_NO_POOL;
-    seat = atomic_load_explicit(&e->accounts[account].seats[pool_id], memory_order_relaxed);
+    seat = seat_at(e, account, pool_id);
     if (seat == SEAT_NONE)
         return TMEMIF_NO_POOL;
     *slot_out = seat_slot(seat);

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* seat.h - from an account's pool id to the pool, if the account may. */
+/*
+ * seat.h - from an account's pool id to the pool, if the account may.
+ *
+ * Giving, taking and looking for seats is for the holder of engine.lock; to
+ * find the pool of an operation for any worker.
+ */
 #ifndef XTM_ENGINE_SEAT_H
 #define XTM_ENGINE_SEAT_H
 
@@ -43,5 +48,22 @@ static inline enum tmemif_status seat_still_holds(const struct engine *e, const 
         return rc;
     return now == slot ? TMEMIF_OK : TMEMIF_NO_POOL;
 }
+
+/* ---- under engine.lock ---- */
+
+static inline uint32_t seat_at(const struct engine *e, account_nr account, uint32_t pool_id)
+{
+    return atomic_load_explicit(&e->accounts[account].seats[pool_id], memory_order_relaxed);
+}
+
+/* The id under which @account is in pool @slot. False: it is not. */
+bool seat_of_pool(const struct engine *e, account_nr account, uint16_t slot, uint32_t *pool_id_out);
+
+/* The lowest pool id of @account without a seat; TOO_MANY. */
+enum tmemif_status seat_find_free(const struct engine *e, account_nr account,
+                                  uint32_t *pool_id_out);
+void seat_give(struct engine *e, account_nr account, uint32_t pool_id, uint16_t slot,
+               enum pool_right right);
+void seat_take(struct engine *e, account_nr account, uint32_t pool_id);
 
 #endif /* XTM_ENGINE_SEAT_H */

@@ -6,6 +6,7 @@
 #include "daemon/engine/account_table.h"
 #include "daemon/engine/pool.h"
 #include "daemon/engine/reserve.h"
+#include "daemon/engine/seat.h"
 
 uint32_t shared_find(const struct engine *e, const uint8_t uuid[TMEMIF_UUID_LEN])
 {
@@ -87,20 +88,16 @@ static void seat_set_right(struct engine *e, uint32_t shared, const struct accou
 {
     uint16_t slot = atomic_load_explicit(&e->shared[shared].slot, memory_order_relaxed);
     account_nr account = account_find(e, key);
+    uint32_t id, before;
 
-    if (slot == LAYOUT_NO_SLOT || account == LAYOUT_NONE)
+    if (slot == LAYOUT_NO_SLOT || account == LAYOUT_NONE || !seat_of_pool(e, account, slot, &id))
         return;
-    for (uint32_t id = 0; id < TMEMIF_MAX_POOLS; id++) {
-        _Atomic uint32_t *seat = &e->accounts[account].seats[id];
-        uint32_t now = atomic_load_explicit(seat, memory_order_relaxed);
-
-        if (now == SEAT_NONE || seat_slot(now) != slot)
-            continue;
-        atomic_store_explicit(seat, seat_make(slot, right), memory_order_release);
-        if (seat_right(now) == RIGHT_FILL && right != RIGHT_FILL &&
-            !pool_is_persistent(&e->pools[slot]))
-            pool_begin_epoch(e, slot);
-    }
+    before = seat_at(e, account, id);
+    atomic_store_explicit(&e->accounts[account].seats[id], seat_make(slot, right),
+                          memory_order_release);
+    if (seat_right(before) == RIGHT_FILL && right != RIGHT_FILL &&
+        !pool_is_persistent(&e->pools[slot]))
+        pool_begin_epoch(e, slot);
 }
 
 enum tmemif_status engine_shared_set_policy(struct engine *e, const uint8_t uuid[TMEMIF_UUID_LEN],
@@ -157,15 +154,11 @@ enum tmemif_status engine_shared_set_frozen(struct engine *e, const uint8_t uuid
 
 static void seats_take_all(struct engine *e, uint16_t slot)
 {
-    for (account_nr i = 0; i < e->nr_accounts; i++) {
-        if (!account_is_open(e, i))
-            continue;
-        for (uint32_t id = 0; id < TMEMIF_MAX_POOLS; id++) {
-            uint32_t seat = atomic_load_explicit(&e->accounts[i].seats[id], memory_order_relaxed);
+    uint32_t id;
 
-            if (seat != SEAT_NONE && seat_slot(seat) == slot)
-                seat_take(e, i, id);
-        }
+    for (account_nr i = 0; i < e->nr_accounts; i++) {
+        if (account_is_open(e, i) && seat_of_pool(e, i, slot, &id))
+            seat_take(e, i, id);
     }
 }
 
@@ -193,18 +186,6 @@ enum tmemif_status engine_shared_remove(struct engine *e, const uint8_t uuid[TME
     return slot == LAYOUT_NO_SLOT && !name_went ? TMEMIF_NOT_FOUND : TMEMIF_OK;
 }
 
-/* The seat of @account in the pool @slot, or SEAT_NONE. */
-static uint32_t seat_in(const struct engine *e, account_nr account, uint16_t slot)
-{
-    for (uint32_t id = 0; id < TMEMIF_MAX_POOLS; id++) {
-        uint32_t seat = atomic_load_explicit(&e->accounts[account].seats[id], memory_order_relaxed);
-
-        if (seat != SEAT_NONE && seat_slot(seat) == slot)
-            return seat;
-    }
-    return SEAT_NONE;
-}
-
 bool engine_member_next(struct engine *e, const uint8_t uuid[TMEMIF_UUID_LEN], uint32_t *cursor,
                         struct account_key *member_out, enum pool_right *right_out,
                         bool *joined_out)
@@ -218,6 +199,7 @@ bool engine_member_next(struct engine *e, const uint8_t uuid[TMEMIF_UUID_LEN], u
         const struct member *m = &e->members[(*cursor)++];
         uint16_t slot = atomic_load_explicit(&e->shared[shared].slot, memory_order_relaxed);
         account_nr account;
+        uint32_t id;
 
         if (m->shared != shared)
             continue;
@@ -225,7 +207,7 @@ bool engine_member_next(struct engine *e, const uint8_t uuid[TMEMIF_UUID_LEN], u
         account = account_find(e, &m->key);
         *member_out = m->key;
         *right_out = m->right;
-        *joined_out = account != LAYOUT_NONE && seat_in(e, account, slot) != SEAT_NONE;
+        *joined_out = account != LAYOUT_NONE && seat_of_pool(e, account, slot, &id);
     }
     lock_drop(&e->lock);
     return found;
@@ -244,9 +226,10 @@ bool engine_denied_next(struct engine *e, const uint8_t uuid[TMEMIF_UUID_LEN], u
         slot = atomic_load_explicit(&e->shared[shared].slot, memory_order_relaxed);
     while (!found && slot != LAYOUT_NO_SLOT && *cursor < e->nr_accounts) {
         account_nr account = (*cursor)++;
-        uint32_t seat = account_is_open(e, account) ? seat_in(e, account, slot) : SEAT_NONE;
+        uint32_t id;
 
-        if (seat == SEAT_NONE || seat_right(seat) != RIGHT_NONE)
+        if (!account_is_open(e, account) || !seat_of_pool(e, account, slot, &id) ||
+            seat_right(seat_at(e, account, id)) != RIGHT_NONE)
             continue;
         found = true;
         *denied_out = account_key_of(e, account);
