@@ -43,6 +43,15 @@ static uint64_t nr_persistent(const struct engine *e)
     return nr;
 }
 
+/*
+ * Every other worker may hold a page of a put under way, or those of its gets: nobody can evict
+ * them, and if they are replaced meanwhile their frames stay.
+ */
+static uint64_t held_by_others(const struct engine *e)
+{
+    return (uint64_t)(e->nr_workers - 1) * ENGINE_GETS_MOST;
+}
+
 bool reserve_leaves_room(const struct engine *e)
 {
     uint64_t minimums = atomic_load_explicit(&e->minimums, memory_order_relaxed);
@@ -52,11 +61,7 @@ bool reserve_leaves_room(const struct engine *e)
 
     if (minimums == 0 && spare == 0)
         return true;
-    /*
-     * Every other worker may hold a page of a put under way, or those of its gets: nobody can evict
-     * them, and if they are replaced meanwhile their frames stay.
-     */
-    kept = minimums + spare + (e->nr_workers - 1) * ENGINE_GETS_MOST;
+    kept = minimums + spare + held_by_others(e);
     usage = store_usage(e->store);
     return usage.frames_used + kept < usage.limit || nr_persistent(e) + kept <= usage.limit;
 }

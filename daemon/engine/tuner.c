@@ -105,6 +105,19 @@ static uint64_t wanted_room(struct tuner *t, uint32_t below)
     return most > t->strict.room ? most : t->strict.room;
 }
 
+/* The sample is thinned and widened by quarters, and @room that is needed for it with it. */
+static void thin(uint32_t *below, uint64_t *room)
+{
+    *below = *below / 4 * 3;
+    *room = *room * 3 / 4;
+}
+
+static void widen(uint32_t *below, uint64_t *room)
+{
+    *below = *below < SAMPLE_ALL / 4 * 3 ? *below / 3 * 4 : SAMPLE_ALL;
+    *room = *room * 4 / 3;
+}
+
 /* Fit the miniatures to the pool, and the sample to the miniatures. */
 static void make_room(struct pool *p, struct tuner *t)
 {
@@ -114,12 +127,10 @@ static void make_room(struct pool *p, struct tuner *t)
 
     if (below == 0)
         return; /* the slot has another pool by now */
-    for (; room > MINIATURE_MOST; room = room * 3 / 4)
-        below = below / 4 * 3;
-    if (room < MINIATURE_MOST / 2 && below < SAMPLE_ALL) {
-        below = below < SAMPLE_ALL / 4 * 3 ? below / 3 * 4 : SAMPLE_ALL;
-        room = room * 4 / 3;
-    }
+    while (room > MINIATURE_MOST)
+        thin(&below, &room);
+    if (room < MINIATURE_MOST / 2 && below < SAMPLE_ALL)
+        widen(&below, &room);
     if (below < before) {
         miniature_thin(&t->strict, below);
         miniature_thin(&t->generous, below);
