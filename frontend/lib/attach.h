@@ -34,6 +34,7 @@ struct attach_want {
 enum attach_state {
     ATTACH_SERVED, /* the manager is there, as far as one can see */
     ATTACH_LOST,   /* it went away and may come back: attach_ops.again */
+    ATTACH_COMING, /* of again(): somebody is there, and his answer may come any moment */
     ATTACH_GONE,   /* it will not come back for this attachment */
 };
 
@@ -47,7 +48,10 @@ struct attach_ops {
     void (*consume)(struct attach *a, unsigned ring);
     /* Look what made event_fd readable. */
     enum attach_state (*look)(struct attach *a);
-    /* After ATTACH_LOST: one try to be served again with the same memory. Blocks for one answer. */
+    /*
+     * After ATTACH_LOST: one try to be served again with the same memory. Blocks for some
+     * milliseconds; ATTACH_COMING: the next call goes on with it.
+     */
     enum attach_state (*again)(struct attach *a);
     /*
      * Free everything. @forked: this is a child that only has copies; the

@@ -13,7 +13,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -21,8 +20,12 @@
 #include "protocol/local.h"
 #include "protocol/ring.h"
 
-/* How long a manager that has just come back may take for its welcome. */
-#define AGAIN_TIMEOUT_MS 2000
+/* For so long at once a welcome is waited for by who may not want to wait at all, and by others
+ * behind him. */
+#define AGAIN_WAIT_MS 5
+
+/* Between two tries to connect while too many others wait for that, too. */
+#define CONNECT_NAP_MS 5
 
 /*
  * They are used in turn, so with 2 MiB a page has left the reader's cache by the time the manager
@@ -39,6 +42,7 @@ struct attach_local {
     uint8_t *memory; /* rings, then data */
     size_t memory_bytes;
     int bells[TMEMIF_LOCAL_MAX_RINGS]; /* to_backend: writing ends */
+    int pending;                       /* of local_again(): the hello is sent; -1: none */
 };
 
 static struct attach_local *local_of(struct attach *a)
@@ -107,6 +111,8 @@ static void explain_connect(const struct log_to *log, const char *path, int erro
 {
     if (error == ENODEV)
         log_say(log, "no manager at %s: nobody listens there", path);
+    else if (error == ETIMEDOUT)
+        log_say(log, "the manager at %s takes no more connections", path);
     else if (error == EACCES)
         log_say(log,
                 "%s: permission denied: xentmemd --socket-mode says who may connect, 600 (its "
@@ -116,21 +122,30 @@ static void explain_connect(const struct log_to *log, const char *path, int erro
         log_say(log, "no manager at %s: %s", path, strerror(error));
 }
 
-/* 0 or an errno value; ENODEV: nobody listens. */
-static int connect_to(const struct sockaddr_un *address, int *socket_out)
+/*
+ * 0 or an errno value; ENODEV: nobody listens; ETIMEDOUT: too many others wait for a connection.
+ * Nothing tells when there is room among them, so it is tried again until @deadline.
+ */
+static int connect_to(const struct sockaddr_un *address, uint64_t deadline, int *socket_out)
 {
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int error;
 
     if (fd < 0)
         return errno;
-    if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0) {
-        *socket_out = fd;
-        return 0;
+    while (connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0) {
+        error = errno;
+        if (error == EAGAIN && !deadline_passed(deadline)) {
+            poll(NULL, 0, CONNECT_NAP_MS);
+            continue;
+        }
+        close(fd);
+        if (error == EAGAIN)
+            return ETIMEDOUT;
+        return error == ENOENT || error == ECONNREFUSED || error == ENOTDIR ? ENODEV : error;
     }
-    error = errno;
-    close(fd);
-    return error == ENOENT || error == ECONNREFUSED || error == ENOTDIR ? ENODEV : error;
+    *socket_out = fd;
+    return 0;
 }
 
 static int send_hello(int fd, const struct tmemif_local_hello *hello, int memfd)
@@ -153,7 +168,19 @@ static int send_hello(int fd, const struct tmemif_local_hello *hello, int memfd)
     return sendmsg(fd, &message, MSG_NOSIGNAL) == (ssize_t)sizeof(*hello) ? 0 : errno;
 }
 
-/* Receive a welcome and up to @nr descriptors; what is missing is -1. 0 or an errno value. */
+/* Is there something to be received, until @deadline? */
+static bool wait_for_news(int fd, uint64_t deadline)
+{
+    struct pollfd news = {.fd = fd, .events = POLLIN};
+    int r;
+
+    do {
+        r = poll(&news, 1, deadline_left_ms(deadline));
+    } while (r < 0 && errno == EINTR && !deadline_passed(deadline));
+    return r > 0;
+}
+
+/* The welcome and up to @nr descriptors; what is missing is -1. 0 or an errno value. */
 static int receive_welcome(int fd, struct tmemif_local_welcome *welcome_out, int *fds_out,
                            unsigned nr)
 {
@@ -173,7 +200,7 @@ static int receive_welcome(int fd, struct tmemif_local_welcome *welcome_out, int
     for (unsigned i = 0; i < nr; i++)
         fds_out[i] = -1;
     if (error)
-        return error == EAGAIN ? ETIMEDOUT : error;
+        return error;
 
     for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
         size_t nr_fds = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
@@ -226,6 +253,12 @@ static void clean_reason(char reason[TMEMIF_LOCAL_REASON_LEN])
     }
 }
 
+static void say_failure(const struct attach_local *l, int error)
+{
+    log_say(&l->attach.log, "the manager at %s: %s", l->address.sun_path,
+            error == ETIMEDOUT ? "no answer" : strerror(error));
+}
+
 /* Put @from in the place of *@to, which keeps its number if it has one. */
 static int take_place(int from, int *to)
 {
@@ -247,72 +280,85 @@ static int set_nonblocking(int fd)
     return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? errno : 0;
 }
 
-/* Hello and welcome over @fd, which is taken over. 0 or an errno value. */
-static int shake_hands(struct attach_local *l, int fd, int timeout_ms)
+/* The ends of a ring's two pipes, which a manager sends non-blocking, and that is made sure of. */
+static int take_pipes(struct attach_local *l, unsigned ring, int ends[2])
 {
-    struct timeval limit = {.tv_sec = timeout_ms / 1000, .tv_usec = timeout_ms % 1000 * 1000};
+    int error;
+
+    if (ends[0] < 0 || ends[1] < 0)
+        return EPROTO;
+    error = set_nonblocking(ends[0]);
+    if (!error)
+        error = set_nonblocking(ends[1]);
+    if (!error) {
+        error = take_place(ends[0], &l->bells[ring]);
+        ends[0] = -1;
+    }
+    if (!error) {
+        error = take_place(ends[1], &l->attach.wait_fds[ring]);
+        ends[1] = -1;
+    }
+    return error;
+}
+
+/*
+ * The welcome, and what comes with it, after which *@fd is the attachment's. 0 or an errno value,
+ * with a sentence said; but ETIMEDOUT, without: it is not here at @deadline.
+ */
+static int take_welcome(struct attach_local *l, int *fd, uint64_t deadline)
+{
     struct tmemif_local_welcome welcome;
     unsigned nr = l->attach.nr_rings;
     int fds[2 * TMEMIF_LOCAL_MAX_RINGS];
     int error;
 
-    for (unsigned i = 0; i < 2 * nr; i++)
-        fds[i] = -1;
-    if (timeout_ms >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) < 0) {
-        error = errno;
-        goto out;
-    }
-    error = send_hello(fd, &l->hello, l->memfd);
-    if (error)
-        goto out;
-    error = receive_welcome(fd, &welcome, fds, 2 * nr);
-    if (error) {
-        log_say(&l->attach.log, "the manager at %s: %s", l->address.sun_path,
-                error == ETIMEDOUT ? "no answer" : strerror(error));
-        goto out;
-    }
-    if (welcome.status != TMEMIF_OK) {
+    if (!wait_for_news(*fd, deadline))
+        return ETIMEDOUT;
+    error = receive_welcome(*fd, &welcome, fds, 2 * nr);
+    if (!error && welcome.status != TMEMIF_OK) {
         clean_reason(welcome.reason);
         log_say(&l->attach.log, "the manager at %s refused: %s", l->address.sun_path,
                 welcome.reason);
         error = errno_of_refusal(welcome.status);
         goto out;
     }
-    for (unsigned i = 0; !error && i < nr; i++) {
-        if (fds[2 * i] < 0 || fds[2 * i + 1] < 0) {
-            error = EPROTO;
-            break;
-        }
-        error = set_nonblocking(fds[2 * i]);
-        if (!error)
-            error = set_nonblocking(fds[2 * i + 1]);
-    }
-    for (unsigned i = 0; !error && i < nr; i++) {
-        error = take_place(fds[2 * i], &l->bells[i]);
-        fds[2 * i] = -1;
-        if (!error) {
-            error = take_place(fds[2 * i + 1], &l->attach.wait_fds[i]);
-            fds[2 * i + 1] = -1;
-        }
-    }
+    for (unsigned i = 0; !error && i < nr; i++)
+        error = take_pipes(l, i, &fds[2 * i]);
     if (!error) {
-        error = take_place(fd, &l->attach.event_fd);
-        fd = -1;
+        error = take_place(*fd, &l->attach.event_fd);
+        *fd = -1;
     }
+    if (error)
+        say_failure(l, error);
 out:
     close_all(fds, 2 * nr);
-    close_all(&fd, 1);
     return error;
 }
 
+/* Connect, if that can be done at once, and say hello again. */
+static int begin_again(struct attach_local *l)
+{
+    int error = connect_to(&l->address, deadline_in_ms(0), &l->pending);
+
+    return error ? error : send_hello(l->pending, &l->hello, l->memfd);
+}
+
+/*
+ * A hello is never taken back for want of an answer: a manager that is slow to start would read it
+ * all the same, find nobody there, and have no record any more for the one that came after it. If
+ * the manager ends, the socket says so.
+ */
 static enum attach_state local_again(struct attach *a)
 {
     struct attach_local *l = local_of(a);
-    int fd, error;
+    int error = l->pending < 0 ? begin_again(l) : 0;
 
-    error = connect_to(&l->address, &fd);
-    if (!error)
-        error = shake_hands(l, fd, AGAIN_TIMEOUT_MS);
+    if (!error) {
+        error = take_welcome(l, &l->pending, deadline_in_ms(AGAIN_WAIT_MS));
+        if (error == ETIMEDOUT)
+            return ATTACH_COMING;
+    }
+    close_all(&l->pending, 1);
     switch (error) {
     case 0:
         return ATTACH_SERVED;
@@ -333,6 +379,7 @@ static void local_close(struct attach *a, bool forked)
     if (l->memory && !forked)
         ring_front_leave(a->rings[0]);
     close_all(&a->event_fd, 1);
+    close_all(&l->pending, 1);
     close_all(l->bells, TMEMIF_LOCAL_MAX_RINGS);
     close_all(a->wait_fds, TMEMIF_LOCAL_MAX_RINGS);
     close_all(&l->memfd, 1);
@@ -417,6 +464,7 @@ int attach_local_open(const struct attach_want *want, struct attach **attach_out
 {
     struct attach_local *l;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
+    uint64_t deadline = deadline_in_ms(want->timeout_ms);
     int fd, error;
 
     if (strlen(want->path) >= sizeof(address.sun_path)) {
@@ -425,7 +473,7 @@ int attach_local_open(const struct attach_want *want, struct attach **attach_out
     }
     strcpy(address.sun_path, want->path);
     /* before anything is allocated: is there a manager at all? */
-    error = connect_to(&address, &fd);
+    error = connect_to(&address, deadline, &fd);
     if (error) {
         explain_connect(&want->log, want->path, error);
         return error;
@@ -438,7 +486,7 @@ int attach_local_open(const struct attach_want *want, struct attach **attach_out
     }
     l->attach.ops = &local_ops;
     l->attach.log = want->log;
-    l->attach.event_fd = l->memfd = -1;
+    l->attach.event_fd = l->memfd = l->pending = -1;
     for (unsigned i = 0; i < TMEMIF_LOCAL_MAX_RINGS; i++)
         l->bells[i] = l->attach.wait_fds[i] = -1;
     l->address = address;
@@ -446,9 +494,12 @@ int attach_local_open(const struct attach_want *want, struct attach **attach_out
     error = choose_sizes(l, want);
     if (!error)
         error = make_memory(l, want->session);
+    if (!error)
+        error = send_hello(fd, &l->hello, l->memfd);
     if (!error) {
-        error = shake_hands(l, fd, want->timeout_ms);
-        fd = -1;
+        error = take_welcome(l, &fd, deadline);
+        if (error == ETIMEDOUT)
+            say_failure(l, error);
     }
     close_all(&fd, 1);
     if (error) {

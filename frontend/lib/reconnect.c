@@ -44,6 +44,10 @@ static void try_again(struct xentmem *t)
         notify_all(t);
         log_say(&t->log, "the manager is back");
         break;
+    case ATTACH_COMING:
+        t->retry_ms = RETRY_FIRST_MS;
+        t->retry_at = clock_us() + t->retry_ms * 1000;
+        break;
     case ATTACH_LOST:
         t->retry_at = clock_us() + t->retry_ms * 1000;
         t->retry_ms = t->retry_ms * 2 < RETRY_LAST_MS ? t->retry_ms * 2 : RETRY_LAST_MS;
@@ -60,6 +64,7 @@ void reconnect_look(struct xentmem *t)
     if (!atomic_load(&t->dead) && !atomic_load(&t->lost)) {
         switch (t->attach->ops->look(t->attach)) {
         case ATTACH_SERVED:
+        case ATTACH_COMING:
             break;
         case ATTACH_LOST:
             go_lost(t);

@@ -3,10 +3,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -604,6 +607,100 @@ static void without_its_manager_a_call_takes_the_time_limit_and_no_longer(void)
     end(&w);
 }
 
+/* Listen in the daemon's place, with room for one connection more than @backlog, and say nothing.
+ */
+static int listen_in_its_place(const struct world *w, int backlog)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+    strcpy(address.sun_path, w->daemon.socket);
+    unlink(address.sun_path);
+    CU_ASSERT_EQUAL_FATAL(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    CU_ASSERT_EQUAL_FATAL(listen(fd, backlog), 0);
+    return fd;
+}
+
+static void a_manager_that_never_answers_costs_no_more_than_the_time_limit(void)
+{
+    _Alignas(8) uint8_t page[XENTMEM_PAGE_SIZE] = {0};
+    struct xentmem_op op = {.kind = XENTMEM_GET, .object = object, .page = page}, *back;
+    struct xentmem *t;
+    struct world w;
+    long began;
+    int silent, r = -1;
+
+    begin(&w);
+    t = open_with(&w, 0, 300);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(t);
+    op.pool = must_create(t, XENTMEM_PERSISTENT);
+    daemon_run_kill(&w.daemon);
+    silent = listen_in_its_place(&w, 16);
+
+    CU_ASSERT_EQUAL(xentmem_submit(t, &op, 1), 1);
+    began = daemon_run_now_ms();
+    CU_ASSERT_EQUAL(xentmem_reap(t, &back, 1, 0), 0);
+    CU_ASSERT(daemon_run_now_ms() - began < 1500);
+    began = daemon_run_now_ms();
+    CU_ASSERT_EQUAL(xentmem_put(t, op.pool, &object, 1, page), -1);
+    CU_ASSERT_EQUAL(errno, ETIMEDOUT);
+    CU_ASSERT(daemon_run_now_ms() - began < 1500);
+
+    /* whoever listens next is asked */
+    close(silent);
+    CU_ASSERT_TRUE_FATAL(daemon_run_start(&w.daemon, daemon_args));
+    for (unsigned tries = 0; tries < 100 && r != XENTMEM_OK; tries++)
+        r = xentmem_put(t, op.pool, &object, 2, page);
+    CU_ASSERT_EQUAL(r, XENTMEM_OK);
+    xentmem_close(t);
+    end(&w);
+}
+
+static void a_manager_that_answers_late_is_heard_all_the_same(void)
+{
+    _Alignas(8) uint8_t page[XENTMEM_PAGE_SIZE] = {0};
+    struct xentmem *t;
+    struct world w;
+    uint32_t pool;
+    int r = -1;
+
+    begin(&w);
+    t = open_with(&w, 0, 300);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(t);
+    pool = must_create(t, XENTMEM_PERSISTENT);
+    daemon_run_kill(&w.daemon);
+    CU_ASSERT_TRUE_FATAL(daemon_run_start(&w.daemon, daemon_args));
+    kill(w.daemon.pid, SIGSTOP);
+    CU_ASSERT_EQUAL(xentmem_put(t, pool, &object, 1, page), -1);
+    CU_ASSERT_EQUAL(errno, ETIMEDOUT);
+    kill(w.daemon.pid, SIGCONT);
+    for (unsigned tries = 0; tries < 100 && r != XENTMEM_OK; tries++)
+        r = xentmem_put(t, pool, &object, 2, page);
+    CU_ASSERT_EQUAL(r, XENTMEM_OK);
+    CU_ASSERT_EQUAL(xentmem_get(t, pool, &object, 1, page), XENTMEM_OK);
+    xentmem_close(t);
+    end(&w);
+}
+
+static void open_keeps_its_time_limit_whether_there_is_room_to_connect_or_not(void)
+{
+    struct world w;
+    int nr_fds = count_fds(), silent;
+
+    CU_ASSERT_TRUE_FATAL(daemon_run_init(&w.daemon));
+    snprintf(w.where, sizeof(w.where), "local:%s", w.daemon.socket);
+    silent = listen_in_its_place(&w, 0);
+    /* the first one takes the only place; all of them stay in the queue, closed or not */
+    for (unsigned i = 0; i < 3; i++) {
+        errno = 0;
+        CU_ASSERT_PTR_NULL(open_with(&w, 0, 100));
+        CU_ASSERT_EQUAL(errno, ETIMEDOUT);
+    }
+    close(silent);
+    end(&w);
+    CU_ASSERT_EQUAL(count_fds(), nr_fds);
+}
+
 static void a_manager_that_forgot_everything_ends_the_handle(void)
 {
     static const char *const fresh[] = {"--memory", "64M", "--fresh", "--log-level", "error", NULL};
@@ -667,5 +764,8 @@ static void a_socket_that_may_not_be_opened_names_the_option_that_says_who_may(v
     T(closing_leaves_no_descriptor_and_no_mapping_behind)                                          \
     T(a_daemon_killed_under_load_loses_nothing_that_was_acknowledged)                              \
     T(without_its_manager_a_call_takes_the_time_limit_and_no_longer)                               \
+    T(a_manager_that_never_answers_costs_no_more_than_the_time_limit)                              \
+    T(a_manager_that_answers_late_is_heard_all_the_same)                                           \
+    T(open_keeps_its_time_limit_whether_there_is_room_to_connect_or_not)                           \
     T(a_manager_that_forgot_everything_ends_the_handle)
 RUN_TESTS(TESTS)
