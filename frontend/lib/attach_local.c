@@ -20,8 +20,10 @@
 #include "protocol/local.h"
 #include "protocol/ring.h"
 
-/* For so long at once a welcome is waited for by who may not want to wait at all, and by others
- * behind him. */
+/*
+ * For so long at once a welcome is waited for by who may not want to wait at all, and by others
+ * behind him.
+ */
 #define AGAIN_WAIT_MS 5
 
 /* Between two tries to connect while too many others wait for that, too. */
@@ -104,6 +106,14 @@ static void close_all(int *fds, unsigned nr)
             close(fds[i]);
         fds[i] = -1;
     }
+}
+
+/* For good: also where a child has a copy of it. */
+static void hang_up(int *fd)
+{
+    if (*fd >= 0)
+        shutdown(*fd, SHUT_RDWR);
+    close_all(fd, 1);
 }
 
 /* Why connect_to() failed, in words for whoever can change it. */
@@ -358,7 +368,7 @@ static enum attach_state local_again(struct attach *a)
         if (error == ETIMEDOUT)
             return ATTACH_COMING;
     }
-    close_all(&l->pending, 1);
+    hang_up(&l->pending);
     switch (error) {
     case 0:
         return ATTACH_SERVED;
@@ -378,6 +388,10 @@ static void local_close(struct attach *a, bool forked)
 
     if (l->memory && !forked)
         ring_front_leave(a->rings[0]);
+    if (!forked) {
+        hang_up(&a->event_fd);
+        hang_up(&l->pending);
+    }
     close_all(&a->event_fd, 1);
     close_all(&l->pending, 1);
     close_all(l->bells, TMEMIF_LOCAL_MAX_RINGS);
@@ -501,7 +515,7 @@ int attach_local_open(const struct attach_want *want, struct attach **attach_out
         if (error == ETIMEDOUT)
             say_failure(l, error);
     }
-    close_all(&fd, 1);
+    hang_up(&fd);
     if (error) {
         local_close(&l->attach, false);
         return error == ECONNRESET || error == EPIPE ? ENODEV : error;

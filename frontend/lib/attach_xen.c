@@ -260,8 +260,12 @@ static void xen_close(struct attach *a, bool forked)
     if (nodes_are_ours)
         xen_nodes_set_state(&x->nodes, XENBUS_CLOSED);
     xen_nodes_close(&x->nodes, forked);
-    if (x->lock_fd >= 0)
+    if (x->lock_fd >= 0) {
+        /* a child may have a copy of the descriptor, which would keep the lock */
+        if (!forked)
+            flock(x->lock_fd, LOCK_UN);
         close(x->lock_fd);
+    }
     free(x);
 }
 

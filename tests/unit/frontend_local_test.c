@@ -510,6 +510,31 @@ static void a_child_that_closes_leaves_the_parents_session_alone(void)
     end(&w);
 }
 
+/* A child has copies of all descriptors, whether it closes them or not. */
+static void an_attachment_that_was_closed_is_free_while_a_child_lives(void)
+{
+    struct xentmem *t;
+    struct world w;
+    int status = -1;
+    pid_t child;
+
+    begin(&w);
+    t = must_open(&w);
+    child = fork();
+    if (child == 0) {
+        pause();
+        _exit(0);
+    }
+    xentmem_close(t);
+    t = open_with(&w, 0, 20000);
+    CU_ASSERT_PTR_NOT_NULL(t);
+    CU_ASSERT_EQUAL(waitpid(child, &status, WNOHANG), 0);
+    kill(child, SIGKILL);
+    CU_ASSERT_EQUAL(waitpid(child, &status, 0), child);
+    xentmem_close(t);
+    end(&w);
+}
+
 static void closing_leaves_no_descriptor_and_no_mapping_behind(void)
 {
     _Alignas(8) uint8_t page[XENTMEM_PAGE_SIZE] = {0};
@@ -761,6 +786,7 @@ static void a_socket_that_may_not_be_opened_names_the_option_that_says_who_may(v
     T(without_a_manager_open_fails_at_once)                                                        \
     T(operators_messages_need_a_handle_for_them)                                                   \
     T(a_child_that_closes_leaves_the_parents_session_alone)                                        \
+    T(an_attachment_that_was_closed_is_free_while_a_child_lives)                                   \
     T(closing_leaves_no_descriptor_and_no_mapping_behind)                                          \
     T(a_daemon_killed_under_load_loses_nothing_that_was_acknowledged)                              \
     T(without_its_manager_a_call_takes_the_time_limit_and_no_longer)                               \
