@@ -15,8 +15,10 @@
  * another. A byte, whatever its value, is a notification; a full pipe is one
  * too, so a failed write is no error. To the manager its value may say on which processor the
  * client looks for answers: tmemif_local_bell(). The manager makes the pipes and keeps their other
- * ends, non-blocking, to itself: whatever one side does to its own ends (an eventfd would share its
- * flags and its counter), it cannot make the other block.
+ * ends, non-blocking, to itself: whatever a client does to its own ends (an eventfd would share its
+ * flags and its counter), it cannot make the manager block. The reverse is a matter of trust: a
+ * manager that keeps copies of the client's ends can take their O_NONBLOCK away and let a pipe fill
+ * up. A client chooses by the path to whom it gives its pages.
  *
  * The memfd must be sealed with F_SEAL_SHRINK | F_SEAL_SEAL before it is sent,
  * or the client could take pages away under the manager (SIGBUS); it is of
