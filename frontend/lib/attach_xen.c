@@ -277,21 +277,31 @@ static const struct attach_ops xen_ops = {
     .close = xen_close,
 };
 
-/* One process uses one attachment. */
+static int no_lock(const struct attach_xen *x, const char *path)
+{
+    int error = errno;
+
+    log_say(&x->want.log, "%s: %s%s", path, strerror(error),
+            error == EACCES ? ": others than root need a line in /etc/tmpfiles.d/xentmem.conf: "
+                              "d " LOCK_FOLDER " 2775 root GROUP"
+                            : "");
+    return error;
+}
+
+/*
+ * One process uses one attachment. Whoever may read the file may lock it: the group, which the
+ * operator chooses with the folder's, and no others.
+ */
 static int take_lock(struct attach_xen *x)
 {
     char path[sizeof(LOCK_FOLDER) + 32];
 
-    if (mkdir(LOCK_FOLDER, 0755) < 0 && errno != EEXIST) {
-        log_say(&x->want.log, LOCK_FOLDER ": %s", strerror(errno));
-        return errno;
-    }
+    if (mkdir(LOCK_FOLDER, 0755) < 0 && errno != EEXIST)
+        return no_lock(x, LOCK_FOLDER);
     snprintf(path, sizeof(path), LOCK_FOLDER "/xen-%u.lock", x->want.device);
-    x->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (x->lock_fd < 0) {
-        log_say(&x->want.log, "%s: %s", path, strerror(errno));
-        return errno;
-    }
+    x->lock_fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC, 0640);
+    if (x->lock_fd < 0)
+        return no_lock(x, path);
     if (flock(x->lock_fd, LOCK_EX | LOCK_NB) < 0) {
         log_say(&x->want.log, "another process uses xen:%u (it holds %s)", x->want.device, path);
         return EBUSY;

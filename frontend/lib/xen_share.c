@@ -61,7 +61,7 @@ static int no_driver(const struct xen_share *s, const char *device, int error)
         log_say(&s->log, "%s may not be opened: it takes root, or a udev rule", device);
         return EACCES;
     }
-    log_say(&s->log, "%s cannot be opened (%s): modprobe xen-gntalloc xen-evtchn", device,
+    log_say(&s->log, "%s cannot be opened (%s): modprobe -a xen-gntalloc xen-evtchn", device,
             strerror(error));
     return error == EMFILE || error == ENFILE ? error : ENODEV;
 }
