@@ -138,7 +138,8 @@ struct xentmem_options {
  * options.timeout_ms; not when there is no manager, which is found out at
  * once and before anything is allocated.
  *
- * Returns a handle, or NULL with errno set (and a sentence in options.log):
+ * Returns a handle, or NULL with errno set, and a sentence in options.log unless options.size is
+ * wrong:
  *   ENODEV     no manager: no such device, nobody listens
  *   EBUSY      another process uses this attachment
  *   EACCES     the manager does not admit this user, or a file may not be opened

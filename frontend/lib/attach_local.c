@@ -158,24 +158,36 @@ static int connect_to(const struct sockaddr_un *address, uint64_t deadline, int 
     return 0;
 }
 
-static int send_hello(int fd, const struct tmemif_local_hello *hello, int memfd)
+static void say_failure(const struct attach_local *l, int error)
+{
+    log_say(&l->attach.log, "the manager at %s: %s", l->address.sun_path,
+            error == ETIMEDOUT ? "no answer" : strerror(error));
+}
+
+/* 0, or an errno value with a sentence said. */
+static int send_hello(const struct attach_local *l, int fd)
 {
     union {
         char bytes[CMSG_SPACE(sizeof(int))];
         struct cmsghdr align;
     } control = {0};
-    struct iovec part = {.iov_base = (void *)(uintptr_t)hello, .iov_len = sizeof(*hello)};
+    struct iovec part = {.iov_base = (void *)(uintptr_t)&l->hello, .iov_len = sizeof(l->hello)};
     struct msghdr message = {.msg_iov = &part,
                              .msg_iovlen = 1,
                              .msg_control = control.bytes,
                              .msg_controllen = sizeof(control.bytes)};
     struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+    int error;
 
     head->cmsg_level = SOL_SOCKET;
     head->cmsg_type = SCM_RIGHTS;
     head->cmsg_len = CMSG_LEN(sizeof(int));
-    memcpy(CMSG_DATA(head), &memfd, sizeof(memfd));
-    return sendmsg(fd, &message, MSG_NOSIGNAL) == (ssize_t)sizeof(*hello) ? 0 : errno;
+    memcpy(CMSG_DATA(head), &l->memfd, sizeof(l->memfd));
+    if (sendmsg(fd, &message, MSG_NOSIGNAL) == (ssize_t)sizeof(l->hello))
+        return 0;
+    error = errno;
+    say_failure(l, error);
+    return error;
 }
 
 /* Is there something to be received, until @deadline? */
@@ -229,6 +241,8 @@ static int receive_welcome(int fd, struct tmemif_local_welcome *welcome_out, int
     }
     if (r == 0)
         return ECONNRESET; /* closed without a word: it may be on its way down */
+    if ((message.msg_flags & MSG_CTRUNC) && got < nr)
+        return EMFILE;
     if (r != (ssize_t)sizeof(*welcome_out) || (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ||
         welcome_out->magic != TMEMIF_LOCAL_MAGIC || welcome_out->version != TMEMIF_VERSION_1)
         return EPROTO;
@@ -261,12 +275,6 @@ static void clean_reason(char reason[TMEMIF_LOCAL_REASON_LEN])
         if (*c < ' ' || *c > '~')
             *c = '?';
     }
-}
-
-static void say_failure(const struct attach_local *l, int error)
-{
-    log_say(&l->attach.log, "the manager at %s: %s", l->address.sun_path,
-            error == ETIMEDOUT ? "no answer" : strerror(error));
 }
 
 /* Put @from in the place of *@to, which keeps its number if it has one. */
@@ -350,7 +358,7 @@ static int begin_again(struct attach_local *l)
 {
     int error = connect_to(&l->address, deadline_in_ms(0), &l->pending);
 
-    return error ? error : send_hello(l->pending, &l->hello, l->memfd);
+    return error ? error : send_hello(l, l->pending);
 }
 
 /*
@@ -496,7 +504,7 @@ int attach_local_open(const struct attach_want *want, struct attach **attach_out
     l = calloc(1, sizeof(*l));
     if (!l) {
         close(fd);
-        return ENOMEM;
+        return log_error(&want->log, "no handle", ENOMEM);
     }
     l->attach.ops = &local_ops;
     l->attach.log = want->log;
@@ -506,10 +514,13 @@ int attach_local_open(const struct attach_want *want, struct attach **attach_out
     l->address = address;
 
     error = choose_sizes(l, want);
-    if (!error)
+    if (!error) {
         error = make_memory(l, want->session);
+        if (error)
+            log_error(&want->log, "no memory to share with the manager", error);
+    }
     if (!error)
-        error = send_hello(fd, &l->hello, l->memfd);
+        error = send_hello(l, fd);
     if (!error) {
         error = take_welcome(l, &fd, deadline);
         if (error == ETIMEDOUT)

@@ -118,6 +118,12 @@ static int share(struct attach_xen *x)
     return error ? error : EIO;
 }
 
+static void set_state(struct attach_xen *x, uint32_t state)
+{
+    if (!xen_nodes_set_state(&x->nodes, state))
+        x->error = log_error(&x->want.log, "our state cannot be written to xenstore", errno);
+}
+
 static void leave(struct attach_xen *x)
 {
     if (x->share.rings[0])
@@ -155,15 +161,13 @@ static void step(struct attach_xen *x, enum schema_front_event event)
     switch (s.action) {
     case SCHEMA_FRONT_ANNOUNCE:
         x->announced = true;
-        if (!xen_nodes_set_state(&x->nodes, XENBUS_INITIALISING))
-            x->error = errno;
+        set_state(x, XENBUS_INITIALISING);
         break;
     case SCHEMA_FRONT_SHARE:
         x->error = share(x);
         break;
     case SCHEMA_FRONT_ATTACH:
-        if (!xen_nodes_set_state(&x->nodes, XENBUS_CONNECTED))
-            x->error = errno;
+        set_state(x, XENBUS_CONNECTED);
         break;
     case SCHEMA_FRONT_LEAVE:
         leave(x);
@@ -358,7 +362,7 @@ int attach_xen_open(const struct attach_want *want, struct attach **attach_out)
     x = calloc(1, sizeof(*x));
     if (!x) {
         xen_nodes_close(&nodes, false);
-        return ENOMEM;
+        return log_error(&want->log, "no handle", ENOMEM);
     }
     x->attach.ops = &xen_ops;
     x->attach.log = want->log;

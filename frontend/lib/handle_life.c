@@ -84,7 +84,7 @@ int handle_create(struct attach *a, const struct handle_config *config, struct x
 
     if (!t) {
         a->ops->close(a, false);
-        return ENOMEM;
+        return log_error(&config->log, "no handle", ENOMEM);
     }
     t->attach = a;
     t->log = config->log;
@@ -103,9 +103,11 @@ int handle_create(struct attach *a, const struct handle_config *config, struct x
         error = finished_init(t);
     if (!error)
         error = beat_start(t, config->fence_ms);
-    if (error)
+    if (error) {
+        log_error(&config->log, "no handle", error);
         handle_destroy(t);
-    else
+    } else {
         *t_out = t;
+    }
     return error;
 }

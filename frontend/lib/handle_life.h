@@ -16,7 +16,7 @@ struct handle_config {
 
 /*
  * Over @a, which belongs to the handle from now on, also when this fails.
- * 0 or an errno value.
+ * 0, or an errno value with a sentence said.
  */
 int handle_create(struct attach *a, const struct handle_config *config, struct xentmem **t_out);
 void handle_destroy(struct xentmem *t);

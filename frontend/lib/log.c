@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 void log_say(const struct log_to *log, const char *format, ...)
 {
@@ -18,4 +19,10 @@ void log_say(const struct log_to *log, const char *format, ...)
     va_end(args);
     log->say(log->arg, sentence);
     errno = saved;
+}
+
+int log_error(const struct log_to *log, const char *what, int error)
+{
+    log_say(log, "%s: %s", what, strerror(error));
+    return error;
 }

@@ -12,4 +12,7 @@ struct log_to {
 void log_say(const struct log_to *log, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* "@what: " and what the errno value @error means. Returns @error. */
+int log_error(const struct log_to *log, const char *what, int error);
+
 #endif /* XENTMEM_LIB_LOG_H */

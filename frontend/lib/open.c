@@ -19,13 +19,23 @@
 #define CONTROL_DATA_PAGES                                                                         \
     (TMEMCTL_MAX_MESSAGE / TMEMIF_PAGE_SIZE + TMEMCTL_MAX_REPLY / TMEMIF_PAGE_SIZE)
 
-static bool options_are_valid(const struct xentmem_options *o)
+/* What is wrong with them, in words; NULL: nothing. */
+static const char *fault_of(const struct xentmem_options *o, unsigned flags)
 {
-    return o->size == sizeof(*o) && o->reserved == 0 && o->nr_rings <= TMEMIF_MAX_RINGS &&
-           o->ring_page_order >= -1 && o->ring_page_order <= (int)TMEMIF_MAX_RING_PAGE_ORDER &&
-           (o->nr_data_pages == 0 || (o->nr_data_pages >= ATTACH_MIN_DATA_PAGES &&
-                                      o->nr_data_pages <= TMEMIF_MAX_DATA_PAGES)) &&
-           o->poll_us >= -1 && o->poll_us <= 1000000 && o->timeout_ms >= -1;
+    if (flags & ~XENTMEM_OPEN_CONTROL)
+        return "flags that this library does not know";
+    if (o->nr_rings > TMEMIF_MAX_RINGS)
+        return "options.nr_rings: at most 64";
+    if (o->ring_page_order < -1 || o->ring_page_order > (int)TMEMIF_MAX_RING_PAGE_ORDER)
+        return "options.ring_page_order: -1 to 3";
+    if (o->nr_data_pages != 0 &&
+        (o->nr_data_pages < ATTACH_MIN_DATA_PAGES || o->nr_data_pages > TMEMIF_MAX_DATA_PAGES))
+        return "options.nr_data_pages: 0, or 8 to 65536";
+    if (o->poll_us < -1 || o->poll_us > 1000000)
+        return "options.poll_us: -1 to 1000000";
+    if (o->timeout_ms < -1)
+        return "options.timeout_ms: -1 or more";
+    return o->reserved ? "options.reserved: 0; start from XENTMEM_OPTIONS_INIT" : NULL;
 }
 
 static unsigned choose_poll_us(int wanted, const struct attach *a, uint64_t clock_cost_ns)
@@ -62,10 +72,10 @@ static int attach(const char *text, const struct xentmem_options *o,
     int error;
 
     if (getrandom(&want.session, sizeof(want.session), 0) != sizeof(want.session))
-        return errno;
+        return log_error(&want.log, "no random number for the session", errno);
     where = malloc(sizeof(*where));
     if (!where)
-        return ENOMEM;
+        return log_error(&want.log, "no handle", ENOMEM);
     error = find_manager(text, where);
     if (error) {
         log_say(&want.log, "%s: neither xen:N nor local:PATH[:N]", text);
@@ -102,15 +112,24 @@ struct xentmem *xentmem_open(const char *where, unsigned flags,
     uint64_t clock_cost_ns;
     struct xentmem *t = NULL;
     struct attach *a;
+    const char *fault;
     int error;
 
-    if (!options_are_valid(o) || (flags & ~XENTMEM_OPEN_CONTROL)) {
+    /* whose size is another is another struct: nothing in it means what we think, not even log */
+    if (o->size != sizeof(*o)) {
+        errno = EINVAL;
+        return NULL;
+    }
+    config.log = (struct log_to){.say = o->log, .arg = o->log_arg};
+    fault = fault_of(o, flags);
+    if (fault) {
+        log_say(&config.log, "%s", fault);
         errno = EINVAL;
         return NULL;
     }
     clock_cost_ns = clock_choose_ns();
     config = (struct handle_config){
-        .log = {.say = o->log, .arg = o->log_arg},
+        .log = config.log,
         .timeout_ms = o->timeout_ms ? o->timeout_ms : DEFAULT_TIMEOUT_MS,
         .fence_ms = o->fence_ms,
         .control = flags & XENTMEM_OPEN_CONTROL,

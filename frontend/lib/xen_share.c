@@ -183,7 +183,7 @@ static int share_data(struct xen_share *s)
     uint32_t *refs = calloc(s->nr_data_pages, sizeof(*refs));
 
     if (!refs)
-        return ENOMEM;
+        return no_pages(s, ENOMEM);
     s->nr_directory = (s->nr_data_pages + XEN_SHARE_REFS_PER_PAGE - 1) / XEN_SHARE_REFS_PER_PAGE;
     s->data = share_pages(s, s->nr_data_pages, refs);
     if (s->data)

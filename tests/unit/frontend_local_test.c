@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -772,8 +773,77 @@ static void a_socket_that_may_not_be_opened_names_the_option_that_says_who_may(v
     end(&w);
 }
 
+/* xentmem_open() with @options fails with @error, and says so. */
+static bool is_refused(struct world *w, unsigned flags, struct xentmem_options options, int error)
+{
+    char sentence[256] = "";
+
+    options.log = keep_sentence;
+    options.log_arg = sentence;
+    errno = 0;
+    return !xentmem_open(w->where, flags, &options) && errno == error && sentence[0];
+}
+
+static void options_out_of_range_are_refused_with_a_sentence(void)
+{
+    const struct xentmem_options fine = XENTMEM_OPTIONS_INIT;
+    struct xentmem_options o;
+    struct world w = {.where = "local:/nowhere"};
+
+    CU_ASSERT(is_refused(&w, 0, fine, ENODEV));
+    CU_ASSERT(is_refused(&w, 0x80, fine, EINVAL));
+    for (unsigned i = 0; i < 6; i++) {
+        o = fine;
+        o.nr_rings = i == 0 ? 65 : 0;
+        o.ring_page_order = i == 1 ? 4 : -1;
+        o.nr_data_pages = i == 2 ? 7 : 0;
+        o.poll_us = i == 3 ? -2 : -1;
+        o.timeout_ms = i == 4 ? -2 : 0;
+        o.reserved = i == 5;
+        CU_ASSERT(is_refused(&w, 0, o, EINVAL));
+    }
+    /* what has another size is not looked at */
+    o = fine;
+    o.size--;
+    o.log = keep_sentence;
+    CU_ASSERT_PTR_NULL(xentmem_open(w.where, 0, &o));
+    CU_ASSERT_EQUAL(errno, EINVAL);
+}
+
+/* With fewer descriptors than it takes, whichever of them is the first that is not there. */
+static void every_failure_of_the_system_is_said(void)
+{
+    struct xentmem_options options = XENTMEM_OPTIONS_INIT;
+    unsigned nr_silent = 0, nr_failed = 0;
+    struct rlimit before, limit;
+    struct xentmem *t = NULL;
+    struct world w;
+
+    begin(&w);
+    options.log = keep_sentence;
+    CU_ASSERT_EQUAL_FATAL(getrlimit(RLIMIT_NOFILE, &before), 0);
+    limit = before;
+    for (limit.rlim_cur = 3; !t && nr_failed < 200; limit.rlim_cur++) {
+        char sentence[256] = "";
+
+        options.log_arg = sentence;
+        setrlimit(RLIMIT_NOFILE, &limit);
+        t = xentmem_open(w.where, 0, &options);
+        nr_failed += !t;
+        nr_silent += !t && !sentence[0];
+    }
+    setrlimit(RLIMIT_NOFILE, &before);
+    CU_ASSERT_PTR_NOT_NULL(t);
+    CU_ASSERT(nr_failed > 5);
+    CU_ASSERT_EQUAL(nr_silent, 0);
+    xentmem_close(t);
+    end(&w);
+}
+
 #define TESTS(T)                                                                                   \
     T(a_socket_that_may_not_be_opened_names_the_option_that_says_who_may)                          \
+    T(options_out_of_range_are_refused_with_a_sentence)                                            \
+    T(every_failure_of_the_system_is_said)                                                         \
     T(pages_are_put_got_and_flushed)                                                               \
     T(pools_stay_when_the_handle_is_closed_until_a_reset)                                          \
     T(an_exclusive_pool_gives_a_page_once)                                                         \
