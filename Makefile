@@ -182,10 +182,18 @@ $(BUILD)/bin/xentmemd: $(call obj,$(DAEMON_MAIN)) $(BUILD)/lib/layers.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
 
-$(BUILD)/lib/libxentmem.a: $(call obj,$(LIB_SRC) $(PROTOCOL_SRC) $(SCHEMA_SRC))
+# the library with its insides, for tests
+$(BUILD)/lib/frontend.a: $(call obj,$(LIB_SRC) $(PROTOCOL_SRC) $(SCHEMA_SRC))
 	@mkdir -p $(@D)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^
+
+# Programs may have a log_say() of their own: one object, in which only the public names are global
+$(BUILD)/lib/libxentmem.a: $(call obj,$(LIB_SRC) $(PROTOCOL_SRC) $(SCHEMA_SRC))
+	@mkdir -p $(@D)
+	$(call say,AR,$@)
+	$(Q)$(LD) -r -o $(@:.a=.o) $^ && objcopy --wildcard --keep-global-symbol='xentmem_*' $(@:.a=.o)
+	$(Q)rm -f $@ && ar rcs $@ $(@:.a=.o)
 
 $(BUILD)/lib/libxentmem.so.$(ABI): $(call obj,$(LIB_SRC) $(PROTOCOL_SRC) $(SCHEMA_SRC)) frontend/lib/libxentmem.map
 	@mkdir -p $(@D)
@@ -326,7 +334,7 @@ testbed-images: all man $(TESTBED)/root/kernel-version \
 TEST_LIB := $(call obj,tests/lib/runner.c tests/lib/daemon_run.c tests/lib/peer.c tests/lib/history.c tests/lib/step.c)
 TEST_BIN := $(UNIT_TESTS:%=$(BUILD)/tests/unit/%) $(LONG_TESTS:%=$(BUILD)/tests/%)
 
-$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_LIB) $(BUILD)/lib/layers.a $(if $(LIB_SRC),$(BUILD)/lib/libxentmem.a)
+$(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_LIB) $(BUILD)/lib/layers.a $(if $(LIB_SRC),$(BUILD)/lib/frontend.a)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(DAEMON_LIBS) -lcunit
