@@ -25,6 +25,7 @@ struct attach_want {
     unsigned nr_rings;
     int ring_page_order; /* -1: choose */
     unsigned nr_data_pages;
+    unsigned min_data_pages; /* with fewer it is of no use */
     unsigned fence_ms;
     uint64_t session; /* random: front_session of the rings */
     int timeout_ms;   /* for the manager to accept; -1: for ever */

@@ -78,8 +78,9 @@ static int choose_sizes(struct attach_xen *x)
     x->share.nr_rings = least(rings, max_rings);
     x->share.ring_page_order = least(order, max_order);
     x->share.nr_data_pages = least(data, max_data);
-    if (x->share.nr_data_pages < ATTACH_MIN_DATA_PAGES) {
-        log_say(&x->want.log, "the manager takes no more than %u pages of data", max_data);
+    if (x->share.nr_data_pages < x->want.min_data_pages) {
+        log_say(&x->want.log, "%u pages of data are needed, and the manager takes no more than %u",
+                x->want.min_data_pages, max_data);
         return ENOSPC;
     }
     return 0;

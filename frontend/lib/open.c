@@ -8,16 +8,13 @@
 #include "frontend/include/xentmem.h"
 #include "frontend/lib/clock.h"
 #include "frontend/lib/handle_life.h"
+#include "frontend/lib/request.h"
 #include "frontend/lib/where.h"
-#include "protocol/control.h"
 #include "protocol/local.h"
 #include "protocol/ring.h"
 
 /* As long as xentmem attach waits; a manager that restarts under load takes some of it. */
 #define DEFAULT_TIMEOUT_MS 30000
-/* An operator's attachment: one ring, one message and its reply at a time. */
-#define CONTROL_DATA_PAGES                                                                         \
-    (TMEMCTL_MAX_MESSAGE / TMEMIF_PAGE_SIZE + TMEMCTL_MAX_REPLY / TMEMIF_PAGE_SIZE)
 
 /* What is wrong with them, in words; NULL: nothing. */
 static const char *fault_of(const struct xentmem_options *o, unsigned flags)
@@ -64,6 +61,7 @@ static int attach(const char *text, const struct xentmem_options *o,
         .nr_rings = o->nr_rings,
         .ring_page_order = o->ring_page_order,
         .nr_data_pages = o->nr_data_pages,
+        .min_data_pages = ATTACH_MIN_DATA_PAGES,
         .fence_ms = o->fence_ms,
         .timeout_ms = config->timeout_ms,
         .log = config->log,
@@ -82,9 +80,10 @@ static int attach(const char *text, const struct xentmem_options *o,
         goto out;
     }
     if (config->control) {
+        /* one message and its reply at a time */
         want.nr_rings = 1;
         want.ring_page_order = 0;
-        want.nr_data_pages = CONTROL_DATA_PAGES;
+        want.nr_data_pages = want.min_data_pages = REQUEST_CONTROL_PAGES;
     }
     want.device = where->device;
     want.path = where->path;

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "frontend/lib/request.h"
-#include "protocol/control.h"
 
 /*
  * Wait for room, without a request yet. NULL: *@error_out. @control: the
@@ -129,10 +128,6 @@ int xentmem_pool_info(struct xentmem *t, uint32_t pool, struct xentmem_pool_info
     return end(t, call, error);
 }
 
-/* The reply behind the message, which a manager that is restarted reads again. */
-#define MESSAGE_PAGES (TMEMCTL_MAX_MESSAGE / TMEMIF_PAGE_SIZE)
-#define CONTROL_PAGES (MESSAGE_PAGES + TMEMCTL_MAX_REPLY / TMEMIF_PAGE_SIZE)
-
 int xentmem_control(struct xentmem *t, const void *message, size_t message_len, void *reply,
                     size_t *reply_len)
 {
@@ -143,7 +138,7 @@ int xentmem_control(struct xentmem *t, const void *message, size_t message_len, 
 
     if (message_len == 0 || message_len > TMEMCTL_MAX_MESSAGE)
         return handle_return(EINVAL);
-    call = begin(t, true, CONTROL_PAGES, &error);
+    call = begin(t, true, REQUEST_CONTROL_PAGES, &error);
     if (!call)
         return handle_return(error);
     offset = (uint64_t)call->first_page * TMEMIF_PAGE_SIZE;
@@ -155,7 +150,8 @@ int xentmem_control(struct xentmem *t, const void *message, size_t message_len, 
     error = ring_carry_out(t, &t->rings[0], call);
     if (!error) {
         *reply_len = call->response.count;
-        memcpy(reply, room_page(&t->room, call->first_page + MESSAGE_PAGES), call->response.count);
+        memcpy(reply, room_page(&t->room, call->first_page) + TMEMCTL_MAX_MESSAGE,
+               call->response.count);
     }
     return end(t, call, error);
 }

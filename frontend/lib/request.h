@@ -8,6 +8,11 @@
 #include "frontend/include/xentmem.h"
 #include "frontend/lib/handle.h"
 #include "frontend/lib/ring.h"
+#include "protocol/control.h"
+
+/* Data pages of an operator's message: the reply is behind it, as a manager that is restarted reads
+ * the message again. */
+#define REQUEST_CONTROL_PAGES ((TMEMCTL_MAX_MESSAGE + TMEMCTL_MAX_REPLY) / TMEMIF_PAGE_SIZE)
 
 /* Does the operation move a page, so that it needs one of the data area? */
 static inline bool op_moves_page(const struct xentmem_op *op)
