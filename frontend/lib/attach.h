@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <unistd.h>
 
 #include "frontend/lib/log.h"
 #include "protocol/ring.h"
@@ -82,10 +83,24 @@ int attach_xen_open(const struct attach_want *want, struct attach **attach_out);
 /* Is this a Xen guest with device/tmem/@device? Cheap; false if one cannot know. */
 bool attach_xen_exists(uint32_t device);
 
-/* Default sizes: a ring for each CPU, up to ATTACH_DEFAULT_RINGS; pages of data are a transport's
- * own. */
 #define ATTACH_DEFAULT_RINGS  4u
 #define ATTACH_MIN_DATA_PAGES 8u
+
+/* How many rings to have if nobody says: one for so many CPUs, up to ATTACH_DEFAULT_RINGS. */
+static inline unsigned attach_choose_rings(unsigned nr_cpus_each)
+{
+    long nr = sysconf(_SC_NPROCESSORS_ONLN) / (long)nr_cpus_each;
+
+    if (nr < 1)
+        return 1;
+    return nr < (long)ATTACH_DEFAULT_RINGS ? (unsigned)nr : ATTACH_DEFAULT_RINGS;
+}
+
+static inline void attach_notify_all(struct attach *a)
+{
+    for (unsigned i = 0; i < a->nr_rings; i++)
+        a->ops->notify(a, i);
+}
 
 /* Write the frontend's half of a new ring's header; the memory is zero. */
 static inline void attach_init_ring(void *pages, unsigned order, uint64_t session)

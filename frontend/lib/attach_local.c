@@ -442,28 +442,18 @@ static int make_memory(struct attach_local *l, uint64_t session)
     return 0;
 }
 
-static unsigned least(unsigned a, unsigned b)
-{
-    return a < b ? a : b;
-}
-
 /*
  * A ring keeps two processors busy while both sides poll, its user's and its worker's. With more
  * rings than pairs of processors they take each other's time: on two processors one thread's
  * gets, spread over two rings, took 50 us instead of 1.
  */
-static unsigned choose_nr_rings(void)
-{
-    long nr_cpus = sysconf(_SC_NPROCESSORS_ONLN);
-
-    return nr_cpus < 4 ? 1 : least((unsigned)nr_cpus / 2, ATTACH_DEFAULT_RINGS);
-}
+#define CPUS_OF_A_RING 2u
 
 static int choose_sizes(struct attach_local *l, const struct attach_want *want)
 {
     struct attach *a = &l->attach;
 
-    a->nr_rings = want->nr_rings ? want->nr_rings : choose_nr_rings();
+    a->nr_rings = want->nr_rings ? want->nr_rings : attach_choose_rings(CPUS_OF_A_RING);
     a->ring_page_order = want->ring_page_order < 0 ? 1 : (unsigned)want->ring_page_order;
     a->nr_data_pages = want->nr_data_pages ? want->nr_data_pages : DEFAULT_DATA_PAGES;
     if (a->nr_rings > TMEMIF_LOCAL_MAX_RINGS) {

@@ -52,8 +52,7 @@ static uint32_t least(uint32_t a, uint32_t b)
 /* As wanted, within what the backend offers. */
 static int choose_sizes(struct attach_xen *x)
 {
-    long nr_cpus = sysconf(_SC_NPROCESSORS_ONLN);
-    uint32_t rings = least(nr_cpus > 1 ? (uint32_t)nr_cpus : 1, ATTACH_DEFAULT_RINGS);
+    uint32_t rings = attach_choose_rings(1);
     uint32_t order = 0, data = DEFAULT_DATA_PAGES;
     uint32_t max_rings, max_order, max_data, fence_min;
 
@@ -141,12 +140,6 @@ static void say_why(const struct attach_xen *x)
             reason[0] ? reason : "it does not say why");
 }
 
-static void notify_all(struct attach_xen *x)
-{
-    for (unsigned i = 0; i < x->share.nr_rings; i++)
-        xen_share_notify(&x->share, i);
-}
-
 /*
  * Take the step that the table has for @event. What is shared is not freed
  * here, also where the table says so: threads may be looking at the rings. It
@@ -174,7 +167,7 @@ static void step(struct attach_xen *x, enum schema_front_event event)
         leave(x);
         break;
     case SCHEMA_FRONT_LOOK:
-        notify_all(x);
+        attach_notify_all(&x->attach);
         break;
     case SCHEMA_FRONT_RETRACT:
     case SCHEMA_FRONT_DISCARD:

@@ -9,6 +9,7 @@
 #define XENTMEM_LIB_CLOCK_H
 
 #include <limits.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -82,6 +83,9 @@ static inline struct timespec deadline_timespec(uint64_t deadline)
     return (struct timespec){.tv_sec = (time_t)(deadline / 1000000),
                              .tv_nsec = (long)(deadline % 1000000) * 1000};
 }
+
+/* A condition that is waited for until a deadline_timespec(). */
+void clock_init_condition(pthread_cond_t *condition);
 
 /* From when it was begun; zero: not begun. */
 struct stopwatch {

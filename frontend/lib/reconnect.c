@@ -13,12 +13,6 @@
 
 /* All of these under attach_lock. */
 
-static void notify_all(struct xentmem *t)
-{
-    for (unsigned i = 0; i < t->attach->nr_rings; i++)
-        t->attach->ops->notify(t->attach, i);
-}
-
 static void go_lost(struct xentmem *t)
 {
     log_say(&t->log, "the manager is gone; waiting for it to come back");
@@ -41,7 +35,7 @@ static void try_again(struct xentmem *t)
     case ATTACH_SERVED:
         atomic_store(&t->lost, false);
         finished_watch(t, true);
-        notify_all(t);
+        attach_notify_all(t->attach);
         log_say(&t->log, "the manager is back");
         break;
     case ATTACH_COMING:

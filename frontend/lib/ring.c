@@ -20,15 +20,10 @@
 
 void ring_init(struct ring *r, const struct attach *attach, unsigned number)
 {
-    pthread_condattr_t monotonic;
-
     *r = (struct ring){.number = number};
     r->front.view = ring_view_at(attach->rings[number], attach->ring_page_order);
     pthread_mutex_init(&r->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&r->moved, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    clock_init_condition(&r->moved);
 }
 
 void ring_fini(struct ring *r)

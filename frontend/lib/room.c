@@ -11,8 +11,6 @@
 
 int room_init(struct room *r, uint8_t *data, uint32_t nr_pages, unsigned nr_slots)
 {
-    pthread_condattr_t monotonic;
-
     *r = (struct room){
         .data = data,
         .nr_pages = nr_pages,
@@ -36,10 +34,7 @@ int room_init(struct room *r, uint8_t *data, uint32_t nr_pages, unsigned nr_slot
     r->nr_free_calls = r->nr_calls;
 
     pthread_mutex_init(&r->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&r->freed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    clock_init_condition(&r->freed);
     return 0;
 }
 
