@@ -93,8 +93,8 @@ static void finish(struct xentmem *t, struct ring *r, struct call *call, int err
     }
 }
 
-/* Under the lock, by the only thread that may. */
-static void collect(struct xentmem *t, struct ring *r)
+/* While there is no leader. */
+static void collect_locked(struct xentmem *t, struct ring *r)
 {
     bool bad;
     uint32_t nr = ring_front_ready(&r->front, &bad);
@@ -119,11 +119,18 @@ static void collect(struct xentmem *t, struct ring *r)
     }
 }
 
+static void collect_and_arm_locked(struct xentmem *t, struct ring *r)
+{
+    collect_locked(t, r);
+    while (r->nr_asynchronous && !atomic_load(&t->dead) && arm(r))
+        collect_locked(t, r);
+}
+
 void ring_collect(struct xentmem *t, struct ring *r)
 {
     pthread_mutex_lock(&r->lock);
     if (!r->led) {
-        collect(t, r);
+        collect_locked(t, r);
         finished_ring_bell(t);
         pthread_cond_broadcast(&r->moved);
     }
@@ -134,24 +141,17 @@ void ring_collect_quietly(struct xentmem *t, struct ring *r)
 {
     pthread_mutex_lock(&r->lock);
     if (!r->led && is_answered(r)) {
-        collect(t, r);
+        collect_locked(t, r);
         pthread_cond_broadcast(&r->moved);
     }
     pthread_mutex_unlock(&r->lock);
-}
-
-static void collect_and_arm(struct xentmem *t, struct ring *r)
-{
-    collect(t, r);
-    while (r->nr_asynchronous && !atomic_load(&t->dead) && arm(r))
-        collect(t, r);
 }
 
 void ring_collect_and_arm(struct xentmem *t, struct ring *r)
 {
     pthread_mutex_lock(&r->lock);
     if (!r->led) {
-        collect_and_arm(t, r);
+        collect_and_arm_locked(t, r);
         pthread_cond_broadcast(&r->moved);
     }
     pthread_mutex_unlock(&r->lock);
@@ -194,31 +194,45 @@ static bool look(const struct xentmem *t, const struct ring *r, struct stopwatch
     return false;
 }
 
-static void sleep_for_manager(struct xentmem *t, struct ring *r, uint64_t deadline)
+/* Look, and if that was for nothing ask to be told. True: the answer is here. */
+static bool look_or_arm(const struct xentmem *t, struct ring *r, struct patience *patience,
+                        struct stopwatch *watch)
+{
+    return look(t, r, watch, patience_us(patience, t->poll_us)) || arm(r);
+}
+
+/* Until somebody calls, or a nap is over. */
+static void poll_once(struct xentmem *t, struct ring *r, uint64_t deadline)
 {
     struct attach *a = t->attach;
-    bool woken = atomic_load_explicit(&r->had_to_wake, memory_order_relaxed);
-    struct patience *patience = woken ? &r->woken : &r->awake;
-    struct stopwatch watch = {0};
     struct pollfd fds[] = {
         {.fd = a->wait_fds[r->number], .events = POLLIN},
         {.fd = a->event_fd, .events = POLLIN | POLLRDHUP},
         {.fd = t->death_fd, .events = POLLIN},
     };
 
+    if (poll(fds, 3, ring_nap_ms(deadline_left_ms(deadline))) == 0)
+        look_again(t, r);
+    if (fds[1].revents)
+        reconnect_look(t);
+    if (fds[0].revents)
+        consume(t, r);
+}
+
+static void sleep_for_manager(struct xentmem *t, struct ring *r, uint64_t deadline)
+{
+    bool woken = atomic_load_explicit(&r->had_to_wake, memory_order_relaxed);
+    struct patience *patience = woken ? &r->woken : &r->awake;
+    struct stopwatch watch = {0};
+
     if (atomic_load(&t->lost)) {
         reconnect_wait(t, deadline);
         return;
     }
-    if (!look(t, r, &watch, patience_us(patience, t->poll_us)) && !arm(r)) {
+    if (!look_or_arm(t, r, patience, &watch)) {
         if (t->poll_us)
             stopwatch_us(&watch, 0);
-        if (poll(fds, 3, ring_nap_ms(deadline_left_ms(deadline))) == 0)
-            look_again(t, r);
-        if (fds[1].revents)
-            reconnect_look(t);
-        if (fds[0].revents)
-            consume(t, r);
+        poll_once(t, r, deadline);
     }
     if (is_answered(r))
         patience_learn(patience, t->poll_us, watch.begun_us ? stopwatch_us(&watch, 0) : 0);
@@ -259,13 +273,13 @@ static int wait_until_over(struct xentmem *t, struct ring *r, const struct call 
         sleep_for_manager(t, r, deadline);
         pthread_mutex_lock(&r->lock);
         r->led = false;
-        collect(t, r);
+        collect_locked(t, r);
         finished_ring_bell(t);
         pthread_cond_broadcast(&r->moved);
     }
     /* nobody sleeps for the ring now: let notifications go to xentmem_fd() */
     if (was_leader && !r->led && r->nr_asynchronous) {
-        collect_and_arm(t, r);
+        collect_and_arm_locked(t, r);
         finished_ring_bell(t);
     }
     return is_over(r, call) ? 0 : error;
@@ -289,7 +303,7 @@ bool ring_try_start(struct xentmem *t, struct ring *r, struct call *call)
 
     pthread_mutex_lock(&r->lock);
     if (ring_front_free(&r->front) == 0 && !r->led) {
-        collect(t, r);
+        collect_locked(t, r);
         finished_ring_bell(t);
     }
     ok = ring_front_free(&r->front) > 0;
@@ -323,8 +337,7 @@ static void say_where_it_lies(struct xentmem *t, const struct ring *r)
             ring_read_once(&shared->req_event), ring_read_once(&shared->rsp_event));
 }
 
-/* What is left of a call that has no answer. Under the lock, as its late answer may come at once.
- */
+/* A call that has no answer. Under the lock, as the late answer may come at once. */
 static void abandon(struct xentmem *t, struct call *call)
 {
     if (call->state == CALL_UNDER_WAY)

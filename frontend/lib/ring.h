@@ -24,15 +24,21 @@
 #define RING_MAX_SLOTS TMEMIF_RING_SLOTS(TMEMIF_MAX_RING_PAGE_ORDER)
 
 struct ring {
+    unsigned number;
     pthread_mutex_t lock;
     pthread_cond_t moved; /* answers were taken, or the leader stepped down */
-    unsigned number;
-    bool led;
-    unsigned nr_unrung; /* looks, one after the other, that found an answer without its bell */
-    bool awaits_bell;   /* armed, and not rung yet; of the leader, or under the lock */
+
+    /* under the lock */
+    bool led;                           /* there is a leader */
     unsigned nr_asynchronous;           /* calls with an op under way */
     struct call *calls[RING_MAX_SLOTS]; /* by request number modulo the ring's size */
+
+    /* the leader's while there is one, else under the lock; of front, what is about answers */
+    unsigned nr_unrung; /* looks, one after the other, that found an answer without its bell */
+    bool awaits_bell;   /* armed, and not rung yet */
     struct ring_front front;
+
+    /* hints, anybody's */
     atomic_bool had_to_wake; /* the manager, for the last request */
     /* how long answers take of a manager that looks for requests, and of one that sleeps */
     struct patience awake, woken;
@@ -66,11 +72,10 @@ void ring_collect_quietly(struct xentmem *t, struct ring *r);
  * xentmem_submit() are under way.
  */
 void ring_collect_and_arm(struct xentmem *t, struct ring *r);
-/*
- * How long to sleep at once for the manager, of @ms that there are (-1: any), and what to do when
- * nothing was heard in that time: a notification may have been lost, of either side.
- */
+/* Cap @ms at a second (-1: a second): for so long at once to sleep for the manager. */
 int ring_nap_ms(int ms);
+/* Called when a nap ended without news: look at the ring, and notify once more if there is no
+ * answer. */
 void ring_look_again(struct xentmem *t, struct ring *r);
 /* Take note of a notification, if no leader does. */
 void ring_consume(struct xentmem *t, struct ring *r);
