@@ -278,7 +278,9 @@ static enum tmemif_status run_pools(const struct sender *s, const struct tmemif_
     lock_take(s->pools_lock);
     record_begin_pools(s->record, r->op, r->pool, engine_account_pools(s->engine, s->account));
     rc = ops[r->op].run(s, r, rsp);
-    if (rc != TMEMIF_BUSY) /* which is no answer: it will run again */
+    if (rc == TMEMIF_BUSY) /* which is no answer: it will run again */
+        record_put_off_pools(s->record);
+    else
         record_finish(s->record, rc, rsp->value);
     lock_drop(s->pools_lock);
     return rc;

@@ -63,6 +63,12 @@ void record_begin_pools(struct ring_rec *rec, enum tmemif_op op, uint32_t pool_i
     STORE(rec->op, (uint16_t)op);
 }
 
+void record_put_off_pools(struct ring_rec *rec)
+{
+    if (rec)
+        STORE(rec->op, 0);
+}
+
 void record_resolve_pools(struct ring_rec *rec, uint64_t pools_now)
 {
     uint64_t gained, lost;

@@ -45,6 +45,8 @@ struct tmemif_response record_answer(const struct ring_rec *rec);
  */
 void record_begin_pools(struct ring_rec *rec, enum tmemif_op op, uint32_t pool_id,
                         uint64_t pools_before);
+/* It has changed nothing and will begin again; until then others may change the account's pools. */
+void record_put_off_pools(struct ring_rec *rec);
 /* After a restart, before the account's rings are served: finish or forget such a request. */
 void record_resolve_pools(struct ring_rec *rec, uint64_t pools_now);
 

@@ -358,5 +358,75 @@ static void every_request_runs_once_whenever_it_is_killed(void)
     munmap(m, sizeof(*m));
 }
 
-#define TESTS(T) T(every_request_runs_once_whenever_it_is_killed)
+/* ---- one that has to wait ---- */
+
+/* More than are reclaimed while a pool is created. */
+#define NR_DYING_PAGES 1000u
+
+/* All pools that an account may have, the first with so many pages, which are destroyed then. */
+static void leave_much_to_reclaim(struct session_world *w)
+{
+    const struct policy policy = {
+        .quota_pages = NR_DYING_PAGES, .max_pages = PAGES_UNLIMITED, .weight = 1};
+    account_nr account = w->session->account;
+    uint32_t id;
+
+    engine_account_set_policy(w->engine, account, &policy);
+    for (unsigned i = 0; i < TMEMIF_MAX_POOLS; i++)
+        CU_ASSERT_EQUAL(engine_pool_create(w->engine, account, TMEMIF_POOL_PERSISTENT, &id),
+                        TMEMIF_OK);
+    for (unsigned i = 0; i < NR_DYING_PAGES; i++) {
+        const struct page_op op = {.object = {1}, .index = i, .account = account};
+        struct engine_put put;
+        void *frame;
+
+        CU_ASSERT_EQUAL_FATAL(engine_put_begin(w->engine, &op, &put, &frame), TMEMIF_OK);
+        memset(frame, 0, TMEMIF_PAGE_SIZE);
+        CU_ASSERT_EQUAL(engine_put_commit(w->engine, &put), TMEMIF_OK);
+    }
+    engine_account_reset(w->engine, account);
+}
+
+/* While its POOL_CREATE waits, another ring's is answered; then the daemon is killed. */
+static void pool_create_that_waits_is_not_given_another_rings_pool(void)
+{
+    const struct store_config config = {.nr_frames = NR_FRAMES, .nr_filled = 2 * NR_DYING_PAGES};
+    const struct tmemif_request create = pool_create();
+    struct memory *m = aligned_alloc(TMEMIF_PAGE_SIZE, sizeof(*m));
+    struct session_world w, next;
+    struct ring_front front;
+    uint32_t others;
+    struct store *s;
+    const char *why;
+
+    CU_ASSERT_TRUE_FATAL(m && store_create(&config, &s, &why));
+    ring_front_init(&front, m->ring, 0, 0x5e55);
+    CU_ASSERT_TRUE_FATAL(session_world_open(&w, s, m->ring, m->data, sizeof(m->data), false));
+    leave_much_to_reclaim(&w);
+    ring_front_put(&front, &create);
+    ring_front_publish(&front);
+    CU_ASSERT_EQUAL(serve_ring(&w.session->rings[0], 0, BUDGET), SERVE_MORE);
+    CU_ASSERT_EQUAL_FATAL(front.view.shared->rsp_prod, 0);
+
+    while (engine_reclaim(w.engine, BUDGET))
+        ;
+    CU_ASSERT_EQUAL(
+        engine_pool_create(w.engine, w.session->account, TMEMIF_POOL_PERSISTENT, &others),
+        TMEMIF_OK);
+
+    CU_ASSERT_TRUE_FATAL(
+        session_world_open(&next, step_copy_store(s), m->ring, m->data, sizeof(m->data), true));
+    CU_ASSERT_EQUAL(serve_ring(&next.session->rings[0], 0, BUDGET), SERVE_EMPTY);
+    CU_ASSERT_EQUAL(front.view.shared->rsp_prod, 1);
+    CU_ASSERT_EQUAL(front.view.responses[0].status, TMEMIF_OK);
+    CU_ASSERT_NOT_EQUAL(front.view.responses[0].value, others);
+    CU_ASSERT_EQUAL(engine_account_pools(next.engine, next.session->account), 3);
+    session_world_close(&next);
+    session_world_close(&w);
+    free(m);
+}
+
+#define TESTS(T)                                                                                   \
+    T(every_request_runs_once_whenever_it_is_killed)                                               \
+    T(pool_create_that_waits_is_not_given_another_rings_pool)
 RUN_TESTS(TESTS)
