@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "daemon/control/control.h"
@@ -54,6 +55,7 @@ struct manager {
     struct ring_front *ring; /* of a guest, for what happens while no manager is there */
     struct said said[MAX_SAID];
     unsigned nr_said;
+    char refuses; /* what is said of that kind is not taken */
 };
 
 static void must(bool ok, const char *what)
@@ -76,6 +78,8 @@ static enum tmemif_status on_guest(void *arg, const struct account_key *guest,
 {
     struct manager *m = arg;
 
+    if (policy && m->refuses == 'g')
+        return TMEMIF_TOO_MANY;
     say(m, &(struct said){.what = policy ? 'g' : 'f',
                           .key = *guest,
                           .policy = policy ? *policy : POLICY_DEFAULT});
@@ -89,6 +93,8 @@ static enum tmemif_status on_shared(void *arg, const uint8_t uuid[16], const str
 {
     struct manager *m = arg;
 
+    if (m->refuses == 's')
+        return TMEMIF_TOO_MANY;
     say(m, &(struct said){.what = 's', .policy = *policy});
     return policy_set_shared(m->book, uuid, POLICY_ALL, policy);
 }
@@ -98,6 +104,8 @@ static enum tmemif_status on_member(void *arg, const uint8_t uuid[16],
 {
     struct manager *m = arg;
 
+    if (m->refuses == 'm')
+        return TMEMIF_TOO_MANY;
     say(m, &(struct said){.what = 'm', .key = *guest, .right = right});
     return engine_shared_allow(m->engine, uuid, guest, right);
 }
@@ -1263,6 +1271,111 @@ static void a_guest_without_policy_is_not_served(void)
     manager_end(m);
 }
 
+/* ---- what is not taken: the book is full ---- */
+
+static unsigned count_said(const struct manager *m, char what)
+{
+    unsigned nr = 0;
+
+    for (unsigned i = 0; i < m->nr_said; i++)
+        nr += m->said[i].what == what;
+    return nr;
+}
+
+/* What was not taken is said once more, though no node changes. */
+static void settle_until_said(struct manager *m, char what, unsigned nr)
+{
+    m->refuses = 0;
+    for (unsigned i = 0; i < 2000 && count_said(m, what) < nr; i++)
+        settle(m);
+    settle(m);
+    CU_ASSERT_EQUAL(count_said(m, what), nr);
+}
+
+static void a_shared_pools_policy_that_was_not_taken_is_passed_on_again(void)
+{
+    struct guest g;
+    struct manager *m = attached(&g);
+
+    m->log.level = 0; /* it says so */
+    m->refuses = 's';
+    dom0_allow(m->fake, "fill");
+    settle(m);
+    settle_until_said(m, 's', 1);
+    CU_ASSERT_EQUAL(guest_join(&g, 0), TMEMIF_OK);
+    manager_end(m);
+}
+
+static void a_members_right_that_was_not_taken_is_passed_on_again(void)
+{
+    struct guest g;
+    struct manager *m = attached(&g);
+
+    m->log.level = 0; /* it says so */
+    m->refuses = 'm';
+    dom0_allow(m->fake, "fill");
+    settle(m);
+    CU_ASSERT_EQUAL(guest_join(&g, 0), TMEMIF_NOT_ALLOWED);
+    settle_until_said(m, 'm', 1);
+    CU_ASSERT_EQUAL(guest_join(&g, 0), TMEMIF_OK);
+    manager_end(m);
+}
+
+static void a_new_members_right_that_was_not_taken_is_passed_on_again(void)
+{
+    struct guest g;
+    struct manager *m = manager_new();
+
+    m->log.level = 0; /* it says so */
+    dom0_allow(m->fake, "fill");
+    settle(m);
+    m->refuses = 'm';
+    dom0_attach(m->fake);
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    guest_share(&g, m, 1);
+    CU_ASSERT(wait_value(m, BACK("state"), "4"));
+    settle_until_said(m, 'm', 1);
+    CU_ASSERT_EQUAL(guest_join(&g, 0), TMEMIF_OK);
+    manager_end(m);
+}
+
+static void a_guests_policy_that_was_not_taken_is_passed_on_again(void)
+{
+    struct guest g;
+    struct manager *m = attached(&g);
+
+    m->log.level = 0; /* it says so */
+    m->refuses = 'g';
+    fake_write(m->fake, fake_at(MANAGER, "xentmem/guest/7/0", "quota-pages"), "77");
+    settle(m);
+    settle_until_said(m, 'g', 2);
+    CU_ASSERT_EQUAL(m->said[m->nr_said - 1].policy.quota_pages, 77);
+    manager_end(m);
+}
+
+static void a_guest_for_whose_policy_there_is_no_room_is_not_served(void)
+{
+    struct guest g;
+    struct manager *m = manager_new();
+
+    m->log.level = 0; /* it says so */
+    m->refuses = 'g';
+    dom0_attach(m->fake);
+    settle(m);
+    guest_share(&g, m, 1);
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    CU_ASSERT(strstr(fake_value(m->fake, BACK("error")), "no room") != NULL);
+    m->refuses = 0;
+    fake_write(m->fake, FRONT("state"), "1");
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    guest_share(&g, m, 2);
+    CU_ASSERT(wait_value(m, BACK("state"), "4"));
+    CU_ASSERT_EQUAL(guest_nop(&g), TMEMIF_OK);
+    manager_end(m);
+}
+
+/* ---- nodes of policy that are errors ---- */
+
 static const char *const no_numbers[] = {"", "-1", "many", "4294967296", " 10", "0x10"};
 #define NR_NO_NUMBERS (sizeof(no_numbers) / sizeof(no_numbers[0]))
 
@@ -1324,6 +1437,44 @@ static void a_node_of_policy_that_is_an_error_at_first_sight_refuses_the_attachm
         CU_ASSERT(wait_value(m, BACK("state"), "4"));
         manager_end(m);
     }
+}
+
+static unsigned count_lines(int fd)
+{
+    char text[4096];
+    unsigned nr = 0;
+    ssize_t len;
+
+    MUST(lseek(fd, 0, SEEK_SET) == 0);
+    while ((len = read(fd, text, sizeof(text))) > 0) {
+        for (ssize_t i = 0; i < len; i++)
+            nr += text[i] == '\n';
+    }
+    return nr;
+}
+
+/*
+ * dom0 has written one bad node; how often that is looked at, the guest decides. What the log says
+ * of it is why the attachment is refused, no warning for each look.
+ */
+static void a_guest_does_not_fill_the_log_with_its_operators_error(void)
+{
+    const unsigned nr_looks = 20;
+    int fd = memfd_create("log", MFD_CLOEXEC);
+    struct manager *m = manager_new();
+
+    MUST(fd >= 0);
+    log_init(&m->log, fd, LOG_LEVEL_WARNING);
+    dom0_policy(m->fake, UUID, "many");
+    dom0_nodes(m->fake);
+    for (unsigned i = 0; i < nr_looks; i++) {
+        fake_write(m->fake, FRONT("state"), "1");
+        settle(m);
+    }
+    CU_ASSERT_EQUAL(count_lines(fd), 0);
+    log_init(&m->log, STDERR_FILENO, LOG_LEVEL_ERROR);
+    close(fd);
+    manager_end(m);
 }
 
 static void weight_becomes_an_error(struct manager *m)
@@ -1653,7 +1804,13 @@ static void guests_are_served_on_when_xenstore_is_lost(void)
     T(membership_follows_the_nodes)                                                                \
     T(a_restarted_manager_is_told_all_policy_again)                                                \
     T(a_guest_without_policy_is_not_served)                                                        \
+    T(a_shared_pools_policy_that_was_not_taken_is_passed_on_again)                                 \
+    T(a_members_right_that_was_not_taken_is_passed_on_again)                                       \
+    T(a_new_members_right_that_was_not_taken_is_passed_on_again)                                   \
+    T(a_guests_policy_that_was_not_taken_is_passed_on_again)                                       \
+    T(a_guest_for_whose_policy_there_is_no_room_is_not_served)                                     \
     T(a_node_of_policy_that_is_an_error_leaves_in_force_what_was)                                  \
+    T(a_guest_does_not_fill_the_log_with_its_operators_error)                                      \
     T(a_node_of_policy_that_is_an_error_at_first_sight_refuses_the_attachment)                     \
     T(c32_a_policy_that_is_an_error_when_the_manager_restarts_costs_no_page)                       \
     T(a_shared_pool_keeps_its_policy_when_a_node_of_it_is_an_error)                                \

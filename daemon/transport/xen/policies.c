@@ -25,6 +25,7 @@ struct shared_pool {
     bool touched;
     uint64_t not_before_ms; /* it is not to be read before that time */
     bool told;              /* @policy was passed on */
+    bool owes;              /* some member could not be told what it may do */
     struct policy policy;
     struct allowed *allowed;
     unsigned nr_allowed;
@@ -45,6 +46,7 @@ struct policies {
     bool listing; /* there may be pools that are not in @pools */
     uint64_t list_not_before_ms;
     struct member *members; /* who is admitted */
+    struct log_limit log_limit;
 };
 
 struct policies *policies_create(struct platform *platform, struct log *log,
@@ -79,11 +81,13 @@ void policies_destroy(struct policies *p)
     free(p);
 }
 
-static void complain(struct policies *p, const char *what, enum tmemif_status rc)
+/* Was it taken? What was not is passed on again and again. */
+static bool is_taken(struct policies *p, const char *what, enum tmemif_status rc)
 {
     if (rc)
-        log_event(p->log, LOG_LEVEL_ERROR, "policy", "what=%s why=\"%s\"", what,
-                  tmem_status_sentence(rc));
+        log_limited(p->log, &p->log_limit, LOG_LEVEL_ERROR, "policy", "what=%s why=\"%s\"", what,
+                    tmem_status_sentence(rc));
+    return rc == TMEMIF_OK;
 }
 
 /* ---- reading the four numbers ---- */
@@ -103,22 +107,13 @@ struct subject {
     const uint8_t *uuid;
 };
 
-static enum node_result read_number(struct policies *p, const struct subject *subject,
-                                    enum schema_node node, uint64_t *number_out)
+static void path_of(const struct policies *p, const struct subject *subject, enum schema_node node,
+                    char path_out[SCHEMA_PATH_LEN])
 {
-    char path[SCHEMA_PATH_LEN];
-    enum node_result result;
-
     if (subject->uuid)
-        schema_shared_path(path, p->platform->domid, subject->uuid, node, 0);
+        schema_shared_path(path_out, p->platform->domid, subject->uuid, node, 0);
     else
-        schema_path(path, subject->place, node, 0);
-    result = node_read_number(p->platform, path, node, number_out);
-    if (result == NODE_BAD)
-        log_event(p->log, LOG_LEVEL_WARNING, "policy",
-                  "node=%s why=\"not a number in its range; no node of this policy is taken over\"",
-                  path);
-    return result;
+        schema_path(path_out, subject->place, node, 0);
 }
 
 /* On anything but NODE_FINE *policy_out is unchanged; NODE_BAD: *bad_out is the node. */
@@ -130,8 +125,11 @@ static enum node_result read_policy(struct policies *p, const struct subject *su
     uint64_t numbers[4] = {0};
 
     for (unsigned i = 0; i < 4; i++) {
-        enum node_result result = read_number(p, subject, all[i], &numbers[i]);
+        char path[SCHEMA_PATH_LEN];
+        enum node_result result;
 
+        path_of(p, subject, all[i], path);
+        result = node_read_number(p->platform, path, all[i], &numbers[i]);
         *bad_out = all[i];
         if (result != NODE_FINE)
             return result;
@@ -143,6 +141,16 @@ static enum node_result read_policy(struct policies *p, const struct subject *su
         .weight = (uint32_t)numbers[3],
     };
     return NODE_FINE;
+}
+
+static void name_bad_node(struct policies *p, const struct subject *subject, enum schema_node bad)
+{
+    char path[SCHEMA_PATH_LEN];
+
+    path_of(p, subject, bad, path);
+    log_limited(p->log, &p->log_limit, LOG_LEVEL_WARNING, "policy",
+                "node=%s why=\"not a number in its range; no node of this policy is taken over\"",
+                path);
 }
 
 static bool is_same_policy(const struct policy *a, const struct policy *b)
@@ -195,6 +203,12 @@ static enum admission refuse(char why_out[SCHEMA_REASON_LEN], const char *why)
     return ADMISSION_REFUSED;
 }
 
+static bool tell_member(struct policies *p, const struct shared_pool *pool, const struct member *m,
+                        enum pool_right right)
+{
+    return is_taken(p, "member", p->ops->member(p->ops_arg, pool->uuid, &m->key, right));
+}
+
 /* Pass on what @key may hold, and of which pools it is a member. */
 static enum admission add_member(struct policies *p, const struct account_key *key,
                                  const struct policy *policy, char why_out[SCHEMA_REASON_LEN])
@@ -203,16 +217,19 @@ static enum admission add_member(struct policies *p, const struct account_key *k
 
     if (!m)
         return refuse(why_out, "the manager is out of memory");
+    if (!is_taken(p, "guest", p->ops->guest(p->ops_arg, key, policy))) {
+        free(m);
+        return refuse(why_out, "the manager has no room for the policy of this attachment");
+    }
     m->key = *key;
     m->policy = *policy;
     m->next = p->members;
     p->members = m;
-    complain(p, "guest", p->ops->guest(p->ops_arg, &m->key, &m->policy));
     for (struct shared_pool *pool = p->pools; pool; pool = pool->next) {
         enum pool_right right = right_of(pool, m->key.id);
 
-        if (right != RIGHT_NONE)
-            complain(p, "member", p->ops->member(p->ops_arg, pool->uuid, &m->key, right));
+        if (right != RIGHT_NONE && !tell_member(p, pool, m, right))
+            pool->touched = pool->owes = true;
     }
     return ADMITTED;
 }
@@ -272,12 +289,15 @@ bool policies_refresh(struct policies *p, const struct schema_place *place,
     if (!m)
         return true;
     result = read_policy(p, &subject, &policy, &bad);
+    if (result == NODE_BAD)
+        name_bad_node(p, &subject, bad);
     if (result != NODE_FINE)
         return result == NODE_BAD;
     if (is_same_policy(&policy, &m->policy))
         return true;
+    if (!is_taken(p, "guest", p->ops->guest(p->ops_arg, &m->key, &policy)))
+        return false;
     m->policy = policy;
-    complain(p, "guest", p->ops->guest(p->ops_arg, &m->key, &m->policy));
     return true;
 }
 
@@ -290,9 +310,9 @@ void policies_dismiss(struct policies *p, const struct account_key *key)
             continue;
         for (struct shared_pool *pool = p->pools; pool; pool = pool->next) {
             if (right_of(pool, m->key.id) != RIGHT_NONE)
-                complain(p, "member", p->ops->member(p->ops_arg, pool->uuid, &m->key, RIGHT_NONE));
+                (void)tell_member(p, pool, m, RIGHT_NONE);
         }
-        complain(p, "guest", p->ops->guest(p->ops_arg, &m->key, NULL));
+        (void)is_taken(p, "guest", p->ops->guest(p->ops_arg, &m->key, NULL));
         *at = m->next;
         free(m);
         return;
@@ -383,8 +403,8 @@ static enum node_result read_allowed(struct policies *p, const uint8_t *uuid, co
     ok = schema_parse_right(value, len, &fill);
     free(value);
     if (!ok) {
-        log_event(p->log, LOG_LEVEL_WARNING, "policy",
-                  "node=%s why=\"neither read nor fill; nothing is allowed\"", path);
+        log_limited(p->log, &p->log_limit, LOG_LEVEL_WARNING, "policy",
+                    "node=%s why=\"neither read nor fill; nothing is allowed\"", path);
         return NODE_ABSENT;
     }
     *allowed_out = (struct allowed){(uint32_t)domid, fill ? RIGHT_FILL : RIGHT_READ};
@@ -433,27 +453,34 @@ static bool read_all_allowed(struct policies *p, const uint8_t *uuid, struct all
     return true;
 }
 
-static void tell_members(struct policies *p, const struct shared_pool *before,
+/* False: somebody could not be told. */
+static bool tell_members(struct policies *p, const struct shared_pool *before,
                          const struct shared_pool *now)
 {
+    bool ok = true;
+
     for (struct member *m = p->members; m; m = m->next) {
         enum pool_right right = right_of(now, m->key.id);
 
-        if (right != right_of(before, m->key.id))
-            complain(p, "member", p->ops->member(p->ops_arg, now->uuid, &m->key, right));
+        if (before->owes || right != right_of(before, m->key.id))
+            ok = tell_member(p, now, m, right) && ok;
     }
+    return ok;
 }
 
-static void tell_policy(struct policies *p, struct shared_pool *pool, const struct policy *policy)
+/* False: it was not taken. */
+static bool tell_policy(struct policies *p, struct shared_pool *pool, const struct policy *policy)
 {
     if (pool->told && is_same_policy(policy, &pool->policy))
-        return;
+        return true;
+    if (!is_taken(p, "shared", p->ops->shared(p->ops_arg, pool->uuid, policy)))
+        return false;
     pool->told = true;
     pool->policy = *policy;
-    complain(p, "shared", p->ops->shared(p->ops_arg, pool->uuid, policy));
+    return true;
 }
 
-/* False: something could not be read, and nothing has changed. */
+/* False: something could not be read, and nothing has changed; or not all was taken. */
 static bool run_pool(struct policies *p, struct shared_pool *pool)
 {
     const struct subject subject = {.uuid = pool->uuid};
@@ -461,17 +488,20 @@ static bool run_pool(struct policies *p, struct shared_pool *pool)
     struct policy policy = {0};
     enum schema_node bad;
     enum node_result result = read_policy(p, &subject, &policy, &bad);
+    bool ok = true;
 
+    if (result == NODE_BAD)
+        name_bad_node(p, &subject, bad);
     if (result == NODE_BAD && !pool->told)
         return true; /* nobody joins a pool of which it is not known what it may hold */
     if ((result != NODE_FINE && result != NODE_BAD) ||
         !read_all_allowed(p, pool->uuid, &pool->allowed, &pool->nr_allowed))
         return false;
     if (result == NODE_FINE)
-        tell_policy(p, pool, &policy);
-    tell_members(p, &before, pool);
+        ok = tell_policy(p, pool, &policy);
+    pool->owes = !tell_members(p, &before, pool);
     free(before.allowed);
-    return true;
+    return ok && !pool->owes;
 }
 
 bool policies_run(struct policies *p, unsigned nr, uint64_t now_ms)

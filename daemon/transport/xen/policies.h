@@ -2,8 +2,9 @@
 /*
  * policies.h - the operator's nodes, below xentmem/ in our home: read, compared, passed on.
  *
- * dom0 writes them, nobody else can. What was passed on is remembered, so that
- * a node that is touched and says the same is no news, and a node that is gone is.
+ * dom0 writes them, nobody else can. What was passed on, and taken, is remembered, so that
+ * a node that is touched and says the same is no news, and a node that is gone is. What was not
+ * taken (the book is full) is passed on again later.
  */
 #ifndef XTM_TRANSPORT_XEN_POLICIES_H
 #define XTM_TRANSPORT_XEN_POLICIES_H
@@ -31,7 +32,7 @@ enum node_result policies_read_key(struct policies *p, const struct schema_place
 
 enum admission {
     ADMITTED,
-    ADMISSION_REFUSED, /* there is no (whole) policy */
+    ADMISSION_REFUSED, /* there is no (whole) policy, or no room for it */
     ADMISSION_UNKNOWN, /* a node could not be read: ask again later */
 };
 
@@ -43,7 +44,8 @@ enum admission policies_admit(struct policies *p, const struct schema_place *pla
                               struct account_key *key_out, char why_out[SCHEMA_REASON_LEN]);
 /*
  * Its nodes were touched: pass on what it may hold now; if one of them is an error, what was said
- * stays. False: a node could not be read, and what was said stays; ask again later.
+ * stays. False: a node could not be read, or what they say was not taken; what was said before
+ * stays. Ask again later.
  */
 bool policies_refresh(struct policies *p, const struct schema_place *place,
                       const struct account_key *key);
@@ -58,7 +60,7 @@ void policies_touch_shared(struct policies *p, const uint8_t uuid[TMEMIF_UUID_LE
 void policies_touch_all_shared(struct policies *p);
 /*
  * Read up to @nr touched pools. True: there are more that can be read now. What xenstore does
- * not say stays as it was, and is read again later.
+ * not say, or what was not taken, stays as it was, and is read again later.
  */
 bool policies_run(struct policies *p, unsigned nr, uint64_t now_ms);
 /* Is there anything to be read later? */

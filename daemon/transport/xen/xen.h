@@ -23,7 +23,7 @@ struct xen_transport;
 /*
  * What the operator's nodes say. Called on the control thread, before the guest
  * is attached and whenever a node changes; only when something has changed.
- * A status other than OK is logged.
+ * A status other than OK is logged, and the same is said again later.
  */
 struct xen_policy_ops {
     /* What this attachment may hold; NULL: it is no more, forget what was said. */
