@@ -39,7 +39,7 @@ static void publish_offer(struct attachment *a)
 
 /* ---- the session ---- */
 
-static void apply(struct attachment *a, enum schema_back_event event, const char *why);
+static bool apply(struct attachment *a, enum schema_back_event event, const char *why);
 
 static void link_close(struct link *link)
 {
@@ -52,7 +52,7 @@ static void link_close(struct link *link)
 
 static void link_fail(struct link *link, const char *reason)
 {
-    apply(((struct xen_peer *)link)->owner, SCHEMA_PEER_BROKEN, reason);
+    (void)apply(((struct xen_peer *)link)->owner, SCHEMA_PEER_BROKEN, reason);
 }
 
 static const struct link_ops link_ops = {
@@ -78,34 +78,16 @@ static void end_session(struct attachment *a, const char *why)
     BUG_UNLESS(!a->peer);
 }
 
-struct node_source {
-    struct attachment *attachment;
-    char *last;
-};
-
-static const char *read_front_node(void *arg, enum schema_node node, uint32_t number,
-                                   size_t *len_out)
+static enum backend_read read_front(struct attachment *a, struct schema_front *front_out,
+                                    char why_out[SCHEMA_REASON_LEN])
 {
-    struct node_source *source = arg;
-    struct attachment *a = source->attachment;
-
-    free(source->last);
-    source->last = node_read(a->world->platform, &a->backend.place, node, number, len_out);
-    return source->last;
-}
-
-static bool read_front(struct attachment *a, struct schema_front *front_out,
-                       char why_out[SCHEMA_REASON_LEN])
-{
-    struct node_source source = {.attachment = a};
-    const struct schema_reader reader = {read_front_node, &source};
+    struct backend_reader source;
     struct schema_error error;
-    bool ok = schema_front_read(&reader, &a->world->offer, front_out, &error);
+    bool ok;
 
-    free(source.last);
-    if (!ok)
-        schema_error_text(why_out, &error);
-    return ok;
+    backend_reader_begin(&source, &a->backend);
+    ok = schema_front_read(&source.reader, &a->world->offer, front_out, &error);
+    return backend_reader_end(&source, ok, &error, why_out);
 }
 
 static bool serve(struct attachment *a, struct xen_peer *peer, char why_out[SCHEMA_REASON_LEN])
@@ -143,27 +125,49 @@ static bool admit(struct attachment *a)
     return false;
 }
 
-static void attach(struct attachment *a)
+/* What came of an attach. */
+enum outcome {
+    DONE,
+    LATER,  /* xenstore does not say what has to be known */
+    BROKEN, /* the frontend cannot be served, for a reason that is given */
+};
+
+static enum outcome connect(struct attachment *a, char why_out[SCHEMA_REASON_LEN])
 {
-    char why[SCHEMA_REASON_LEN];
-    struct schema_front *front = malloc(sizeof(*front));
+    struct schema_front front;
     struct xen_peer *peer;
+
+    if (!a->admitted) {
+        snprintf(why_out, SCHEMA_REASON_LEN, "%s", a->refusal);
+        return BROKEN;
+    }
+    switch (read_front(a, &front, why_out)) {
+    case BACKEND_READ:
+        break;
+    case BACKEND_READ_BAD:
+        return BROKEN;
+    case BACKEND_READ_UNSURE:
+        return LATER;
+    }
+    return xen_peer_open(a->world->platform, a->backend.place.guest, &front, &peer, why_out) &&
+                   serve(a, peer, why_out)
+               ? DONE
+               : BROKEN;
+}
+
+static enum outcome attach(struct attachment *a, char why_out[SCHEMA_REASON_LEN])
+{
+    enum outcome outcome;
 
     a->world->may_map = false;
     a->world->was_long = true;
-    snprintf(why, sizeof(why), "%s", a->admitted ? "the manager is out of memory" : a->refusal);
-    if (front && a->admitted && read_front(a, front, why) &&
-        xen_peer_open(a->world->platform, a->backend.place.guest, front, &peer, why) &&
-        serve(a, peer, why)) {
-        backend_remove(&a->backend, SCHEMA_BACKEND_ERROR);
-        backend_publish_number(&a->backend, SCHEMA_BACKEND_EPOCH, a->world->epoch);
-        backend_publish_state(&a->backend, XENBUS_CONNECTED);
-    }
-    free(front);
-    if (!a->peer)
-        apply(a, SCHEMA_PEER_BROKEN, why);
-    else if (xen_peer_is_gone(a->peer))
-        apply(a, SCHEMA_PEER_LEFT, "its process is gone");
+    outcome = connect(a, why_out);
+    if (outcome != DONE)
+        return outcome;
+    backend_remove(&a->backend, SCHEMA_BACKEND_ERROR);
+    backend_publish_number(&a->backend, SCHEMA_BACKEND_EPOCH, a->world->epoch);
+    backend_publish_state(&a->backend, XENBUS_CONNECTED);
+    return DONE;
 }
 
 /* The attachment ends, and with it the pools. */
@@ -197,18 +201,42 @@ static void close_down(struct attachment *a, const char *why)
     backend_publish_state(&a->backend, XENBUS_CLOSED);
 }
 
-static void apply(struct attachment *a, enum schema_back_event event, const char *why)
+static void enter(struct attachment *a, enum schema_back_state next, const char *event)
 {
-    struct schema_back_step step = schema_back_step(a->state, event);
-
-    if (step.next == SCHEMA_BACK_REFUSED)
-        return; /* such as the end of a process that is not attached */
-    if (step.next != a->state)
+    if (next != a->state)
         log_limited(a->world->log, &a->backend.log_limit, LOG_LEVEL_DEBUG, "state",
                     "dom=%u device=%u from=%s to=%s event=\"%s\"", a->backend.place.guest,
                     a->backend.place.device, schema_back_state_name(a->state),
-                    schema_back_state_name(step.next), schema_back_event_name(event));
-    a->state = step.next;
+                    schema_back_state_name(next), event);
+    a->state = next;
+}
+
+/* It has attached, or is to be looked at again as what it was @before. */
+static bool try_attach(struct attachment *a, enum schema_back_state before)
+{
+    char failure[SCHEMA_REASON_LEN];
+
+    switch (attach(a, failure)) {
+    case DONE:
+        break;
+    case LATER:
+        enter(a, before, "not known yet");
+        return false;
+    case BROKEN:
+        return apply(a, SCHEMA_PEER_BROKEN, failure);
+    }
+    return !xen_peer_is_gone(a->peer) || apply(a, SCHEMA_PEER_LEFT, "its process is gone");
+}
+
+/* False: it is to be looked at again, and its state is such that the same will be done then. */
+static bool apply(struct attachment *a, enum schema_back_event event, const char *why)
+{
+    enum schema_back_state before = a->state;
+    struct schema_back_step step = schema_back_step(before, event);
+
+    if (step.next == SCHEMA_BACK_REFUSED)
+        return true; /* such as the end of a process that is not attached */
+    enter(a, step.next, schema_back_event_name(event));
 
     switch (step.action) {
     case SCHEMA_BACK_NOTHING:
@@ -217,8 +245,7 @@ static void apply(struct attachment *a, enum schema_back_event event, const char
         offer(a, why);
         break;
     case SCHEMA_BACK_ATTACH:
-        attach(a);
-        break;
+        return try_attach(a, before);
     case SCHEMA_BACK_CLOSE:
         close_down(a, why);
         break;
@@ -232,6 +259,7 @@ static void apply(struct attachment *a, enum schema_back_event event, const char
             backend_publish_state(&a->backend, XENBUS_CLOSED);
         break;
     }
+    return true;
 }
 
 /* ---- looking ---- */
@@ -330,7 +358,8 @@ static enum progress take_step(struct attachment *a, uint64_t now_ms)
     default:
         break;
     }
-    apply(a, event, why);
+    if (!apply(a, event, why))
+        return STEP_LATER;
     if (event == SCHEMA_NODES_GONE)
         backend_remove_folder(&a->backend); /* the operator's nodes are not ours to tidy */
     return STEP_TAKEN;

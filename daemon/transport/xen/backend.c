@@ -177,3 +177,32 @@ bool backend_read_front(struct backend *b, uint32_t *state_out, bool *gone_out)
     free(link);
     return true;
 }
+
+static const char *read_next(void *arg, enum schema_node node, uint32_t number, size_t *len_out)
+{
+    struct backend_reader *r = arg;
+
+    free(r->last);
+    r->last = node_read(r->backend->platform, &r->backend->place, node, number, len_out);
+    if (!r->last && !node_is_hidden(errno))
+        r->is_unsure = true;
+    return r->last;
+}
+
+void backend_reader_begin(struct backend_reader *r, struct backend *b)
+{
+    *r = (struct backend_reader){.reader = {read_next, r}, .backend = b};
+}
+
+enum backend_read backend_reader_end(struct backend_reader *r, bool ok,
+                                     const struct schema_error *error,
+                                     char why_out[SCHEMA_REASON_LEN])
+{
+    free(r->last);
+    if (r->is_unsure)
+        return BACKEND_READ_UNSURE;
+    if (ok)
+        return BACKEND_READ;
+    schema_error_text(why_out, error);
+    return BACKEND_READ_BAD;
+}

@@ -14,6 +14,7 @@
 #include "daemon/transport/xen/platform.h"
 #include "daemon/util/log.h"
 #include "daemon/util/pace.h"
+#include "xenstore-schema/front.h"
 #include "xenstore-schema/states.h"
 #include "xenstore-schema/value.h"
 
@@ -88,5 +89,24 @@ enum backend_news backend_look(struct backend *b, bool ended);
  * gone. False: xenstore does not say.
  */
 bool backend_read_front(struct backend *b, uint32_t *state_out, bool *gone_out);
+
+/* Nodes of a device that are read one after the other, as when its frontend connects. */
+struct backend_reader {
+    struct schema_reader reader;
+    struct backend *backend;
+    char *last;
+    bool is_unsure; /* xenstore did not say what some node holds, which is not that it is absent */
+};
+void backend_reader_begin(struct backend_reader *r, struct backend *b);
+
+enum backend_read {
+    BACKEND_READ,
+    BACKEND_READ_BAD,    /* @why_out says what is wrong */
+    BACKEND_READ_UNSURE, /* xenstore does not say: nothing is known, ask again later */
+};
+/* Whether all were in order is @ok, else @error says what is wrong. */
+enum backend_read backend_reader_end(struct backend_reader *r, bool ok,
+                                     const struct schema_error *error,
+                                     char why_out[SCHEMA_REASON_LEN]);
 
 #endif /* XTM_TRANSPORT_XEN_BACKEND_H */

@@ -129,11 +129,11 @@ static enum outcome connect(struct vbd *v, const struct vbd_disk *disk, bool res
         return BROKEN;
     }
     switch (vbd_nodes_read_front(&v->backend, &front, why_out)) {
-    case VBD_READ:
+    case BACKEND_READ:
         break;
-    case VBD_READ_BAD:
+    case BACKEND_READ_BAD:
         return BROKEN;
-    case VBD_READ_UNSURE:
+    case BACKEND_READ_UNSURE:
         return LATER;
     }
     return vbd_session_open(&v->session, v->world, &v->backend, disk, &front, resume, why_out)

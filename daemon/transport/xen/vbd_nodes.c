@@ -3,12 +3,10 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/blk/blkif.h"
 #include "daemon/blk/link.h"
-#include "daemon/transport/xen/node.h"
 
 /* What we offer. */
 #define OFFER_MAX_QUEUES 4u
@@ -68,38 +66,19 @@ bool vbd_nodes_are_refused(struct backend *b, char why_out[SCHEMA_REASON_LEN])
 
 /* ---- the frontend's ---- */
 
-struct node_source {
-    struct backend *backend;
-    char *last;
-    bool is_unsure;
-};
-
-static const char *read_front_node(void *arg, enum schema_node node, uint32_t number,
-                                   size_t *len_out)
-{
-    struct node_source *source = arg;
-
-    free(source->last);
-    source->last =
-        node_read(source->backend->platform, &source->backend->place, node, number, len_out);
-    if (!source->last && !node_is_hidden(errno))
-        source->is_unsure = true;
-    return source->last;
-}
-
-enum vbd_read vbd_nodes_read_front(struct backend *b, struct schema_vbd_front *front_out,
-                                   char why_out[SCHEMA_REASON_LEN])
+enum backend_read vbd_nodes_read_front(struct backend *b, struct schema_vbd_front *front_out,
+                                       char why_out[SCHEMA_REASON_LEN])
 {
     const struct schema_vbd_offer offer = {.max_queues = OFFER_MAX_QUEUES,
                                            .max_order = OFFER_MAX_ORDER};
-    struct node_source source = {.backend = b};
-    const struct schema_reader reader = {read_front_node, &source};
+    struct backend_reader source;
     struct schema_error error;
     uint32_t offered;
-    bool ok = schema_vbd_front_read(&reader, &offer, front_out, &error) &&
-              schema_read_number(&reader, SCHEMA_VBD_PERSISTENT, 0, &offered, &error);
+    bool ok;
 
-    free(source.last);
+    backend_reader_begin(&source, b);
+    ok = schema_vbd_front_read(&source.reader, &offer, front_out, &error) &&
+         schema_read_number(&source.reader, SCHEMA_VBD_PERSISTENT, 0, &offered, &error);
     /*
      * Linux says so whatever it was offered. One that an earlier daemon or the toolstack connected
      * may have been offered nothing, and takes a page that stays mapped for a failure, or does not
@@ -107,10 +86,5 @@ enum vbd_read vbd_nodes_read_front(struct backend *b, struct schema_vbd_front *f
      */
     if (ok && offered == 0)
         front_out->is_persistent = false;
-    if (source.is_unsure)
-        return VBD_READ_UNSURE;
-    if (ok)
-        return VBD_READ;
-    schema_error_text(why_out, &error);
-    return VBD_READ_BAD;
+    return backend_reader_end(&source, ok, &error, why_out);
 }

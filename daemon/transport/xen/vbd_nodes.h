@@ -23,12 +23,7 @@ void vbd_nodes_sizes(struct backend *b, const struct vbd_disk *d);
  */
 bool vbd_nodes_are_refused(struct backend *b, char why_out[SCHEMA_REASON_LEN]);
 
-enum vbd_read {
-    VBD_READ,
-    VBD_READ_BAD,    /* @why_out says what is wrong */
-    VBD_READ_UNSURE, /* xenstore does not say what some node holds */
-};
-enum vbd_read vbd_nodes_read_front(struct backend *b, struct schema_vbd_front *front_out,
-                                   char why_out[SCHEMA_REASON_LEN]);
+enum backend_read vbd_nodes_read_front(struct backend *b, struct schema_vbd_front *front_out,
+                                       char why_out[SCHEMA_REASON_LEN]);
 
 #endif /* XTM_TRANSPORT_XEN_VBD_NODES_H */
