@@ -59,6 +59,9 @@ struct schema_place {
     uint32_t device;         /* of a disk: its number in the guest, such as 51728 for xvdb */
 };
 
+/* Of an attachment. What lies above means no single one. */
+#define SCHEMA_MAX_DEVICE 4294967293u
+
 /* The folder of @where in the homes of @place; not SCHEMA_IN_SHARED. No '/' at the end. */
 void schema_folder(char path_out[SCHEMA_PATH_LEN], const struct schema_place *place,
                    enum schema_where where);

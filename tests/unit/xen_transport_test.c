@@ -1286,6 +1286,47 @@ static void a_guest_without_policy_is_not_served(void)
     manager_end(m);
 }
 
+/* Its policy would hold for every device of the guest, and its session have no account. */
+static void a_number_that_is_no_device_is_refused(void)
+{
+    static const char *const numbers[] = {"4294967294", "4294967295"};
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct manager *m = manager_new();
+        char back[32], front[32], policy[32], state[SCHEMA_PATH_LEN];
+
+        snprintf(back, sizeof(back), "backend/tmem/7/%s", numbers[i]);
+        snprintf(front, sizeof(front), "device/tmem/%s", numbers[i]);
+        snprintf(policy, sizeof(policy), "xentmem/guest/7/%s", numbers[i]);
+        snprintf(state, sizeof(state), "%s", fake_at(MANAGER, back, "state"));
+        fake_write(m->fake, fake_at(MANAGER, policy, "uuid"), UUID);
+        fake_write(m->fake, fake_at(GUEST, front, "backend"), "ours");
+        fake_write(m->fake, fake_at(GUEST, front, "state"), "1");
+        fake_write(m->fake, state, "1");
+        CU_ASSERT(wait_value(m, state, "2"));
+        CU_ASSERT(strstr(fake_value(m->fake, fake_at(MANAGER, back, "error")), "device") != NULL);
+        CU_ASSERT_EQUAL(m->nr_said, 0);
+        fake_write(m->fake, fake_at(GUEST, front, "state"), "3");
+        CU_ASSERT(wait_value(m, state, "6"));
+        manager_end(m);
+    }
+}
+
+/* dom0 sends operator's messages over it. */
+static void the_last_number_is_dom0s_own(void)
+{
+    struct manager *m = manager_new();
+    const char *back = "backend/tmem/0/4294967295", *front = "device/tmem/4294967295";
+
+    fake_write(m->fake, fake_at(MANAGER, "xentmem/guest/0/4294967295", "uuid"), UUID);
+    fake_write(m->fake, fake_at(0, front, "backend"), "ours");
+    fake_write(m->fake, fake_at(0, front, "state"), "1");
+    fake_write(m->fake, fake_at(MANAGER, back, "state"), "1");
+    CU_ASSERT(wait_value(m, fake_at(MANAGER, back, "state"), "2"));
+    CU_ASSERT_FALSE(fake_exists(m->fake, fake_at(MANAGER, back, "error")));
+    manager_end(m);
+}
+
 /* ---- what is not taken: the book is full ---- */
 
 static unsigned count_said(const struct manager *m, char what)
@@ -1820,6 +1861,8 @@ static void guests_are_served_on_when_xenstore_is_lost(void)
     T(membership_follows_the_nodes)                                                                \
     T(a_restarted_manager_is_told_all_policy_again)                                                \
     T(a_guest_without_policy_is_not_served)                                                        \
+    T(a_number_that_is_no_device_is_refused)                                                       \
+    T(the_last_number_is_dom0s_own)                                                                \
     T(a_shared_pools_policy_that_was_not_taken_is_passed_on_again)                                 \
     T(a_members_right_that_was_not_taken_is_passed_on_again)                                       \
     T(a_new_members_right_that_was_not_taken_is_passed_on_again)                                   \

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/session/sessions.h"
 #include "protocol/codec.h"
 
 /* As a node has it; "no limit" in max-pages. */
@@ -234,6 +235,13 @@ static enum admission add_member(struct policies *p, const struct account_key *k
     return ADMITTED;
 }
 
+/* The last number is every device in what is said of policy, and dom0's attachment for messages. */
+static bool is_device(const struct schema_place *place)
+{
+    return place->device <= SCHEMA_MAX_DEVICE ||
+           (place->guest == 0 && place->device == SESSION_NO_ACCOUNT);
+}
+
 enum admission policies_admit(struct policies *p, const struct schema_place *place,
                               struct account_key *key_out, char why_out[SCHEMA_REASON_LEN])
 {
@@ -243,6 +251,8 @@ enum admission policies_admit(struct policies *p, const struct schema_place *pla
     enum schema_node bad;
     enum admission admission;
 
+    if (!is_device(place))
+        return refuse(why_out, "there is no such device: they end at 4294967293");
     switch (policies_read_key(p, place, &key)) {
     case NODE_FINE:
         break;
