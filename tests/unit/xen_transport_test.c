@@ -230,8 +230,8 @@ static void settle(struct manager *m)
     fake_settle(m->fake, m->base);
 }
 
-/* As a kill would: what is in the segments stays, the next one takes it up. */
-static void manager_restart(struct manager *m, void (*meanwhile)(struct manager *m))
+/* As a kill would: what is in the segments stays, the next one begins to take it up. */
+static void manager_start_again(struct manager *m, void (*meanwhile)(struct manager *m))
 {
     int fds[STORE_NR_SEGMENTS];
     struct store_damage damage;
@@ -247,6 +247,11 @@ static void manager_restart(struct manager *m, void (*meanwhile)(struct manager 
     MUST(store_open(fds, &m->store, &damage, &why));
     manager_build(m);
     manager_start(m);
+}
+
+static void manager_restart(struct manager *m, void (*meanwhile)(struct manager *m))
+{
+    manager_start_again(m, meanwhile);
     settle(m);
 }
 
@@ -837,6 +842,40 @@ static bool has_account(struct manager *m)
     uint32_t cursor = 0;
 
     return sessions_account_next(m->sessions, &cursor, &key);
+}
+
+/* More than a pass of the loop looks at, which is two turns. */
+#define NR_BUSY 40u
+
+/* Guests that do nothing but write their state; and one that is detached. */
+static void busy_guests_come_and_one_goes(struct manager *m)
+{
+    operator_detaches(m);
+    for (unsigned i = 0; i < NR_BUSY; i++) {
+        fake_write(m->fake, of_many(i, true, "backend"), "ours");
+        fake_write(m->fake, of_many(i, true, "state"), "1");
+        fake_write(m->fake, of_many(i, false, "state"), "1");
+    }
+}
+
+static void guests_that_are_always_busy_do_not_keep_the_manager_from_housekeeping(void)
+{
+    struct guest g;
+    struct manager *m = attached(&g);
+    const char *ready;
+    uint32_t pool;
+
+    CU_ASSERT_EQUAL(guest_create(&g, TMEMIF_POOL_PERSISTENT, &pool), TMEMIF_OK);
+    manager_start_again(m, busy_guests_come_and_one_goes);
+    for (unsigned pass = 0; pass < 1000; pass++) {
+        for (unsigned i = 0; i < NR_BUSY; i++)
+            fake_write(m->fake, of_many(i, true, "state"), "2");
+        event_base_loop(m->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+    }
+    ready = fake_value(m->fake, fake_at(MANAGER, "data/xentmem", "ready"));
+    CU_ASSERT_STRING_EQUAL(ready, "2");
+    CU_ASSERT_FALSE(has_account(m));
+    manager_end(m);
 }
 
 /* A guest that has put a page says good-bye. */
@@ -1842,6 +1881,7 @@ static void guests_are_served_on_when_xenstore_is_lost(void)
     T(requests_put_while_no_manager_is_there_are_answered_by_the_next)                             \
     T(a_guest_that_died_meanwhile_is_forgotten)                                                    \
     T(a_guest_that_was_detached_meanwhile_is_forgotten)                                            \
+    T(guests_that_are_always_busy_do_not_keep_the_manager_from_housekeeping)                       \
     T(c32_a_daemon_that_was_killed_between_closing_and_closed_is_no_detach)                        \
     T(a_detach_while_no_daemon_was_there_is_carried_out_by_the_next)                               \
     T(a_state_that_could_not_be_written_is_written_later)                                          \

@@ -39,6 +39,9 @@ _Static_assert(OFFER_FENCE_MIN_MS == TMEMIF_LOCAL_MIN_FENCE_MS, "one thread look
 #define POOLS_PER_TURN       8u
 #define VBDS_PER_TURN        8u /* a few pages are mapped for each */
 
+/* So many turns in a row may leave something to do before the housekeeping has its own. */
+#define BUSY_TURNS 16u
+
 static const struct timeval AT_ONCE = {0};
 /* When attachments wait that were made too often, or for what xenstore did not say. */
 #define LATER_MS 200u
@@ -53,6 +56,7 @@ struct xen_transport {
     struct roster attachments;
     struct roster vbds;     /* disks; empty in dom0 */
     uint64_t not_before_ms; /* xenstore did not say: no sweep before that time */
+    unsigned nr_busy_turns; /* since the last housekeeping */
     bool announced;         /* the manager has said that it is ready */
     bool rest;              /* the turn before was a long one */
     bool at_once;           /* work_event is due at once */
@@ -235,23 +239,14 @@ static void plan(struct xen_transport *t, bool more)
         event_add(t->work_event, &LATER);
 }
 
-static void take_turn(struct xen_transport *t, bool may_map)
+/* Some of what is touched. True: there is more. */
+static bool look_around(struct xen_transport *t, uint64_t now_ms)
 {
-    uint64_t now_ms = clock_now_ms();
     bool more;
 
-    if (t->deaf)
-        return;
-    t->world.may_map = may_map;
-    t->world.was_long = false;
-    more = take_events(t);
-    if (t->deaf) {
-        event_del(t->store_event);
-        return;
-    }
     roster_list(&t->attachments, now_ms);
     roster_list(&t->vbds, now_ms);
-    more = policies_run(t->world.policies, POOLS_PER_TURN, now_ms) || more;
+    more = policies_run(t->world.policies, POOLS_PER_TURN, now_ms);
     for (unsigned i = 0; i < ATTACHMENTS_PER_TURN && !t->world.was_long; i++) {
         if (!look_at_one(t, now_ms))
             break;
@@ -260,16 +255,40 @@ static void take_turn(struct xen_transport *t, bool may_map)
         if (roster_look_at_one(&t->vbds, now_ms, true) == ROSTER_NONE)
             break;
     }
+    return roster_is_due(&t->attachments, now_ms) || roster_is_due(&t->vbds, now_ms) || more;
+}
+
+/* What nobody asks for by a node. */
+static void keep_house(struct xen_transport *t, uint64_t now_ms)
+{
+    t->nr_busy_turns = 0;
+    if (t->world.sweep && t->not_before_ms <= now_ms)
+        sweep_accounts(t, now_ms);
+    if (!roster_has_new(&t->vbds) && vbd_world_sweep_is_due(&t->vbd_world, now_ms))
+        vbd_world_sweep(&t->vbd_world, now_ms);
+    announce(t);
+}
+
+static void take_turn(struct xen_transport *t, bool may_map)
+{
+    uint64_t now_ms = clock_now_ms();
+    bool more;
+
+    if (t->deaf)
+        return;
+    more = take_events(t);
+    if (t->deaf) {
+        event_del(t->store_event);
+        return;
+    }
+    t->world.may_map = may_map;
+    t->world.was_long = false;
+    more = look_around(t, now_ms) || more;
     t->world.may_map = false;
     t->rest = t->rest || t->world.was_long;
-    more = roster_is_due(&t->attachments, now_ms) || roster_is_due(&t->vbds, now_ms) || more;
-    if (!more) {
-        if (t->world.sweep && t->not_before_ms <= now_ms)
-            sweep_accounts(t, now_ms);
-        if (!roster_has_new(&t->vbds) && vbd_world_sweep_is_due(&t->vbd_world, now_ms))
-            vbd_world_sweep(&t->vbd_world, now_ms);
-        announce(t);
-    }
+    /* guests that write all the time would put it off for ever */
+    if (!more || ++t->nr_busy_turns == BUSY_TURNS)
+        keep_house(t, now_ms);
     plan(t, more);
 }
 
