@@ -247,9 +247,40 @@ static void client_that_cannot_be_served_is_refused_and_the_next_is_served(void)
     take_down(&w);
 }
 
+/* Its end of the socket takes nothing any more, though the socket has not ended. */
+static void client_that_cannot_be_welcomed_is_detached(void)
+{
+    struct session_stats stats;
+    uint32_t cursor = 0;
+    bool refused;
+    struct world w;
+    struct peer p;
+
+    CU_ASSERT_TRUE_FATAL(build(&w));
+    CU_ASSERT_TRUE_FATAL(peer_init(&p, 0, 2, 0, 8));
+    p.socket = peer_connect(w.path);
+    CU_ASSERT_FATAL(p.socket >= 0);
+    CU_ASSERT_EQUAL(shutdown(p.socket, SHUT_RD), 0);
+    CU_ASSERT_TRUE_FATAL(peer_send(p.socket, &p.hello, sizeof(p.hello), &p.memfd, 1));
+    for (unsigned i = 0; i < 4; i++) {
+        event_base_loop(w.base, EVLOOP_NONBLOCK);
+        sessions_run(w.sessions);
+    }
+    CU_ASSERT_FALSE(sessions_next(w.sessions, &cursor, &stats));
+    CU_ASSERT_NOT_EQUAL(p.rings[0].view.shared->back_epoch, 0); /* it had been attached */
+    peer_fini(&p);
+
+    CU_ASSERT_TRUE_FATAL(peer_init(&p, 0, 2, 0, 8));
+    CU_ASSERT_EQUAL_FATAL(attach(&w, &p, 0, false, &refused), TMEMIF_OK);
+    use(&p);
+    peer_fini(&p);
+    take_down(&w);
+}
+
 #define TESTS(T)                                                                                   \
     T(daemon_that_cannot_be_made_leaves_nothing)                                                   \
-    T(client_that_cannot_be_served_is_refused_and_the_next_is_served)
+    T(client_that_cannot_be_served_is_refused_and_the_next_is_served)                              \
+    T(client_that_cannot_be_welcomed_is_detached)
 
 static void ignore(int severity, const char *message)
 {

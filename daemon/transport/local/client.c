@@ -256,7 +256,5 @@ enum greeting client_greet(struct client *c, struct session_table *sessions,
         return GREETING_REFUSED;
     }
     c->attached = true;
-    /* if the welcome cannot be sent the socket has ended, which its reader will see */
-    accept_client(c, epoch);
-    return GREETING_ATTACHED;
+    return accept_client(c, epoch) ? GREETING_ATTACHED : GREETING_UNHEARD;
 }

@@ -132,6 +132,9 @@ static void greet(struct connection *c)
     case GREETING_ATTACHED:
         event_remove_timer(c->event);
         break;
+    case GREETING_UNHEARD:
+        detach(c, "the welcome cannot be sent");
+        break;
     case GREETING_REFUSED:
         log_limited(t->config.log, &t->log_limit, LOG_LEVEL_NOTICE, "refused",
                     "uid=%u pid=%d why=\"%s\"", c->client.uid, (int)c->client.pid, why);
