@@ -42,6 +42,13 @@ void session_free(struct session *s)
     free(s);
 }
 
+void session_abandon(struct session *s)
+{
+    for (unsigned i = 0; !s->link->resume && i < s->nr_rings; i++)
+        record_close(s->rings[i].record);
+    session_free(s);
+}
+
 static bool make_calls(struct session *s)
 {
     if (!s->limits.privileged)
@@ -54,6 +61,24 @@ static bool make_calls(struct session *s)
     return true;
 }
 
+/* Users of this machine make attachments at will; what those hold leaves guests half the table. */
+#define MAX_LOCAL_ACCOUNTS (LAYOUT_MAX_ACCOUNTS / 2)
+
+static bool has_room_for(struct engine *e, const struct account_key *key)
+{
+    struct account_key found;
+    account_nr account;
+    uint32_t cursor = 0;
+    unsigned nr = 0;
+
+    while (engine_account_next(e, &cursor, &account, &found)) {
+        if (account_key_is(&found, key))
+            return true;
+        nr += found.kind == ACCOUNT_LOCAL;
+    }
+    return key->kind != ACCOUNT_LOCAL || nr < MAX_LOCAL_ACCOUNTS;
+}
+
 static enum tmemif_status open_account(const struct session_config *config, struct session *s,
                                        const char **why_out)
 {
@@ -62,6 +87,10 @@ static enum tmemif_status open_account(const struct session_config *config, stru
 
     if (key->device == SESSION_NO_ACCOUNT)
         return TMEMIF_OK;
+    if (!has_room_for(s->engine, key)) {
+        *why_out = "local clients hold as many attachments as they may together";
+        return TMEMIF_TOO_MANY;
+    }
     rc = engine_account_open(s->engine, key, &s->account);
     if (rc) {
         *why_out = "all accounts are in use";
@@ -174,7 +203,7 @@ enum tmemif_status session_open(const struct session_config *config, struct atte
     if (!rc)
         rc = open_rings(config->store, s, why_out);
     if (rc) {
-        session_free(s);
+        session_abandon(s);
         return rc;
     }
     heartbeat_start(&s->heartbeat, link->fence_ms, session_beat(s), clock_boot_ms());

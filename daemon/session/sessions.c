@@ -185,7 +185,7 @@ enum tmemif_status sessions_attach(struct session_table *t, struct link *link, c
     set_fence_deadline(t); /* before a first get is served */
     if (!start_rings(t, s)) {
         unlink_session(t, s);
-        session_free(s);
+        session_abandon(s);
         *why_out = "out of memory or descriptors";
         return TMEMIF_TOO_MANY;
     }

@@ -423,6 +423,80 @@ static void as_many_clients_as_it_takes_and_no_more(void)
     end(&s);
 }
 
+/* Other users together take neither root's places nor the records that guests' rings need. */
+static void users_that_take_all_they_get_do_not_shut_out_root(void)
+{
+    static const char *const args[] = {
+        "--memory", "32M", "--local-quota", "8M", "--workers", "1", "--socket-mode", "666", NULL};
+    enum { NR_USERS = 17, NR_EACH = 16, MOST = 128 };
+    struct peer *p = calloc(NR_USERS * NR_EACH, sizeof(*p));
+    unsigned nr_ok = 0, nr_named = 0;
+    struct peer root;
+    struct scene s;
+
+    CU_ASSERT_EQUAL_FATAL(geteuid(), 0); /* only root can be many users */
+    begin_with(&s, args);
+    CU_ASSERT_EQUAL_FATAL(chmod(s.d.directory, 0711), 0);
+    for (unsigned i = 0; i < NR_USERS * NR_EACH; i++) {
+        int status;
+
+        CU_ASSERT_TRUE_FATAL(peer_init(&p[i], i % NR_EACH, 1, 0, 1));
+        CU_ASSERT_EQUAL_FATAL(seteuid(60000 + i / NR_EACH), 0);
+        status = peer_attach(&p[i], s.d.socket);
+        CU_ASSERT_EQUAL_FATAL(seteuid(0), 0);
+        nr_ok += status == TMEMIF_OK;
+        nr_named += status == TMEMIF_TOO_MANY && strstr(p[i].welcome.reason, "other than root");
+    }
+    CU_ASSERT_EQUAL(nr_ok, MOST);
+    CU_ASSERT_EQUAL(nr_named, NR_USERS * NR_EACH - MOST);
+    CU_ASSERT_TRUE_FATAL(peer_init(&root, TMEMIF_LOCAL_OPERATOR, 1, 0, 4));
+    CU_ASSERT_EQUAL(peer_attach(&root, s.d.socket), TMEMIF_OK);
+    peer_fini(&root);
+    for (unsigned i = 0; i < NR_USERS * NR_EACH; i++)
+        peer_fini(&p[i]);
+    free(p);
+    end(&s);
+}
+
+/* What an attachment holds it holds without a session, too; half of all are left to guests. */
+static void attachments_that_hold_pools_are_bounded(void)
+{
+    enum { MOST = 512 };
+    unsigned nr_ok = 0;
+    struct scene s;
+    struct peer p;
+
+    begin(&s); /* the honest one is the first */
+    for (unsigned i = 1; i < MOST; i++) {
+        CU_ASSERT_TRUE_FATAL(peer_init(&p, 100 + i, 1, 0, 1));
+        nr_ok += peer_attach(&p, s.d.socket) == TMEMIF_OK && peer_create_pool(&p, 0) == 0;
+        peer_leave(&p);
+        peer_fini(&p);
+    }
+    CU_ASSERT_EQUAL(nr_ok, MOST - 1);
+    CU_ASSERT_TRUE_FATAL(peer_init(&p, 100 + MOST, 1, 0, 1));
+    CU_ASSERT_EQUAL(peer_attach(&p, s.d.socket), TMEMIF_TOO_MANY);
+    CU_ASSERT_PTR_NOT_NULL(strstr(p.welcome.reason, "local clients"));
+    peer_fini(&p);
+
+    /* one that is there is taken; and where it gives up what it holds there is room */
+    CU_ASSERT_TRUE_FATAL(peer_init(&p, 101, 1, 0, 1));
+    CU_ASSERT_EQUAL(peer_attach(&p, s.d.socket), TMEMIF_OK);
+    CU_ASSERT_EQUAL(peer_call(&p, 0, &(struct tmemif_request){.op = TMEMIF_OP_RESET},
+                              &(struct tmemif_response){0}),
+                    TMEMIF_OK);
+    peer_leave(&p);
+    peer_fini(&p);
+    CU_ASSERT_TRUE_FATAL(peer_init(&p, 100 + MOST, 1, 0, 1));
+    for (unsigned tries = 0; tries < 100 && peer_attach(&p, s.d.socket) != TMEMIF_OK; tries++) {
+        peer_drop(&p);
+        usleep(50000);
+    }
+    CU_ASSERT_EQUAL(peer_create_pool(&p, 0), 0);
+    peer_fini(&p);
+    end(&s);
+}
+
 static void running_out_of_descriptors_refuses_and_recovers(void)
 {
     static const char *const args[] = {"--memory", "32M", "--local-quota", "8M", "--workers",
@@ -733,6 +807,8 @@ static void log_cannot_be_flooded(void)
     T(closed_channel_ends_the_session)                                                             \
     T(closed_reading_end_is_nobodys_loss)                                                          \
     T(as_many_clients_as_it_takes_and_no_more)                                                     \
+    T(users_that_take_all_they_get_do_not_shut_out_root)                                           \
+    T(attachments_that_hold_pools_are_bounded)                                                     \
     T(running_out_of_descriptors_refuses_and_recovers)                                             \
     T(ring_index_that_jumps_ends_the_session)                                                      \
     T(ring_index_that_runs_backwards_ends_the_session)                                             \

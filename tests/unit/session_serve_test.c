@@ -107,6 +107,26 @@ static void session_that_is_broken_is_not_notified(void)
     bed_end(&b);
 }
 
+/* Nor does a record stay of a ring that cannot be served. */
+static void ring_that_is_refused_leaves_no_record(void)
+{
+    const struct store_config config = {.nr_frames = 32, .nr_filled = 8};
+    static struct bed b;
+    struct store *store;
+    const char *why;
+    unsigned nr = 0;
+
+    memset(&b, 0, sizeof(b));
+    ring_front_init(&b.front, b.ring, 0, 0x5e55);
+    ring_publish(&b.front.view.shared->req_prod, 1000);
+    CU_ASSERT_TRUE_FATAL(store_create(&config, &store, &why));
+    CU_ASSERT_FALSE(session_world_open(&b.world, store, b.ring, b.data, sizeof(b.data), false));
+    for (uint32_t i = 0; i < store_super(store)->nr_rings; i++)
+        nr += store_rings(store)[i].live != LIVE_DEAD;
+    CU_ASSERT_EQUAL(nr, 0);
+    bed_end(&b);
+}
+
 /* ---- sequences ---- */
 
 #define NR_SEQUENCES 600u
@@ -300,5 +320,6 @@ static void turn_of_gets_keeps_to_its_budget(void)
     T(turn_of_gets_keeps_to_its_budget)                                                            \
     T(turn_that_reaches_the_event_notifies_once)                                                   \
     T(turn_that_ends_early_notifies_of_what_it_gave)                                               \
-    T(session_that_is_broken_is_not_notified)
+    T(session_that_is_broken_is_not_notified)                                                      \
+    T(ring_that_is_refused_leaves_no_record)
 RUN_TESTS(TESTS)

@@ -10,15 +10,21 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "daemon/store/layout.h"
 #include "daemon/transport/local/client.h"
 
-#define MAX_CLIENTS            256u
-#define MAX_CLIENTS_PER_USER   64u /* root is not counted */
+#define MAX_CLIENTS 256u
+/* Of other users than root, together: what is left of the clients is root's, and of the records of
+ * rings guests'. */
+#define MAX_CLIENTS_BUT_ROOT   128u
 #define MAX_STRANGERS          32u /* connections without a hello; then accept() pauses */
 #define MAX_STRANGERS_PER_USER 8u
 /* Places of these that root alone gets: it comes in whatever other users do. */
 #define ROOTS_STRANGERS  MAX_STRANGERS_PER_USER
 #define ACCEPTS_PER_TURN 16u
+
+_Static_assert(MAX_CLIENTS_BUT_ROOT *TMEMIF_LOCAL_MAX_RINGS <= LAYOUT_MAX_RINGS / 2,
+               "guests have rings, too");
 
 static const struct timeval HANDSHAKE_TIME = {.tv_sec = 2};
 static const struct timeval PAUSE_TIME = {.tv_usec = 100000};
@@ -94,31 +100,32 @@ static const struct link_ops ops = {
     .close = link_close,
 };
 
-struct head_count {
-    unsigned attached, strangers;
-};
-
-static struct head_count count_connections(const struct local_transport *t, bool all, uid_t uid)
+/* Those that are attached; if @but_root only other users' than root's. */
+static unsigned count_attached(const struct local_transport *t, bool but_root)
 {
-    struct head_count n = {0, 0};
+    unsigned nr = 0;
 
-    for (const struct connection *c = t->connections; c; c = c->next) {
-        if (!all && c->client.uid != uid)
-            continue;
-        if (c->client.attached)
-            n.attached++;
-        else
-            n.strangers++;
-    }
-    return n;
+    for (const struct connection *c = t->connections; c; c = c->next)
+        nr += c->client.attached && !(but_root && c->client.is_root);
+    return nr;
+}
+
+/* Those that have sent no hello; @user: of the same user, NULL: of all. */
+static unsigned count_strangers(const struct local_transport *t, const struct client *user)
+{
+    unsigned nr = 0;
+
+    for (const struct connection *c = t->connections; c; c = c->next)
+        nr += !c->client.attached && (!user || c->client.uid == user->uid);
+    return nr;
 }
 
 static const char *why_too_many(const struct local_transport *t, const struct client *c)
 {
-    if (count_connections(t, true, 0).attached >= MAX_CLIENTS)
+    if (count_attached(t, false) >= MAX_CLIENTS)
         return "the manager has as many local clients as it takes";
-    if (!c->is_root && count_connections(t, false, c->uid).attached >= MAX_CLIENTS_PER_USER)
-        return "this user has as many attachments as a user may have";
+    if (!c->is_root && count_attached(t, true) >= MAX_CLIENTS_BUT_ROOT)
+        return "users other than root have as many sessions as they may have together";
     return NULL;
 }
 
@@ -173,8 +180,7 @@ static bool has_place(const struct local_transport *t, const struct client *c)
 {
     unsigned places = c->is_root ? MAX_STRANGERS : MAX_STRANGERS - ROOTS_STRANGERS;
 
-    return count_connections(t, true, 0).strangers < places &&
-           count_connections(t, false, c->uid).strangers < MAX_STRANGERS_PER_USER;
+    return count_strangers(t, NULL) < places && count_strangers(t, c) < MAX_STRANGERS_PER_USER;
 }
 
 static void add_connection(struct local_transport *t, int fd)
@@ -208,7 +214,7 @@ static void on_listener(evutil_socket_t listener, short what, void *arg)
     for (unsigned i = 0; i < ACCEPTS_PER_TURN; i++) {
         int fd;
 
-        if (count_connections(t, true, 0).strangers >= MAX_STRANGERS) {
+        if (count_strangers(t, NULL) >= MAX_STRANGERS) {
             pause_accepting(t, "too many connections without a hello");
             return;
         }
