@@ -213,11 +213,9 @@ static inline bool ring_back_has_left(const struct tmemif_ring *shared)
 }
 
 /*
- * Take up a ring at request number @resume: 0 for a new one, after a restart
- * of the manager the number of the oldest request whose answer may not have
- * been published. If it was, rsp_prod is one further already and the request
- * is answered again with the same bytes: so rsp_prod is not stored here, or it
- * would run backwards under the frontend.
+ * Take up a ring at request number @resume: 0 for a new one, after a restart of the
+ * manager what rsp_prod says, once the ring's record has agreed: no request is
+ * answered twice (PROTOCOL.md, section 10). rsp_prod is not stored here.
  */
 static inline void ring_back_init(struct ring_back *r, void *pages, unsigned order, uint32_t resume)
 {

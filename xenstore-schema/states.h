@@ -47,7 +47,7 @@ enum schema_back_event {
     SCHEMA_FRONT_CLOSED,   /* Closed */
     SCHEMA_FRONT_ODD,      /* what has no meaning here */
     SCHEMA_PEER_BROKEN,    /* an attach failed, or the peer broke the protocol */
-    SCHEMA_PEER_LEFT,      /* front_alive is 0: its process is gone */
+    SCHEMA_PEER_LEFT,      /* front_alive says that its process is gone, or has left */
     SCHEMA_NODES_RENEWED,  /* the toolstack has written all nodes anew */
     SCHEMA_NODES_OFFLINE,  /* the toolstack detaches it */
     SCHEMA_NODES_GONE,     /* nodes have vanished; the guest is gone */
@@ -112,7 +112,7 @@ enum schema_front_action {
     SCHEMA_FRONT_ANNOUNCE, /* write Initialising */
     SCHEMA_FRONT_SHARE,    /* make rings, grant all, write nodes, then Initialised */
     SCHEMA_FRONT_ATTACH,   /* write Connected */
-    SCHEMA_FRONT_LEAVE,    /* clear front_alive, write Closing */
+    SCHEMA_FRONT_LEAVE,    /* say good-bye in front_alive, write Closing */
     SCHEMA_FRONT_RETRACT,  /* free what is shared, write Closed */
     SCHEMA_FRONT_DISCARD,  /* free what is shared; nobody reads our nodes any more */
     SCHEMA_FRONT_LOOK,     /* notify all rings, look at all of them */

@@ -2,9 +2,9 @@
 /*
  * backing.h - a device below a cache, and the threads that may wait for it.
  *
- *    cache_run()  --- hand_over(batch) --->  queue of the device
- *                                              |  one of its lanes, a thread each
- *    carry_out(cache, lane, batch)  <----------'
+ *    a cache's run()  --- hand_over(batch) --->  queue of the device
+ *                                                  |  one of its lanes, a thread each
+ *    carry_out(cache, lane, batch)  <--------------'
  *         '--- transfer(), flush(), discard(): these block
  *
  * The second, in-memory implementation is the tests'.

@@ -24,7 +24,7 @@ bool data_take_page(struct link *link, const struct tmemif_data *from, void *fra
                     struct page_facts *facts_out, bool *known_out);
 /* to->length bytes from @local. False: the grant cannot be written. */
 bool data_copy_out(struct link *link, const struct tmemif_data *to, const void *local);
-/* to->length bytes, a multiple of 4, of @word over and over. */
+/* to->length bytes, a page at most, of @word over and over. */
 bool data_fill(struct link *link, const struct tmemif_data *to, uint32_t word);
 
 /* Slot @n of a vector at @base of the data area, each word read exactly once (XSA-155). */

@@ -34,9 +34,9 @@ struct attention {
     _Atomic(uint64_t) fence_by_ms;
 };
 void attention_ask(struct attention *a);
-/* Must the control thread look at the heartbeats before anybody is served? */
 /* May a fence fall due? */
 bool attention_is_watched(const struct attention *a);
+/* Must the control thread look at the heartbeats before anybody is served? */
 bool attention_is_due(const struct attention *a);
 
 /* An operator's message on its way to the control thread and back. @state says whose it is. */

@@ -148,7 +148,7 @@ static void drop(struct roster *r, struct backend *gone)
     }
 }
 
-/* The list is begun anew each time: a look may change it. Who was looked at goes to its end. */
+/* Who was looked at goes to the end of the list. A look touches others, but leaves the list alone. */
 enum roster_look roster_look_at_one(struct roster *r, uint64_t now_ms, bool may_map)
 {
     struct backend **at = &r->first, *b;
