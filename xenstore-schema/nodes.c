@@ -239,6 +239,14 @@ void schema_key(char key_out[SCHEMA_PATH_LEN], enum schema_node node, uint32_t n
 
 /* ---- taking apart ---- */
 
+bool schema_is_below(const char *path, const char *folder)
+{
+    size_t len = strlen(folder);
+
+    return strlen(path) >= len && memcmp(path, folder, len) == 0 &&
+           (path[len] == '\0' || path[len] == '/');
+}
+
 /* What follows "<@manager's home><@folder>/" in @path, or NULL. */
 static const char *below(const char *path, uint32_t manager, const char *folder)
 {

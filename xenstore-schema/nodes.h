@@ -85,6 +85,8 @@ void schema_shared_pools(char path_out[SCHEMA_PATH_LEN], uint32_t manager);
 /* The key of @node with its number, for messages. */
 void schema_key(char key_out[SCHEMA_PATH_LEN], enum schema_node node, uint32_t number);
 
+/* Is @path @folder, or a node below it? */
+bool schema_is_below(const char *path, const char *folder);
 /*
  * Whose folder of @where does @path lie in, or name? For the folders of the manager that
  * are one for each guest and device. False: none; *place_out is unchanged.

@@ -102,13 +102,6 @@ void roster_list(struct roster *r, uint64_t now_ms)
 
 /* ---- events ---- */
 
-static bool is_below(const char *path, const char *folder)
-{
-    size_t len = strlen(folder);
-
-    return strncmp(path, folder, len) == 0 && (path[len] == '\0' || path[len] == '/');
-}
-
 bool roster_hear(struct roster *r, const char *path)
 {
     struct schema_place place;
@@ -117,7 +110,7 @@ bool roster_hear(struct roster *r, const char *path)
         r->listing = !touch(r, &place) || r->listing;
         return true;
     }
-    if (is_below(path, r->path)) {
+    if (schema_is_below(path, r->path)) {
         r->listing = true;
         return true;
     }
@@ -148,7 +141,8 @@ static void drop(struct roster *r, struct backend *gone)
     }
 }
 
-/* Who was looked at goes to the end of the list. A look touches others, but leaves the list alone. */
+/* Who was looked at goes to the end of the list. A look touches others, but leaves the list alone.
+ */
 enum roster_look roster_look_at_one(struct roster *r, uint64_t now_ms, bool may_map)
 {
     struct backend **at = &r->first, *b;

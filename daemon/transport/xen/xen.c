@@ -67,13 +67,6 @@ struct xen_transport {
 
 /* ---- events ---- */
 
-static bool is_below(const char *path, const char *folder)
-{
-    size_t len = strlen(folder);
-
-    return strncmp(path, folder, len) == 0 && (path[len] == '\0' || path[len] == '/');
-}
-
 static struct attachment *attachment_of(struct backend *b)
 {
     return (struct attachment *)b;
@@ -106,7 +99,7 @@ static void on_policy_path(struct xen_transport *t, const char *path)
 
 static void on_path(struct xen_transport *t, const char *path)
 {
-    if (is_below(path, t->policies)) {
+    if (schema_is_below(path, t->policies)) {
         on_policy_path(t, path);
     } else if (strcmp(path, release) == 0) {
         roster_touch_all(&t->attachments);
@@ -144,8 +137,7 @@ static bool is_attached_here(struct xen_transport *t, const struct account_key *
     for (struct backend *b = t->attachments.first; b; b = b->next) {
         const struct attachment *a = attachment_of(b);
 
-        if (a->admitted && a->key.id == key->id && a->key.device == key->device &&
-            memcmp(a->key.uuid, key->uuid, sizeof(key->uuid)) == 0)
+        if (a->admitted && account_key_is(&a->key, key))
             return true;
     }
     return false;
