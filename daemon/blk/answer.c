@@ -6,7 +6,7 @@
 /* Stores in program order: a kill loses none that came before, the compiler must not swap them. */
 #define STORE(field, value) __atomic_store_n(&(field), (value), __ATOMIC_RELEASE)
 
-/* In object[1], which is 0 otherwise. */
+/* In disk.lost, which is 0 otherwise. */
 #define ANSWER_LOST UINT64_MAX
 
 static uint64_t owner_word(const struct answer_owner *owner)
@@ -25,7 +25,7 @@ struct ring_rec *answer_rec_find(struct store *s, const struct answer_owner *own
 
     for (uint32_t i = 0; i < store_super(s)->nr_rings; i++) {
         if (is_disk_rec(&recs[i]) && recs[i].ring == queue &&
-            recs[i].object[0] == owner_word(owner))
+            recs[i].disk.owner == owner_word(owner))
             return &recs[i];
     }
     return NULL;
@@ -45,8 +45,8 @@ struct ring_rec *answer_rec_open(struct store *s, const struct answer_owner *own
     memset(rec, 0, sizeof(*rec));
     rec->account = LAYOUT_NONE;
     rec->ring = queue;
-    rec->object[0] = owner_word(owner);
-    rec->object[1] = lost ? ANSWER_LOST : 0;
+    rec->disk.owner = owner_word(owner);
+    rec->disk.lost = lost ? ANSWER_LOST : 0;
     rec->session = session;
     rec->number = rsp_prod;
     ring_rec_make_live(rec);
@@ -61,12 +61,12 @@ void answer_rec_close(struct ring_rec *rec)
 
 void answer_rec_set_lost(struct ring_rec *rec)
 {
-    STORE(rec->object[1], ANSWER_LOST);
+    STORE(rec->disk.lost, ANSWER_LOST);
 }
 
 bool answer_rec_is_lost(const struct ring_rec *rec)
 {
-    return rec->object[1] == ANSWER_LOST;
+    return rec->disk.lost == ANSWER_LOST;
 }
 
 bool answer_rec_next(struct store *s, uint32_t *cursor, struct answer_owner *owner_out)
@@ -78,8 +78,8 @@ bool answer_rec_next(struct store *s, uint32_t *cursor, struct answer_owner *own
 
         if (!is_disk_rec(rec))
             continue;
-        *owner_out = (struct answer_owner){.domid = (uint32_t)(rec->object[0] >> 32),
-                                           .device = (uint32_t)rec->object[0]};
+        *owner_out = (struct answer_owner){.domid = (uint32_t)(rec->disk.owner >> 32),
+                                           .device = (uint32_t)rec->disk.owner};
         (*cursor)++;
         return true;
     }

@@ -58,7 +58,7 @@ void record_begin_pools(struct ring_rec *rec, enum tmemif_op op, uint32_t pool_i
         return;
     STORE(rec->first, pool_id);
     /* where no answer will be written before the request is done */
-    STORE(rec->object[0], pools_before);
+    STORE(rec->pools_before, pools_before);
     /* from here on the record says that the request may have run */
     STORE(rec->op, (uint16_t)op);
 }
@@ -75,8 +75,8 @@ void record_resolve_pools(struct ring_rec *rec, uint64_t pools_now)
 
     if (!rec || rec->phase != RECORD_IDLE)
         return;
-    gained = pools_now & ~rec->object[0];
-    lost = rec->object[0] & ~pools_now;
+    gained = pools_now & ~rec->pools_before;
+    lost = rec->pools_before & ~pools_now;
 
     switch (rec->op) {
     case TMEMIF_OP_POOL_CREATE:

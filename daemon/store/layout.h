@@ -141,9 +141,8 @@ _Static_assert(sizeof(struct tombstone_rec) == 64, "layout");
  * this record before anyone is served, so a request runs exactly once.
  *
  * Of a queue of a disk (account LAYOUT_NONE) the record holds the last answer, from before it is on
- * the ring (daemon/blk/answer.h): @object[0] names guest and device, @value is the
- * answer's identifier, @object[1] whether the disk is lost, @session tells the connection; there is
- * no intent.
+ * the ring (daemon/blk/answer.h): @value is the answer's identifier, @session tells the
+ * connection, @disk whose it is and whether that is lost; there is no intent.
  */
 enum record_phase {
     RECORD_IDLE = 0,   /* nothing of request @number has happened */
@@ -161,8 +160,15 @@ struct ring_rec {
     uint16_t status;     /* RECORD_DONE: enum tmemif_status */
     uint16_t pool;       /* pool slot */
     uint64_t generation; /* PAGE_PUT: of the descriptor it was to make live */
-    uint64_t object[3];
-    uint32_t first, last; /* indexes; one page: the same */
+    union {
+        uint64_t object[3];    /* of the handle */
+        uint64_t pools_before; /* POOL_*: ids that the account had, as a bit map */
+        struct {
+            uint64_t owner; /* guest and device */
+            uint64_t lost;
+        } disk; /* account LAYOUT_NONE */
+    };
+    uint32_t first, last; /* indexes; one page: the same; POOL_*: @first is the pool's id */
     uint64_t reserved0[2];
     uint64_t value;    /* RECORD_DONE: of the response */
     uint32_t answered; /* elements of a BATCH whose answers are written: [0, answered) */
