@@ -351,10 +351,24 @@ static bool is_listed(struct policy_book *book, const uint8_t uuid[TMEMIF_UUID_L
     return false;
 }
 
-/*
- * A cursor below the first is the engine's, through its members; from there on it counts
- * entries of the book; from the second on it is the engine's, through those who are denied.
- */
+/* The next entry of the book for the pool that speaks of nobody on the engine's list. */
+static bool unlisted_next(struct policy_book *book, const uint8_t uuid[TMEMIF_UUID_LEN],
+                          uint32_t *cursor, struct account_key *guest_out,
+                          enum pool_right *right_out)
+{
+    while (*cursor < book->nr_members) {
+        const struct member_entry *entry = &book->members[(*cursor)++];
+
+        if (memcmp(entry->uuid, uuid, TMEMIF_UUID_LEN) != 0 || is_listed(book, uuid, &entry->guest))
+            continue;
+        *guest_out = entry->guest;
+        *right_out = entry->right;
+        return true;
+    }
+    return false;
+}
+
+/* Three lists, one behind the other; the cursor of the second and third begins at these. */
 #define CURSOR_BOOK   (1u << 31)
 #define CURSOR_DENIED (3u << 30)
 
@@ -362,29 +376,25 @@ bool policy_member_next(struct policy_book *book, const uint8_t uuid[TMEMIF_UUID
                         uint32_t *cursor, struct account_key *guest_out, enum pool_right *right_out,
                         bool *joined_out)
 {
+    uint32_t at;
+
     if (*cursor < CURSOR_BOOK) {
         if (engine_member_next(book->engine, uuid, cursor, guest_out, right_out, joined_out))
             return true;
         *cursor = CURSOR_BOOK;
     }
     if (*cursor < CURSOR_DENIED) {
-        for (uint32_t n = *cursor - CURSOR_BOOK; n < book->nr_members; n++) {
-            const struct member_entry *entry = &book->members[n];
-
-            if (memcmp(entry->uuid, uuid, TMEMIF_UUID_LEN) != 0 ||
-                is_listed(book, uuid, &entry->guest))
-                continue;
-            *cursor = CURSOR_BOOK + n + 1;
-            *guest_out = entry->guest;
-            *right_out = entry->right;
-            *joined_out = false;
+        at = *cursor - CURSOR_BOOK;
+        *joined_out = false;
+        if (unlisted_next(book, uuid, &at, guest_out, right_out)) {
+            *cursor = CURSOR_BOOK + at;
             return true;
         }
         *cursor = CURSOR_DENIED;
     }
-    *cursor -= CURSOR_DENIED;
+    at = *cursor - CURSOR_DENIED;
     *right_out = RIGHT_NONE;
-    *joined_out = engine_denied_next(book->engine, uuid, cursor, guest_out);
-    *cursor += CURSOR_DENIED;
+    *joined_out = engine_denied_next(book->engine, uuid, &at, guest_out);
+    *cursor = CURSOR_DENIED + at;
     return *joined_out;
 }
