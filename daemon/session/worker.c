@@ -328,6 +328,25 @@ static bool is_look_due(struct worker *w)
     return true;
 }
 
+/* What other threads have left: a command or a kick, rings to be woken. */
+static void take_orders(struct worker *w)
+{
+    if (atomic_exchange_explicit(&w->kicked, false, memory_order_acquire))
+        run_command(w);
+    if (atomic_load_explicit(&w->woken, memory_order_relaxed) &&
+        atomic_exchange_explicit(&w->woken, false, memory_order_acquire))
+        wake_the_woken(w);
+}
+
+/* True: there is more. */
+static bool reclaim(struct worker *w)
+{
+    if (!engine_reclaim(w->engine, RECLAIM_PAGES))
+        return false;
+    w->nr_units += RECLAIM_UNITS;
+    return true;
+}
+
 static void *worker_main(void *arg)
 {
     struct worker *w = arg;
@@ -336,11 +355,7 @@ static void *worker_main(void *arg)
     while (!w->stop) {
         bool busy, reclaiming = false;
 
-        if (atomic_exchange_explicit(&w->kicked, false, memory_order_acquire))
-            run_command(w);
-        if (atomic_load_explicit(&w->woken, memory_order_relaxed) &&
-            atomic_exchange_explicit(&w->woken, false, memory_order_acquire))
-            wake_the_woken(w);
+        take_orders(w);
         if (w->awake && attention_is_due(w->attention)) {
             attention_ask(w->attention);
             look(w, FENCE_WAIT_MS);
@@ -348,9 +363,7 @@ static void *worker_main(void *arg)
         }
         busy = serve_awake(w);
         if (!busy || !w->awake || ++rounds % ROUNDS_PER_RECLAIM == 0)
-            reclaiming = engine_reclaim(w->engine, RECLAIM_PAGES);
-        if (reclaiming)
-            w->nr_units += RECLAIM_UNITS;
+            reclaiming = reclaim(w);
         if (!w->awake && !reclaiming && !w->stop)
             look(w, -1);
         else if (is_look_due(w))
