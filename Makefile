@@ -85,7 +85,7 @@ LIB_SRC  := frontend/lib/answer.c frontend/lib/async.c frontend/lib/attach_local
             frontend/lib/log.c frontend/lib/open.c frontend/lib/page.c frontend/lib/pool.c \
             frontend/lib/reconnect.c frontend/lib/request.c frontend/lib/ring.c frontend/lib/room.c \
             frontend/lib/status.c frontend/lib/where.c frontend/lib/xen_nodes.c frontend/lib/xen_share.c
-TOOL_SRC := frontend/tool/main.c frontend/tool/guest.c frontend/tool/guest_pool.c \
+TOOL_SRC := frontend/tool/main.c frontend/tool/command.c frontend/tool/guest.c frontend/tool/guest_pool.c \
             frontend/tool/guest_page.c frontend/tool/guest_refusal.c frontend/tool/guest_bench.c \
             frontend/tool/output.c frontend/tool/progress.c frontend/tool/text.c \
             frontend/tool/latency.c frontend/tool/vdev.c
@@ -349,6 +349,7 @@ $(BUILD)/tests/unit/frontend_text_test: $(call obj,frontend/tool/text.c)
 $(addprefix $(BUILD)/tests/unit/,xen_transport_test xen_disk_test xen_grants_test): $(call obj,tests/lib/fake_platform.c tests/lib/fake_loop.c)
 $(BUILD)/tests/unit/blk_turn_test $(BUILD)/tests/unit/blk_kill_test: $(call obj,tests/lib/blk_world.c)
 $(BUILD)/tests/unit/keeper_test: $(call obj,stubdom/keeper.c stubdom/cmdline.c)
+$(BUILD)/tests/unit/frontend_tool_test: $(call obj,frontend/tool/command.c)
 $(BUILD)/tests/unit/frontend_tool_test: DAEMON_LIBS += -ljson-c
 $(BUILD)/tests/unit/frontend_tool_test: | $(BUILD)/bin/xentmem $(BUILD)/bin/xentmemd
 $(BUILD)/tests/unit/frontend_local_test: | $(BUILD)/bin/xentmemd

@@ -57,6 +57,8 @@ int tool_usage(const struct command *command, const char *format, ...)
  * ':'. The option string begins with ':', or getopt_long() would print a line of its own.
  */
 int tool_bad_option(const struct command *command, int option, char **argv);
+/* That option as it was written: a long one whole, of short ones the letter, in @letter. */
+const char *tool_option_text(char **argv, char letter[3]);
 
 /*
  * Attach as the global options say. NULL: the reason is on stderr and

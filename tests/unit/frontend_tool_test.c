@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The command as a user runs it, against the real daemon: what it prints and how it exits. */
+#include <errno.h>
 #include <json-c/json.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -10,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "frontend/tool/command.h"
 #include "tests/lib/daemon_run.h"
 #include "tests/lib/runner.h"
 
@@ -402,6 +404,23 @@ static void without_a_manager_the_exit_status_says_so(void)
     end(&w);
 }
 
+/* What the library gives up on after its time limit, and what it says at once. */
+static void an_errno_of_the_library_becomes_its_exit_status(void)
+{
+    static const struct {
+        int error, code;
+    } known[] = {
+        {ENODEV, TOOL_NO_MANAGER}, {ETIMEDOUT, TOOL_NO_MANAGER}, {ECONNREFUSED, TOOL_REFUSED},
+        {EPROTO, TOOL_SYSTEM},     {EBUSY, TOOL_SYSTEM},
+    };
+    struct tool tool = {.no_progress = true};
+
+    for (unsigned i = 0; i < sizeof(known) / sizeof(*known); i++) {
+        errno = known[i].error;
+        CU_ASSERT_EQUAL(tool_result(&tool, "get", -1), known[i].code);
+    }
+}
+
 static void the_bench_measures_and_cleans_up(void)
 {
     struct json_object *value, *member = NULL;
@@ -450,5 +469,6 @@ static void the_bench_measures_and_cleans_up(void)
     T(wrong_command_lines_show_the_usage)                                                          \
     T(every_command_explains_itself)                                                               \
     T(without_a_manager_the_exit_status_says_so)                                                   \
+    T(an_errno_of_the_library_becomes_its_exit_status)                                             \
     T(the_bench_measures_and_cleans_up)
 RUN_TESTS(TESTS)
