@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "frontend/tool/guest.h"
@@ -30,6 +31,8 @@ struct job {
     bool whole_object; /* flush */
     const char *path;  /* "-": standard input or output */
     int fd;
+    bool is_new;    /* get: the file was not there before */
+    bool has_begun; /* get: what was in it is gone */
     struct xentmem *t;
     struct progress progress;
     uint8_t *pages; /* PAGES_AT_ONCE */
@@ -94,10 +97,13 @@ static bool takes_no_option(const struct command *command, int argc, char **argv
 static int job_open(struct job *job, int flags)
 {
     int code = TOOL_DONE;
+    struct stat st;
 
     job->fd = flags & O_CREAT ? STDOUT_FILENO : STDIN_FILENO;
-    if (strcmp(job->path, "-") != 0)
+    if (strcmp(job->path, "-") != 0) {
+        job->is_new = (flags & O_CREAT) && lstat(job->path, &st) < 0;
         job->fd = open(job->path, flags | O_CLOEXEC, 0666);
+    }
     if (job->fd < 0)
         return tool_fail(TOOL_SYSTEM, "%s: %s", job->path, strerror(errno));
     job->progress.off = job->tool->no_progress;
@@ -113,6 +119,8 @@ static int job_close(struct job *job, int code)
     progress_clear(&job->progress);
     xentmem_close(job->t);
     free(job->pages);
+    if (job->is_new && !job->has_begun && job->fd >= 0)
+        unlink(job->path);
     if (job->fd > STDERR_FILENO && close(job->fd) < 0 && code == TOOL_DONE)
         return tool_fail(TOOL_SYSTEM, "%s: %s", job->path, strerror(errno));
     return code;
@@ -153,6 +161,11 @@ static ssize_t read_full(struct job *job, uint8_t *to, size_t nr_bytes)
 
 static int write_full(struct job *job, const uint8_t *from, size_t nr_bytes)
 {
+    /* only now: pages that are not there leave the file as it is. EINVAL: it is no regular file */
+    if (nr_bytes && !job->has_begun && strcmp(job->path, "-") != 0 && ftruncate(job->fd, 0) < 0 &&
+        errno != EINVAL)
+        return tool_fail(TOOL_SYSTEM, "%s: %s", job->path, strerror(errno));
+    job->has_begun = job->has_begun || nr_bytes;
     while (nr_bytes) {
         ssize_t r = write(job->fd, from, nr_bytes);
 
@@ -330,7 +343,7 @@ int guest_get(struct tool *tool, int argc, char **argv)
     if (argc == 4)
         job.path = argv[3];
 
-    code = job_open(&job, O_WRONLY | O_CREAT | O_TRUNC);
+    code = job_open(&job, O_WRONLY | O_CREAT);
     if (code == TOOL_DONE)
         code = get_pages(&job);
     return job_close(&job, code);

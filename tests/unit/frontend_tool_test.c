@@ -116,6 +116,30 @@ static void a_file_goes_in_and_comes_back(void)
     end(&w);
 }
 
+static void a_get_that_finds_nothing_leaves_the_file(void)
+{
+    struct world w;
+    char path[128];
+
+    begin(&w);
+    make_file(&w, path, 5000);
+    CU_ASSERT_EQUAL(run(&w, "pool create --persistent"), 0);
+    CU_ASSERT_EQUAL(run(&w, "put 0 1 0 %s", path), 0);
+    CU_ASSERT_EQUAL(run(&w, "get 0 1 7 %s", path), 3);
+    CU_ASSERT_EQUAL(run(&w, "get 5 1 0 %s", path), 4);
+    CU_ASSERT_EQUAL(run(&w, "get 0 1 7 %s.new", path), 3);
+    CU_ASSERT_EQUAL(run(&w, "-h >/dev/null; test -e %s.new", path), 1);
+    CU_ASSERT_EQUAL(run(&w, "get -l 5000 0 1 0 | cmp - %s", path), 0);
+    /* what is found replaces all of it; a device is as good as a file */
+    CU_ASSERT_EQUAL(run(&w, "get -l 7 0 1 0 %s && test $(stat -c %%s %s) = 7", path, path), 0);
+    CU_ASSERT_EQUAL(run(&w, "get 0 1 0 /dev/null"), 0);
+    CU_ASSERT_EQUAL(daemon_run_stop(&w.daemon), 0);
+    CU_ASSERT_EQUAL(run(&w, "get 0 1 0 %s", path), 5);
+    CU_ASSERT_EQUAL(
+        run(&w, "-h >/dev/null; test $(stat -c %%s %s) = 7; c=$?; rm %s; exit $c", path, path), 0);
+    daemon_run_fini(&w.daemon);
+}
+
 static void standard_input_is_read_and_filled_up_with_zeros(void)
 {
     struct world w;
@@ -457,6 +481,7 @@ static void the_bench_measures_and_cleans_up(void)
 
 #define TESTS(T)                                                                                   \
     T(a_file_goes_in_and_comes_back)                                                               \
+    T(a_get_that_finds_nothing_leaves_the_file)                                                    \
     T(standard_input_is_read_and_filled_up_with_zeros)                                             \
     T(a_quota_stops_a_put_and_names_the_page)                                                      \
     T(a_put_without_a_quota_names_whoever_can_grant_one)                                           \
