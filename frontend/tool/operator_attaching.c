@@ -24,7 +24,7 @@ static int find_guest(struct job *job, const char *name)
     static const uint8_t unknown[16];
     char why[XEN_WHY_LEN];
 
-    if (!domain_find(job->place.xs, name, &job->guest, why))
+    if (domain_find(job->place.xs, name, &job->guest, why) != DOMAIN_FOUND)
         return tool_fail(TOOL_REFUSED, "%s", why);
     if (job->guest.domid && memcmp(job->guest.uuid, unknown, 16) == 0)
         return tool_fail(TOOL_SYSTEM, "%s (domain %u) has no UUID in xenstore (node vm)",

@@ -45,7 +45,7 @@ static int find_domain(struct tool *tool, const char *text, uint32_t *domid_out)
     xs = xen_open(why);
     if (!xs)
         return tool_fail(TOOL_SYSTEM, "%s", why);
-    found = domain_find(xs, text, &domain, why);
+    found = domain_find(xs, text, &domain, why) == DOMAIN_FOUND;
     xs_close(xs);
     if (!found)
         return tool_fail(TOOL_REFUSED, "%s", why);

@@ -109,10 +109,16 @@ bool subject_find(struct subject *subject_out, const char *text, struct xs_handl
         return false;
     }
     *subject_out = (struct subject){.kind = SUBJECT_XEN};
-    if (!domain_find(xs, text, &subject_out->domain, why_out))
-        return strncmp(why_out, "several", 7) && find_in_book(subject_out, text, book, why_out);
-    memcpy(subject_out->uuid, subject_out->domain.uuid, 16);
-    return true;
+    switch (domain_find(xs, text, &subject_out->domain, why_out)) {
+    case DOMAIN_FOUND:
+        memcpy(subject_out->uuid, subject_out->domain.uuid, 16);
+        return true;
+    case DOMAIN_NONE:
+        return find_in_book(subject_out, text, book, why_out);
+    case DOMAIN_SEVERAL:
+        break;
+    }
+    return false;
 }
 
 struct tmemctl_who subject_who(const struct subject *subject, uint32_t device)

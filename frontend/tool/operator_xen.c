@@ -192,8 +192,8 @@ struct domain *domains_read(struct xs_handle *xs, unsigned *nr_out)
     return domains;
 }
 
-static bool find_by_name(struct xs_handle *xs, const char *name, struct domain *domain_out,
-                         char why_out[XEN_WHY_LEN])
+static enum domain_found find_by_name(struct xs_handle *xs, const char *name,
+                                      struct domain *domain_out, char why_out[XEN_WHY_LEN])
 {
     unsigned nr, nr_found = 0;
     struct domain *domains = domains_read(xs, &nr);
@@ -211,11 +211,11 @@ static bool find_by_name(struct xs_handle *xs, const char *name, struct domain *
     free(domains);
     if (nr_found == 0)
         snprintf(why_out, XEN_WHY_LEN, "no domain is named %s (xl list shows them)", name);
-    return nr_found == 1;
+    return nr_found == 0 ? DOMAIN_NONE : nr_found == 1 ? DOMAIN_FOUND : DOMAIN_SEVERAL;
 }
 
-bool domain_find(struct xs_handle *xs, const char *name, struct domain *domain_out,
-                 char why_out[XEN_WHY_LEN])
+enum domain_found domain_find(struct xs_handle *xs, const char *name, struct domain *domain_out,
+                              char why_out[XEN_WHY_LEN])
 {
     uint64_t domid;
 
@@ -223,9 +223,9 @@ bool domain_find(struct xs_handle *xs, const char *name, struct domain *domain_o
     if (!*name || strspn(name, "0123456789") != strlen(name))
         return find_by_name(xs, name, domain_out, why_out);
     if (text_to_number(name, UINT16_MAX, &domid) && domain_read(xs, (unsigned)domid, domain_out))
-        return true;
+        return DOMAIN_FOUND;
     snprintf(why_out, XEN_WHY_LEN, "there is no domain %s (xl list shows them)", name);
-    return false;
+    return DOMAIN_NONE;
 }
 
 bool manager_is_ready(struct xs_handle *xs, unsigned manager)
@@ -240,12 +240,11 @@ bool manager_is_ready(struct xs_handle *xs, unsigned manager)
 bool domain_find_manager(struct xs_handle *xs, const char *name, struct domain *manager_out,
                          char why_out[XEN_WHY_LEN])
 {
-    if (name && *name)
-        return domain_find(xs, name, manager_out, why_out);
-    if (find_by_name(xs, MANAGER_NAME, manager_out, why_out))
-        return true;
-    if (strncmp(why_out, "several", 7) == 0)
-        return false;
+    bool named = name && *name;
+    enum domain_found found = domain_find(xs, named ? name : MANAGER_NAME, manager_out, why_out);
+
+    if (named || found != DOMAIN_NONE)
+        return found == DOMAIN_FOUND;
     if (manager_is_ready(xs, 0) && domain_read(xs, 0, manager_out))
         return true;
     snprintf(why_out, XEN_WHY_LEN,

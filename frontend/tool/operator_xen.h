@@ -37,12 +37,13 @@ bool domain_read(struct xs_handle *xs, unsigned domid, struct domain *domain_out
 /* All there are; to be freed. NULL: none could be read. */
 struct domain *domains_read(struct xs_handle *xs, unsigned *nr_out);
 
+enum domain_found { DOMAIN_NONE, DOMAIN_FOUND, DOMAIN_SEVERAL };
 /*
- * By name or domid. False, with @why_out: no such domain, or several of that
- * name, whose domids are listed.
+ * By name or domid. If it is not found, @why_out says so; of several of that name it lists the
+ * domids.
  */
-bool domain_find(struct xs_handle *xs, const char *name, struct domain *domain_out,
-                 char why_out[XEN_WHY_LEN]);
+enum domain_found domain_find(struct xs_handle *xs, const char *name, struct domain *domain_out,
+                              char why_out[XEN_WHY_LEN]);
 
 /*
  * The manager named @name, or, for NULL or "", the domain called xentmem, or
