@@ -6,7 +6,8 @@
 #include "frontend/tool/operator_command.h"
 
 /* Whom the operator means, with the help of xenstore and the book where they are. */
-static int find(struct tool *tool, const char *text, struct subject *subject_out)
+static int find(struct tool *tool, const char *text, const struct operator_options *o,
+                struct subject *subject_out)
 {
     struct operator_place place = {0};
     char why[XEN_WHY_LEN];
@@ -21,6 +22,8 @@ static int find(struct tool *tool, const char *text, struct subject *subject_out
         code = tool_fail(TOOL_REFUSED, "%s", why);
     else if (subject_out->kind == SUBJECT_XEN && subject_out->domain.domid == DOMID_NONE)
         code = tool_fail(TOOL_REFUSED, "%s does not run", text);
+    else if (o->has_device && !subject_narrow(subject_out, o->device, why))
+        code = tool_fail(TOOL_USAGE, "%s", why);
     if (code == TOOL_DONE && subject_out->kind == SUBJECT_LOCAL && place.xs)
         tool->attach = "local:";
     if (place.xs)
@@ -41,13 +44,13 @@ static int change(struct tool *tool, int argc, char **argv, enum tmemctl_command
         return operator_freeze_disk(tool, o.manager, argv[optind], argv[optind + 1]);
     if (argc - optind != 1)
         return tool_usage(operator_command(argv[0]), "needs one guest or shared pool");
-    code = find(tool, argv[optind], &subject);
+    code = find(tool, argv[optind], &o, &subject);
     if (code)
         return code;
     if (subject.kind == SUBJECT_POOL)
         memcpy(m.target.uuid, subject.uuid, 16);
     else
-        m.target.guest = subject_who(&subject, o.has_device ? o.device : TMEMCTL_EVERY_DEVICE);
+        m.target.guest = subject_who(&subject);
     return talk_once(tool, o.manager, &m, NULL, NULL, argv[0]);
 }
 

@@ -7,23 +7,17 @@
 #include "frontend/tool/operator_attach.h"
 #include "frontend/tool/operator_command.h"
 
-/* Without Xen there is no book: the daemon keeps what it is told. */
-static int find_without_xen(const char *text, struct subject *subject_out)
+/* @place: NULL without Xen. There is no book then: the daemon keeps what it is told. */
+static int find(const struct operator_place *place, const char *text,
+                const struct operator_options *o, struct subject *subject_out)
 {
     char why[XEN_WHY_LEN];
 
-    if (!subject_find(subject_out, text, NULL, NULL, why))
+    if (!subject_find(subject_out, text, place ? place->xs : NULL, place ? &place->book : NULL,
+                      why))
         return tool_fail(TOOL_REFUSED, "%s", why);
-    return TOOL_DONE;
-}
-
-static int find_in_place(const struct operator_place *place, const char *text,
-                         struct subject *subject_out)
-{
-    char why[XEN_WHY_LEN];
-
-    if (!subject_find(subject_out, text, place->xs, &place->book, why))
-        return tool_fail(TOOL_REFUSED, "%s", why);
+    if (o->has_device && !subject_narrow(subject_out, o->device, why))
+        return tool_fail(TOOL_USAGE, "%s", why);
     return TOOL_DONE;
 }
 
@@ -50,11 +44,12 @@ static struct tmemctl_policy wire_grant(const struct grant *grant)
     return p;
 }
 
-static int set_by_message(struct tool *tool, const char *text, const struct grant *grant)
+static int set_by_message(struct tool *tool, const char *text, const struct operator_options *o,
+                          const struct grant *grant)
 {
     union tmemctl_message m;
     struct subject subject;
-    int code = find_without_xen(text, &subject);
+    int code = find(NULL, text, o, &subject);
 
     if (code)
         return code;
@@ -64,7 +59,7 @@ static int set_by_message(struct tool *tool, const char *text, const struct gran
         m.set_shared.policy = wire_grant(grant);
     } else {
         m = talk_message(TMEMCTL_SET_GUEST);
-        m.set_guest.guest = subject_who(&subject, TMEMCTL_EVERY_DEVICE);
+        m.set_guest.guest = subject_who(&subject);
         m.set_guest.policy = wire_grant(grant);
     }
     return talk_once(tool, NULL, &m, NULL, NULL, "set");
@@ -89,8 +84,15 @@ static int write_guest(const struct operator_place *place, const struct subject 
     return tool_fail(TOOL_SYSTEM, "%s: %s", entry->name, why);
 }
 
+/* Is this entry of the book one of whom @subject means? */
+static bool is_meant(const struct subject *subject, const struct book_guest *entry)
+{
+    return memcmp(entry->uuid, subject->uuid, 16) == 0 &&
+           (subject->device == TMEMCTL_EVERY_DEVICE || entry->device == subject->device);
+}
+
 static int set_guest(struct operator_place *place, const struct subject *subject,
-                     const struct operator_options *o, const struct grant *grant)
+                     const struct grant *grant)
 {
     unsigned nr = 0;
     int code;
@@ -98,7 +100,7 @@ static int set_guest(struct operator_place *place, const struct subject *subject
     for (unsigned i = 0; i < place->book.nr_guests; i++) {
         struct book_guest *entry = &place->book.guests[i];
 
-        if (memcmp(entry->uuid, subject->uuid, 16) || (o->has_device && entry->device != o->device))
+        if (!is_meant(subject, entry))
             continue;
         grant_merge(&entry->grant, grant);
         nr++;
@@ -110,8 +112,7 @@ static int set_guest(struct operator_place *place, const struct subject *subject
     for (unsigned i = 0; code == TOOL_DONE && i < place->book.nr_guests; i++) {
         const struct book_guest *entry = &place->book.guests[i];
 
-        if (memcmp(entry->uuid, subject->uuid, 16) == 0 &&
-            (!o->has_device || entry->device == o->device))
+        if (is_meant(subject, entry))
             code = write_guest(place, subject, entry);
     }
     return code;
@@ -145,10 +146,10 @@ static int set_in_place(const char *text, const struct operator_options *o,
 
     if (code)
         return code;
-    code = find_in_place(&place, text, &subject);
+    code = find(&place, text, o, &subject);
     if (code == TOOL_DONE)
         code = subject.kind == SUBJECT_POOL ? set_pool(&place, subject.uuid, o, grant)
-                                            : set_guest(&place, &subject, o, grant);
+                                            : set_guest(&place, &subject, grant);
     operator_place_close(&place);
     return code;
 }
@@ -170,26 +171,26 @@ int operator_set(struct tool *tool, int argc, char **argv)
     if (!talk_by_xenstore(tool) || is_local(argv[optind])) {
         if (talk_by_xenstore(tool))
             tool->attach = "local:";
-        return set_by_message(tool, argv[optind], &grant);
+        return set_by_message(tool, argv[optind], &o, &grant);
     }
     return set_in_place(argv[optind], &o, &grant);
 }
 
 /* ---- allow, deny ---- */
 
-static int allow_by_message(struct tool *tool, const uint8_t uuid[16], const char *text,
-                            const char *right)
+static int allow_by_message(struct tool *tool, const struct operator_options *o,
+                            const uint8_t uuid[16], const char *text, const char *right)
 {
     union tmemctl_message m = talk_message(right ? TMEMCTL_ALLOW : TMEMCTL_DENY);
     struct subject subject;
-    int code = find_without_xen(text, &subject);
+    int code = find(NULL, text, o, &subject);
 
     if (code)
         return code;
     if (subject.kind == SUBJECT_POOL)
         return tool_fail(TOOL_REFUSED, "%s is no guest: without Xen a guest is uid:N", text);
     memcpy(m.allow.uuid, uuid, 16);
-    m.allow.guest = subject_who(&subject, TMEMCTL_EVERY_DEVICE);
+    m.allow.guest = subject_who(&subject);
     if (right)
         m.allow.right = right[0] == 'f' ? TMEMCTL_RIGHT_FILL : TMEMCTL_RIGHT_READ;
     return talk_once(tool, NULL, &m, NULL, NULL, right ? "allow" : "deny");
@@ -236,7 +237,7 @@ static int allow_in_place(const struct operator_options *o, const uint8_t uuid[1
 
     if (code)
         return code;
-    code = find_in_place(&place, text, &subject);
+    code = find(&place, text, o, &subject);
     if (code == TOOL_DONE && subject.kind == SUBJECT_POOL)
         code = tool_fail(TOOL_REFUSED, "no guest has the UUID %s", text);
     if (code == TOOL_DONE && !change_member(&place, uuid, subject.uuid, right))
@@ -261,7 +262,7 @@ static int change_right(struct tool *tool, const struct operator_options *o, con
         return allow_in_place(o, uuid, guest, right);
     if (talk_by_xenstore(tool))
         tool->attach = "local:";
-    return allow_by_message(tool, uuid, guest, right);
+    return allow_by_message(tool, o, uuid, guest, right);
 }
 
 int operator_allow(struct tool *tool, int argc, char **argv)

@@ -45,7 +45,8 @@ static bool find_uuid(struct subject *subject_out, const uint8_t uuid[16], struc
                       const struct book *book, char why_out[XEN_WHY_LEN])
 {
     static const uint8_t zero[16];
-    struct subject s = {.kind = SUBJECT_POOL, .domain = {.domid = DOMID_NONE}};
+    struct subject s = {
+        .kind = SUBJECT_POOL, .domain = {.domid = DOMID_NONE}, .device = TMEMCTL_EVERY_DEVICE};
 
     memcpy(s.uuid, uuid, 16);
     for (unsigned i = 0; book && i < book->nr_guests; i++) {
@@ -87,7 +88,8 @@ static bool find_in_book(struct subject *subject_out, const char *name, const st
     }
     if (!found)
         return false;
-    *subject_out = (struct subject){.kind = SUBJECT_XEN, .domain = {.domid = DOMID_NONE}};
+    *subject_out = (struct subject){
+        .kind = SUBJECT_XEN, .domain = {.domid = DOMID_NONE}, .device = TMEMCTL_EVERY_DEVICE};
     memcpy(subject_out->uuid, found->uuid, 16);
     memcpy(subject_out->domain.uuid, found->uuid, 16);
     memcpy(subject_out->domain.name, found->name, sizeof(found->name));
@@ -108,7 +110,7 @@ bool subject_find(struct subject *subject_out, const char *text, struct xs_handl
                  "%s: without Xen a guest is uid:N, or uid:N/DEVICE; a pool is a UUID", text);
         return false;
     }
-    *subject_out = (struct subject){.kind = SUBJECT_XEN};
+    *subject_out = (struct subject){.kind = SUBJECT_XEN, .device = TMEMCTL_EVERY_DEVICE};
     switch (domain_find(xs, text, &subject_out->domain, why_out)) {
     case DOMAIN_FOUND:
         memcpy(subject_out->uuid, subject_out->domain.uuid, 16);
@@ -121,14 +123,29 @@ bool subject_find(struct subject *subject_out, const char *text, struct xs_handl
     return false;
 }
 
-struct tmemctl_who subject_who(const struct subject *subject, uint32_t device)
+bool subject_narrow(struct subject *subject, uint32_t device, char why_out[XEN_WHY_LEN])
 {
-    struct tmemctl_who who = {.kind = TMEMCTL_XEN, .id = subject->domain.domid, .device = device};
+    if (subject->kind == SUBJECT_POOL) {
+        snprintf(why_out, XEN_WHY_LEN, "a shared pool is no attachment: --device is for guests");
+        return false;
+    }
+    if (subject->device != TMEMCTL_EVERY_DEVICE && subject->device != device) {
+        snprintf(why_out, XEN_WHY_LEN, "uid:%u/%u is not attachment %u: either the one or --device",
+                 subject->uid, subject->device, device);
+        return false;
+    }
+    subject->device = device;
+    return true;
+}
+
+struct tmemctl_who subject_who(const struct subject *subject)
+{
+    struct tmemctl_who who = {
+        .kind = TMEMCTL_XEN, .id = subject->domain.domid, .device = subject->device};
 
     if (subject->kind == SUBJECT_LOCAL) {
         who.kind = TMEMCTL_LOCAL;
         who.id = subject->uid;
-        who.device = subject->device;
     } else {
         memcpy(who.uuid, subject->uuid, 16);
     }

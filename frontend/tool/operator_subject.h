@@ -28,7 +28,7 @@ struct subject {
     uint8_t uuid[16];     /* XEN, POOL */
     struct domain domain; /* XEN */
     uint32_t uid;         /* LOCAL */
-    uint32_t device;      /* LOCAL; TMEMCTL_EVERY_DEVICE if none was given */
+    uint32_t device;      /* XEN, LOCAL; TMEMCTL_EVERY_DEVICE if none was given */
 };
 
 /*
@@ -38,7 +38,10 @@ struct subject {
 bool subject_find(struct subject *subject_out, const char *text, struct xs_handle *xs,
                   const struct book *book, char why_out[XEN_WHY_LEN]);
 
-/* For a message; not for a pool. @device: TMEMCTL_EVERY_DEVICE, or one of a Xen guest. */
-struct tmemctl_who subject_who(const struct subject *subject, uint32_t device);
+/* Only attachment @device is meant. False: @why_out says why that cannot be. */
+bool subject_narrow(struct subject *subject, uint32_t device, char why_out[XEN_WHY_LEN]);
+
+/* For a message; not for a pool. */
+struct tmemctl_who subject_who(const struct subject *subject);
 
 #endif /* XENTMEM_TOOL_OPERATOR_SUBJECT_H */

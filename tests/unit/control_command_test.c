@@ -151,6 +151,23 @@ static void c17_freeze_refuses_puts_until_thaw(void)
     end();
 }
 
+static void device_of_a_user_is_set_and_frozen_alone(void)
+{
+    begin();
+    CU_ASSERT_EQUAL(xentmem("set -d 1 uid:0 quota=8K"), 0);
+    CU_ASSERT_EQUAL(xentmem("pool create --persistent"), 0);
+    CU_ASSERT_EQUAL(xentmem("put 0 1 0 " A_PAGE), 4); /* by attachment 0 */
+    CU_ASSERT_EQUAL(xentmem("set -d 0 uid:0 quota=8K"), 0);
+    CU_ASSERT_EQUAL(xentmem("put 0 1 0 " A_PAGE), 0);
+    CU_ASSERT_EQUAL(xentmem("freeze -d 1 uid:0"), 4); /* nobody has used it yet */
+    CU_ASSERT_EQUAL(xentmem("put 0 1 1 " A_PAGE), 0);
+    CU_ASSERT_EQUAL(xentmem("freeze uid:0/0 -d 0"), 0);
+    CU_ASSERT_EQUAL(xentmem("put 0 1 1 " A_PAGE), 4);
+    CU_ASSERT_EQUAL(xentmem("thaw uid:0 -d 0"), 0);
+    CU_ASSERT_EQUAL(xentmem("put 0 1 1 " A_PAGE), 0);
+    end();
+}
+
 static void remove_destroys_a_shared_pool_for_its_members(void)
 {
     begin();
@@ -230,6 +247,9 @@ static void commands_that_make_no_sense_are_refused_with_a_reason(void)
         {"set uid:4294967296 quota=4K", 4, "by number"},
         {"set uid:1/x quota=4K", 4, "by number"},
         {"set g1 quota=4K", 4, "without Xen"},
+        {"set uid:1/1 -d 2 quota=4K", 1, "uid:1/1 is not attachment 2"},
+        {"set " POOL " -d 2 quota=4K", 1, "a shared pool is no attachment"},
+        {"thaw uid:1/1 -d 2", 1, "uid:1/1 is not attachment 2"},
         {"allow " POOL " g1", 4, "without Xen"},
         {"allow " POOL " uid:0 write", 1, "read or fill"},
         {"allow pool uid:0", 1, "no UUID"},
@@ -500,6 +520,7 @@ static void without_a_daemon_every_command_says_so_at_once(void)
     T(set_changes_the_quota_and_it_holds)                                                          \
     T(nobody_joins_before_allow_and_nobody_gets_after_deny)                                        \
     T(c17_freeze_refuses_puts_until_thaw)                                                          \
+    T(device_of_a_user_is_set_and_frozen_alone)                                                    \
     T(remove_destroys_a_shared_pool_for_its_members)                                               \
     T(stats_count_what_was_done)                                                                   \
     T(commands_that_make_no_sense_are_refused_with_a_reason)                                       \
