@@ -155,10 +155,16 @@ static int close_attachment(struct job *job)
     return TOOL_DONE;
 }
 
-static int detach_running(struct job *job)
+/* Nothing is there; but the agent may have been about to attach it. */
+static int detach_absent(const struct job *job, const struct book_guest *entry)
 {
-    const struct book_guest *entry =
-        book_find_guest(&job->place.book, job->guest.uuid, job->options.device);
+    return entry && entry->attach ? TOOL_DONE
+                                  : tool_fail(TOOL_REFUSED, "%s is not attached (device %u)",
+                                              job->guest.name, job->options.device);
+}
+
+static int detach_running(struct job *job, const struct book_guest *entry)
+{
     int code =
         find_manager(job, job->options.manager || !entry ? job->options.manager : entry->manager);
 
@@ -172,9 +178,7 @@ static int detach_running(struct job *job)
     case ATTACH_NONE:
         break;
     }
-    return entry && entry->attach ? TOOL_DONE
-                                  : tool_fail(TOOL_REFUSED, "%s is not attached (device %u)",
-                                              job->guest.name, job->options.device);
+    return detach_absent(job, entry);
 }
 
 int operator_detach(struct tool *tool, int argc, char **argv)
@@ -200,9 +204,9 @@ int operator_detach(struct tool *tool, int argc, char **argv)
         code = tool_fail(TOOL_REFUSED, "%s is no guest of Xen", argv[optind]);
     } else {
         job.guest = subject.domain;
-        if (subject.domain.domid != DOMID_NONE)
-            code = detach_running(&job);
         entry = book_find_guest(&job.place.book, subject.uuid, job.options.device);
+        code = subject.domain.domid != DOMID_NONE ? detach_running(&job, entry)
+                                                  : detach_absent(&job, entry);
         if (code == TOOL_DONE && entry) {
             entry->attach = false;
             code = operator_place_save(&job.place);
