@@ -41,6 +41,28 @@ static void say_removed(unsigned domid, uint32_t device)
     say("removed", &dead, device, "the guest is gone");
 }
 
+/* ---- ending ---- */
+
+/* It comes while we wait, for events or for the book's lock: there is nothing to end. */
+static void on_stop(int signal_number)
+{
+    (void)signal_number;
+    _exit(TOOL_DONE);
+}
+
+/* @how, SIG_BLOCK or SIG_UNBLOCK: what is begun in a look is carried out. */
+static void hold_stop(int how)
+{
+    sigset_t stop;
+
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGTERM);
+    sigaddset(&stop, SIGINT);
+    sigprocmask(how, &stop, NULL);
+}
+
+/* ---- looking ---- */
+
 static void keep_attached(struct operator_place *p, const struct domain *guest,
                           const struct book_guest *entry)
 {
@@ -65,9 +87,10 @@ static void look(void)
     struct domain *domains;
     unsigned nr;
 
-    /* the lock of the book keeps us out of a command that is at work */
+    /* the lock of the book keeps us out of a command that is at work, which may take its time */
     if (operator_place_open(&place))
         return;
+    hold_stop(SIG_BLOCK);
     domains = domains_read(place.xs, &nr);
     if (domains && nr) {
         dead_remove(place.xs, domains, nr, say_removed);
@@ -82,6 +105,7 @@ static void look(void)
     }
     free(domains);
     operator_place_close(&place);
+    hold_stop(SIG_UNBLOCK);
 }
 
 /* ---- the service ---- */
@@ -98,30 +122,17 @@ static void drain_watches(struct xs_handle *xs)
 static int serve(struct xs_handle *xs)
 {
     struct pollfd wait = {.fd = xs_fileno(xs), .events = POLLIN};
-    sigset_t blocked, none;
 
-    sigemptyset(&none);
-    sigemptyset(&blocked);
-    sigaddset(&blocked, SIGTERM);
-    sigaddset(&blocked, SIGINT);
-    sigprocmask(SIG_BLOCK, &blocked, NULL);
     for (;;) {
-        struct timespec until = {.tv_sec = LOOK_EVERY_MS / 1000};
-
         drain_watches(xs);
         look();
-        if (ppoll(&wait, 1, &until, &none) < 0)
-            return errno == EINTR ? TOOL_DONE : tool_fail(TOOL_SYSTEM, "poll: %s", strerror(errno));
+        if (poll(&wait, 1, LOOK_EVERY_MS) < 0)
+            return tool_fail(TOOL_SYSTEM, "poll: %s", strerror(errno));
         if (wait.revents & (POLLHUP | POLLERR | POLLNVAL))
             return tool_fail(TOOL_SYSTEM, "xenstore is gone");
         if (wait.revents)
             poll(NULL, 0, SETTLE_MS);
     }
-}
-
-static void on_stop(int signal_number)
-{
-    (void)signal_number; /* ppoll() ends with EINTR */
 }
 
 int operator_agent(struct tool *tool, int argc, char **argv)
