@@ -50,10 +50,10 @@ struct book_shared {
     unsigned nr_allow;
 };
 
-/* Start with zero; book_clear() frees what it holds. */
+/* Start with zero, or book_open(); book_clear() frees what it holds. */
 struct book {
     char path[256];
-    int lock_fd; /* book_open(); 0: none */
+    int lock_fd; /* book_open() */
     struct book_guest *guests;
     unsigned nr_guests;
     struct book_shared *shared;

@@ -58,23 +58,22 @@ static bool take_lock(struct book *book, char why_out[BOOK_WHY_LEN])
     book->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (book->lock_fd < 0 || flock(book->lock_fd, LOCK_EX)) {
         snprintf(why_out, BOOK_WHY_LEN, "%s: %s", path, strerror(errno));
-        if (book->lock_fd > 0)
+        if (book->lock_fd >= 0)
             close(book->lock_fd);
-        book->lock_fd = 0;
         return false;
     }
     return true;
 }
 
-bool book_open(struct book *book, const char *path, bool to_write, char why_out[BOOK_WHY_LEN])
+bool book_open(struct book *book, const char *path, char why_out[BOOK_WHY_LEN])
 {
-    *book = (struct book){0};
+    *book = (struct book){.lock_fd = -1};
     if (strlen(path) >= sizeof(book->path)) {
         snprintf(why_out, BOOK_WHY_LEN, "the name of the policy file is too long");
         return false;
     }
     strcpy(book->path, path);
-    if (to_write && (!make_folder(path, why_out) || !take_lock(book, why_out)))
+    if (!make_folder(path, why_out) || !take_lock(book, why_out))
         return false;
     if (!read_file(book, why_out)) {
         book_close(book);
@@ -86,9 +85,7 @@ bool book_open(struct book *book, const char *path, bool to_write, char why_out[
 void book_close(struct book *book)
 {
     book_clear(book);
-    if (book->lock_fd)
-        close(book->lock_fd);
-    book->lock_fd = 0;
+    close(book->lock_fd);
 }
 
 static bool write_text(int fd, const char *text)

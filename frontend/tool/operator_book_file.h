@@ -6,11 +6,10 @@
 #include "frontend/tool/operator_book.h"
 
 /*
- * Read @path; a file that is not there is an empty book. With @to_write, other
- * writers wait until book_close(). False: @why_out says what is wrong, with the
- * file's name.
+ * Read @path; a file that is not there is an empty book. Others wait until
+ * book_close(). False: @why_out says what is wrong, with the file's name.
  */
-bool book_open(struct book *book, const char *path, bool to_write, char why_out[BOOK_WHY_LEN]);
+bool book_open(struct book *book, const char *path, char why_out[BOOK_WHY_LEN]);
 /* Replace the file. False: it is as it was. */
 bool book_save(const struct book *book, char why_out[BOOK_WHY_LEN]);
 /* Frees what the book holds, and drops the lock. */

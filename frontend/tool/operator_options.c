@@ -105,7 +105,7 @@ int operator_place_open(struct operator_place *place)
     place->xs = xen_open(why);
     if (!place->xs)
         return tool_fail(TOOL_SYSTEM, "%s", why);
-    if (book_open(&place->book, operator_book_path(), true, why))
+    if (book_open(&place->book, operator_book_path(), why))
         return TOOL_DONE;
     xs_close(place->xs);
     return tool_fail(TOOL_SYSTEM, "%s", why);

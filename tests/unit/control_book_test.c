@@ -82,7 +82,7 @@ static void save_filled(void)
 {
     struct book book;
 
-    CU_ASSERT_TRUE_FATAL(book_open(&book, path, true, why));
+    CU_ASSERT_TRUE_FATAL(book_open(&book, path, why));
     fill(&book);
     CU_ASSERT_TRUE(book_save(&book, why));
     book_close(&book);
@@ -93,7 +93,7 @@ static void a_missing_file_is_an_empty_book(void)
     struct book book;
 
     make_place();
-    CU_ASSERT_TRUE(book_open(&book, path, false, why));
+    CU_ASSERT_TRUE(book_open(&book, path, why));
     CU_ASSERT_EQUAL(book.nr_guests, 0);
     CU_ASSERT_EQUAL(book.nr_shared, 0);
     book_close(&book);
@@ -108,7 +108,7 @@ static void what_was_saved_is_read_again(void)
 
     make_place();
     save_filled();
-    CU_ASSERT_TRUE_FATAL(book_open(&book, path, false, why));
+    CU_ASSERT_TRUE_FATAL(book_open(&book, path, why));
     CU_ASSERT_EQUAL(book.nr_guests, 2);
     guest = book_find_guest(&book, uuid_a, 3);
     CU_ASSERT_PTR_NOT_NULL_FATAL(guest);
@@ -172,7 +172,7 @@ static void a_truncated_file_is_refused_and_left_as_it_is(void)
     /* the last two bytes are "}" and a newline */
     for (size_t cut = 0; cut < length - 1; cut++) {
         write_text(text, cut);
-        CU_ASSERT_FALSE(book_open(&book, path, true, why));
+        CU_ASSERT_FALSE(book_open(&book, path, why));
         CU_ASSERT_PTR_NOT_NULL(strstr(why, path));
         CU_ASSERT_EQUAL(read_text(now, sizeof(now)), cut);
     }
@@ -193,7 +193,7 @@ static void refused_with(const char *was, const char *is)
     CU_ASSERT_PTR_NOT_NULL_FATAL(at);
     snprintf(bad, sizeof(bad), "%.*s%s%s", (int)(at - text), text, is, at + strlen(was));
     write_text(bad, strlen(bad));
-    CU_ASSERT_FALSE(book_open(&book, path, false, why));
+    CU_ASSERT_FALSE(book_open(&book, path, why));
     CU_ASSERT_PTR_NOT_NULL(strstr(why, "policy.json"));
     remove_place();
 }
@@ -244,7 +244,7 @@ static void a_failed_save_leaves_the_old_file(void)
 
         /* a real failure of write(2): EFBIG, as a full disk would give ENOSPC */
         signal(SIGXFSZ, SIG_IGN);
-        if (!book_open(&book, path, true, why))
+        if (!book_open(&book, path, why))
             _exit(1);
         strcpy(book_find_guest(&book, uuid_a, 3)->name, "other");
         setrlimit(RLIMIT_FSIZE, &limit);
@@ -267,7 +267,7 @@ static void two_writers_lose_nothing(void)
     for (int child = 0; child < 4; child++) {
         if (fork() == 0) {
             for (uint32_t i = 0; i < 25; i++) {
-                if (!book_open(&book, path, true, why) ||
+                if (!book_open(&book, path, why) ||
                     !book_add_guest(&book, uuid_a, (uint32_t)child * 100 + i) ||
                     !book_save(&book, why))
                     _exit(1);
@@ -282,7 +282,7 @@ static void two_writers_lose_nothing(void)
         CU_ASSERT_TRUE(wait(&status) > 0);
         CU_ASSERT_EQUAL(status, 0);
     }
-    CU_ASSERT_TRUE_FATAL(book_open(&book, path, false, why));
+    CU_ASSERT_TRUE_FATAL(book_open(&book, path, why));
     CU_ASSERT_EQUAL(book.nr_guests, 100);
     book_close(&book);
     remove_place();
