@@ -308,23 +308,16 @@ struct old_attachment {
     bool last;
 };
 
-/* Names of the children of @folder, none if it is not there; to be freed. */
-static char **children(struct xs_handle *xs, xs_transaction_t t, const char *folder, unsigned *nr)
-{
-    *nr = 0;
-    return xs_directory(xs, t, folder, nr);
-}
-
 static bool remove_memberships(struct xs_handle *xs, xs_transaction_t t,
                                const struct schema_place *a)
 {
     char folder[XEN_PATH_LEN], path[XEN_PATH_LEN];
+    unsigned nr = 0;
     char **uuids;
-    unsigned nr;
     bool ok = true;
 
     schema_shared_pools(folder, a->manager);
-    uuids = children(xs, t, folder, &nr);
+    uuids = xs_directory(xs, t, folder, &nr);
     for (unsigned i = 0; uuids && i < nr && ok; i++) {
         uint8_t uuid[16];
 
@@ -393,7 +386,7 @@ bool attach_wait(struct tool *tool, struct xs_handle *xs, const struct domain *m
 {
     const struct schema_place a = {manager->domid, guest->domid, device};
     struct wait_line w = {.line = {.off = tool->no_progress}, .manager = manager, .guest = guest};
-    char path[XEN_PATH_LEN], *error;
+    char path[XEN_PATH_LEN], reason[XEN_WHY_LEN / 2], *error;
     struct domain now;
     unsigned state;
 
@@ -405,9 +398,10 @@ bool attach_wait(struct tool *tool, struct xs_handle *xs, const struct domain *m
 
     schema_path(path, &a, SCHEMA_BACKEND_ERROR, 0);
     error = node_read(xs, XBT_NULL, path);
-    if (error && *error)
-        snprintf(why_out, XEN_WHY_LEN, "the manager %s refused: %s", manager->name, error);
-    else if (!domain_read(xs, manager->domid, &now))
+    if (error && *error) {
+        text_printable(reason, sizeof(reason), error);
+        snprintf(why_out, XEN_WHY_LEN, "the manager %s refused: %s", manager->name, reason);
+    } else if (!domain_read(xs, manager->domid, &now))
         snprintf(why_out, XEN_WHY_LEN,
                  "the manager %s (domain %u) is gone: `xentmem start` starts it", manager->name,
                  manager->domid);

@@ -9,16 +9,6 @@
 #include "frontend/tool/operator_command.h"
 #include "frontend/tool/output.h"
 
-/* The manager is not trusted with our terminal: anything but printable ASCII becomes '?'. */
-static void copy_text(char *to, const char *from, size_t size)
-{
-    size_t length = strnlen(from, size - 1);
-
-    for (size_t i = 0; i < length; i++)
-        to[i] = from[i] >= ' ' && from[i] <= '~' ? from[i] : '?';
-    to[length] = '\0';
-}
-
 /* ---- a table ---- */
 
 static const struct column columns[] = {
@@ -32,8 +22,8 @@ static void put_counter(void *arg, const void *record)
     const struct tmemctl_counter *counter = record;
     char name[TMEMCTL_NAME_LEN], help[TMEMCTL_HELP_LEN];
 
-    copy_text(name, counter->name, sizeof(name));
-    copy_text(help, counter->help, sizeof(help));
+    text_printable(name, sizeof(name), counter->name);
+    text_printable(help, sizeof(help), counter->help);
     output_text(arg, name);
     output_number(arg, counter->value);
     output_text(arg, help);
@@ -99,8 +89,8 @@ static void print_counter(void *arg, const void *record)
     char name[TMEMCTL_NAME_LEN], help[TMEMCTL_HELP_LEN];
 
     (void)arg;
-    copy_text(name, counter->name, sizeof(name));
-    copy_text(help, counter->help, sizeof(help));
+    text_printable(name, sizeof(name), counter->name);
+    text_printable(help, sizeof(help), counter->help);
     if (strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") != strlen(name))
         return;
     printf("# TYPE xentmem_%s %s\n# HELP xentmem_%s %s\n", name,
@@ -261,7 +251,7 @@ static int print_check(struct tool *tool, struct xentmem *t)
 
     if (code)
         return code;
-    copy_text(what, verdict.what, sizeof(what));
+    text_printable(what, sizeof(what), verdict.what);
     o = output_create(tool->json, OUTPUT_RECORD, check_columns, 2);
     if (!o)
         return tool_fail(TOOL_SYSTEM, "no memory");

@@ -148,3 +148,12 @@ bool text_to_object(const char *text, struct xentmem_object *object_out)
     *object_out = (struct xentmem_object){{number, 0, 0}};
     return true;
 }
+
+void text_printable(char *to, size_t size, const char *from)
+{
+    size_t length = strnlen(from, size - 1);
+
+    for (size_t i = 0; i < length; i++)
+        to[i] = from[i] >= ' ' && from[i] <= '~' ? from[i] : '?';
+    to[length] = '\0';
+}

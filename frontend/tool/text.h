@@ -4,6 +4,7 @@
 #define XENTMEM_TOOL_TEXT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "frontend/include/xentmem.h"
@@ -29,5 +30,11 @@ bool text_to_number(const char *text, uint64_t max, uint64_t *number_out);
  * (low half in id[0], high half in id[1]) with id[2] all ones.
  */
 bool text_to_object(const char *text, struct xentmem_object *object_out);
+
+/*
+ * What the other end says, which is not trusted with our terminal: anything but printable ASCII
+ * becomes '?'. @from, to its NUL or to @size - 1, is cut off where @to, of @size bytes, ends.
+ */
+void text_printable(char *to, size_t size, const char *from);
 
 #endif /* XENTMEM_TOOL_TEXT_H */

@@ -118,11 +118,22 @@ static void what_is_no_object_is_refused(void)
     CU_ASSERT_FALSE(text_to_object("18446744073709551616", &o));
 }
 
+static void what_is_not_printable_is_not_shown(void)
+{
+    char text[8];
+
+    text_printable(text, sizeof(text), "\x1b[2J~ \n\xff");
+    CU_ASSERT_STRING_EQUAL(text, "?[2J~ ?");
+    text_printable(text, sizeof(text), "");
+    CU_ASSERT_STRING_EQUAL(text, "");
+}
+
 #define TESTS(T)                                                                                   \
     T(sizes_read_well)                                                                             \
     T(uuids_go_there_and_back)                                                                     \
     T(what_is_no_uuid_is_refused_and_changes_nothing)                                              \
     T(numbers_fill_their_text_and_their_range)                                                     \
     T(objects_are_numbers_digits_or_names)                                                         \
-    T(what_is_no_object_is_refused)
+    T(what_is_no_object_is_refused)                                                                \
+    T(what_is_not_printable_is_not_shown)
 RUN_TESTS(TESTS)
