@@ -11,6 +11,8 @@
 # make install DESTDIR=  (and: make uninstall); a half of it: install-guest, install-dom0
 #
 # BUILD=dir   where everything is built      CC=gcc|clang
+# CFLAGS, CPPFLAGS, LDFLAGS                  yours (-O2 -g), besides what the build needs
+# WERROR=     warnings are not errors: for compilers that are newer than this tree
 # STUBDOM_KERNEL=version, STUBDOM_SYSROOT=dir   the kernel of the manager's domain: the newest
 #             of /boot that has modules, unless told; below a directory instead of /
 # SAN=address,undefined | thread             a sanitizer build, in a BUILD of its own
@@ -19,7 +21,10 @@
 VERSION := 0.1.0
 ABI     := 1
 
-CC     ?= gcc
+# make has a CC of its own, so ?= does nothing
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 CLANG  ?= clang
 SAN    ?=
 comma  := ,
@@ -132,17 +137,21 @@ PURE_SRC := $(PROTOCOL_SRC) $(ENGINE_SRC) $(SCHEMA_SRC) $(BLK_SRC) \
 # ---- flags ----
 
 WARN := -Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Wstrict-prototypes \
-        -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla -Wformat=2 -Werror
-OPT  ?= -O2 -g
-CPPFLAGS += -I. -D_GNU_SOURCE -DXENTMEM_VERSION='"$(VERSION)"'
-CFLAGS   += -std=c11 $(OPT) $(WARN) -fno-common -fstack-protector-strong -pthread
-LDFLAGS  += -pthread
+        -Wmissing-prototypes -Wpointer-arith -Wwrite-strings -Wvla -Wformat=2
+WERROR ?= -Werror
+CFLAGS ?= -O2 -g
+# What the build needs. CPPFLAGS, CFLAGS and LDFLAGS are the user's, and may be given to make.
+OUR_CPPFLAGS := -I. -D_GNU_SOURCE -DXENTMEM_VERSION='"$(VERSION)"'
+OUR_CFLAGS   := -std=c11 $(WARN) $(WERROR) -fno-common -fstack-protector-strong -pthread
+OUR_LDFLAGS  := -pthread
 ifneq ($(SAN),)
-CFLAGS  += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
-LDFLAGS += -fsanitize=$(SAN)
+OUR_CFLAGS  += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
+OUR_LDFLAGS += -fsanitize=$(SAN)
 # gcc's thread sanitizer does not know fences and says so; ours order notifications, not data
-CFLAGS  += $(if $(filter thread,$(SAN)),$(if $(findstring clang,$(CC)),,-Wno-tsan))
+OUR_CFLAGS  += $(if $(filter thread,$(SAN)),$(if $(findstring clang,$(CC)),,-Wno-tsan))
 endif
+COMPILE = $(CC) $(OUR_CPPFLAGS) $(CPPFLAGS) $(OUR_CFLAGS) $(CFLAGS) $(FILE_CFLAGS)
+LINK    = $(CC) $(CFLAGS) $(OUR_LDFLAGS) $(LDFLAGS)
 
 XEN_LIBS    := -lxengnttab -lxenevtchn -lxenstore
 DAEMON_LIBS := $(XEN_LIBS) -levent_core
@@ -167,10 +176,10 @@ all: $(if $(DAEMON_MAIN),$(BUILD)/bin/xentmemd) \
 $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -MMD -MP -c $< -o $@
+	$(Q)$(COMPILE) -fPIC -MMD -MP -c $< -o $@
 
 # clang knows these names, too
-$(BUILD)/obj/daemon/store/page_scalar.o: CFLAGS += -fno-tree-vectorize -fno-tree-slp-vectorize
+$(BUILD)/obj/daemon/store/page_scalar.o: FILE_CFLAGS = -fno-tree-vectorize -fno-tree-slp-vectorize
 
 $(BUILD)/lib/layers.a: $(call obj,$(LAYERS_SRC))
 	@mkdir -p $(@D)
@@ -180,7 +189,7 @@ $(BUILD)/lib/layers.a: $(call obj,$(LAYERS_SRC))
 $(BUILD)/bin/xentmemd: $(call obj,$(DAEMON_MAIN)) $(BUILD)/lib/layers.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
+	$(Q)$(LINK) -o $@ $^ $(DAEMON_LIBS)
 
 # the library with its insides, for tests
 $(BUILD)/lib/frontend.a: $(call obj,$(LIB_SRC) $(PROTOCOL_SRC) $(SCHEMA_SRC))
@@ -198,7 +207,7 @@ $(BUILD)/lib/libxentmem.a: $(call obj,$(LIB_SRC) $(PROTOCOL_SRC) $(SCHEMA_SRC))
 $(BUILD)/lib/libxentmem.so.$(ABI): $(call obj,$(LIB_SRC) $(PROTOCOL_SRC) $(SCHEMA_SRC)) frontend/lib/libxentmem.map
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -shared -Wl,-soname,libxentmem.so.$(ABI) \
+	$(Q)$(LINK) -shared -Wl,-soname,libxentmem.so.$(ABI) \
 	    -Wl,--version-script=frontend/lib/libxentmem.map -o $@ $(filter %.o,$^) $(XEN_LIBS)
 	@ln -sf libxentmem.so.$(ABI) $(BUILD)/lib/libxentmem.so
 
@@ -208,19 +217,19 @@ $(BUILD)/lib/libxentmem.so.$(ABI): $(call obj,$(LIB_SRC) $(PROTOCOL_SRC) $(SCHEM
 $(BUILD)/bin/xentmem: $(call obj,$(TOOL_SRC) $(OPERATOR_SRC) $(PROTOCOL_SRC) $(SCHEMA_SRC)) $(BUILD)/lib/libxentmem.so.$(ABI)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) -L$(BUILD)/lib -lxentmem $(TOOL_LIBS) \
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) -L$(BUILD)/lib -lxentmem $(TOOL_LIBS) \
 	    -Wl,-rpath,'$$ORIGIN/../lib'
 
 # Loaded into xl: it must need nothing but libc
 $(BUILD)/lib/xentmem/same-domid.so: $(call obj,dom0/same_domid.c)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(filter-out -fsanitize=%,$(LDFLAGS)) -shared -o $@ $^
+	$(Q)$(filter-out -fsanitize=%,$(LINK)) -shared -o $@ $^
 
 $(BUILD)/bin/xentmem-init: $(call obj,$(INIT_SRC)) $(BUILD)/lib/layers.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^
+	$(Q)$(LINK) -o $@ $^
 
 # ---- manual pages, the manager's image, installation ----
 
@@ -337,7 +346,7 @@ TEST_BIN := $(UNIT_TESTS:%=$(BUILD)/tests/unit/%) $(LONG_TESTS:%=$(BUILD)/tests/
 $(BUILD)/tests/%: $(BUILD)/obj/tests/%.o $(TEST_LIB) $(BUILD)/lib/layers.a $(if $(LIB_SRC),$(BUILD)/lib/frontend.a)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(DAEMON_LIBS) -lcunit
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(DAEMON_LIBS) -lcunit
 
 $(BUILD)/tests/unit/control_command_test: | $(BUILD)/bin/xentmemd $(BUILD)/bin/xentmem
 $(BUILD)/tests/unit/control_grant_test: $(call obj,frontend/tool/operator_grant.c frontend/tool/text.c)
@@ -361,7 +370,7 @@ FAULT_CALLS   := malloc calloc realloc aligned_alloc free mmap munmap madvise fc
 FAULT_LDFLAGS := $(FAULT_CALLS:%=-Wl,--wrap=%)
 FAULT_TESTS   := unit/engine_fault_test unit/session_fault_test model/engine_model
 $(FAULT_TESTS:%=$(BUILD)/tests/%): $(call obj,tests/lib/fault.c)
-$(FAULT_TESTS:%=$(BUILD)/tests/%): LDFLAGS += $(FAULT_LDFLAGS)
+$(FAULT_TESTS:%=$(BUILD)/tests/%): OUR_LDFLAGS += $(FAULT_LDFLAGS)
 
 $(BUILD)/tests/kill/daemon_kill $(BUILD)/tests/kill/guest_load: $(call obj,tests/kill/run.c tests/kill/load.c tests/conformance/operator.c) \
                                  | $(BUILD)/bin/xentmemd
@@ -374,7 +383,7 @@ $(BUILD)/tests/conformance/%: $(BUILD)/obj/tests/conformance/%.o $(call obj,$(CO
                               $(BUILD)/lib/layers.a $(BUILD)/lib/libxentmem.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS)
+	$(Q)$(LINK) -o $@ $^ $(DAEMON_LIBS)
 
 # A guest that breaks the rules: tests/xen/suites/hostile.sh
 HOSTILE := $(BUILD)/tests/xen/hostile $(BUILD)/tests/xen/hostile_disk
@@ -384,13 +393,13 @@ $(HOSTILE): $(call obj,tests/xen/hostile/handshake.c tests/xen/hostile/items.c t
             tests/xen/hostile/spoil.c $(PROTOCOL_SRC) $(SCHEMA_SRC))
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(XEN_LIBS)
+	$(Q)$(LINK) -o $@ $^ $(XEN_LIBS)
 
 # What a guest does with a disk: tests/xen/suites/disks.sh
 $(BUILD)/tests/xen/disk_load: $(call obj,tests/xen/disk_load.c)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^
+	$(Q)$(LINK) -o $@ $^
 
 .PHONY: tests
 tests: $(TEST_BIN) $(if $(DAEMON_MAIN),$(BUILD)/bin/xentmemd)
@@ -494,7 +503,7 @@ FUZZ_FLAGS := -std=c11 -g -O1 -pthread -fsanitize=fuzzer,address,undefined -fno-
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(LAYERS_SRC) $(wildcard protocol/*.h daemon/*/*.h) Makefile
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CLANG) $(CPPFLAGS) $(FUZZ_FLAGS) -o $@ $< $(LAYERS_SRC) $(DAEMON_LIBS)
+	$(Q)$(CLANG) $(OUR_CPPFLAGS) $(CPPFLAGS) $(FUZZ_FLAGS) -o $@ $< $(LAYERS_SRC) $(DAEMON_LIBS)
 
 .PHONY: fuzz
 fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%)
@@ -526,7 +535,7 @@ $(LOCAL_BENCH): $(call obj,tests/bench/client.c tests/bench/memcached.c tests/be
 $(BENCHES:%=$(BUILD)/bench/%): $(call obj,$(BENCH_SRC)) $(BUILD)/lib/layers.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(BUILD)/lib/layers.a $(DAEMON_LIBS) -lm
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(BUILD)/lib/layers.a $(DAEMON_LIBS) -lm
 $(BUILD)/tests/unit/policy_test: $(call obj,$(POLICY_SRC) tests/bench/trace.c)
 
 # Built with the tests, too, so that they do not rot
@@ -552,12 +561,12 @@ $(BUILD)/bench/xen_bench: $(call obj,tests/bench/xen_bench.c tests/bench/client.
                           $(BUILD)/lib/layers.a $(BUILD)/lib/libxentmem.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS) -lxenvchan -lm
+	$(Q)$(LINK) -o $@ $^ $(DAEMON_LIBS) -lxenvchan -lm
 
 $(BUILD)/bench/blk_bench: $(call obj,tests/bench/blk_bench.c $(BENCH_SRC)) $(BUILD)/lib/layers.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(DAEMON_LIBS) -lm
+	$(Q)$(LINK) -o $@ $^ $(DAEMON_LIBS) -lm
 
 # Hit ratios of block traces: made ones, captured ones, and those of TRACES=dir, *.csv.
 MADE_TRACES := $(patsubst %,$(BUILD)/bench/traces/%.csv,zipf scan loop shift)

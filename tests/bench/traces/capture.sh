@@ -11,7 +11,7 @@ build() {
     cat <<'WORK'
 dirs="protocol xenstore-schema daemon/util daemon/store daemon/engine daemon/session daemon/control"
 dir=$(echo $dirs | cut -d ' ' -f $pass)
-chroot /mnt /bin/bash -c "cd /src && make -s BUILD=/tmp/out OPT=-O0 SHELL=/bin/bash \
+chroot /mnt /bin/bash -c "cd /src && make -s BUILD=/tmp/out CFLAGS=-O0 SHELL=/bin/bash \
     \$(echo $dir/*.c | sed 's| | /tmp/out/obj/|g; s|^|/tmp/out/obj/|; s|[.]c|.o|g')"
 WORK
 }
