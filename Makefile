@@ -500,7 +500,8 @@ check-long-xen: testbed-images-6.12
 
 # Fuzz targets are built whole by clang, with the sanitizers, in a place of their own.
 FUZZ_FLAGS := -std=c11 -g -O1 -pthread -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(LAYERS_SRC) $(wildcard protocol/*.h daemon/*/*.h) Makefile
+FUZZ_HEADERS := $(wildcard $(addsuffix /*.h,protocol xenstore-schema daemon daemon/* daemon/*/* tests/fuzz) xenstore-schema/*.def)
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(LAYERS_SRC) $(FUZZ_HEADERS) Makefile
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CLANG) $(OUR_CPPFLAGS) $(CPPFLAGS) $(FUZZ_FLAGS) -o $@ $< $(LAYERS_SRC) $(DAEMON_LIBS)
