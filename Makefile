@@ -211,14 +211,23 @@ $(BUILD)/lib/libxentmem.so.$(ABI): $(call obj,$(LIB_SRC) $(PROTOCOL_SRC) $(SCHEM
 	    -Wl,--version-script=frontend/lib/libxentmem.map -o $@ $(filter %.o,$^) $(XEN_LIBS)
 	@ln -sf libxentmem.so.$(ABI) $(BUILD)/lib/libxentmem.so
 
-# The command uses the library as any other program would, and the operator's
-# half the control messages of protocol/. It finds the library beside itself, in the build
-# tree as under any PREFIX.
-$(BUILD)/bin/xentmem: $(call obj,$(TOOL_SRC) $(OPERATOR_SRC) $(PROTOCOL_SRC) $(SCHEMA_SRC)) $(BUILD)/lib/libxentmem.so.$(ABI)
+# The command uses the library by xentmem.h, and the operator's half the control messages of
+# protocol/, which the library does not export. With its archive it needs no way to find it, in
+# the build tree as under any PREFIX.
+$(BUILD)/bin/xentmem: $(call obj,$(TOOL_SRC) $(OPERATOR_SRC) $(PROTOCOL_SRC) $(SCHEMA_SRC)) $(BUILD)/lib/libxentmem.a
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
-	$(Q)$(LINK) -o $@ $(filter %.o,$^) -L$(BUILD)/lib -lxentmem $(TOOL_LIBS) \
-	    -Wl,-rpath,'$$ORIGIN/../lib'
+	$(Q)$(LINK) -o $@ $^ $(TOOL_LIBS)
+
+# Where it finds what install-dom0 and install-stubdom have installed
+PATHS_OBJ := $(call obj,frontend/tool/operator.c frontend/tool/operator_start.c)
+PATHS     := -DXENTMEM_DATADIR='"$(DATADIR)"' -DXENTMEM_SYSCONFDIR='"$(SYSCONFDIR)"'
+$(PATHS_OBJ): FILE_CFLAGS = $(PATHS)
+$(PATHS_OBJ): $(BUILD)/paths
+$(BUILD)/paths: always
+	@mkdir -p $(@D)
+	@echo "$(PATHS)" | cmp -s - $@ || echo "$(PATHS)" >$@
+.PHONY: always
 
 # Loaded into xl: it must need nothing but libc
 $(BUILD)/lib/xentmem/same-domid.so: $(call obj,dom0/same_domid.c)
@@ -247,7 +256,6 @@ man: $(MAN)
 # The manager's image fits one kernel. It is made anew when another one is asked for, or has been installed.
 STUBDOM := $(BUILD)/stubdom
 STUBDOM_ASKED = $(DATADIR) $(STUBDOM_KERNEL) $(sort $(wildcard $(STUBDOM_SYSROOT)/boot/vmlinuz-*))
-.PHONY: always
 $(STUBDOM)/asked: always
 	@mkdir -p $(@D)
 	@echo '$(STUBDOM_ASKED)' | cmp -s - $@ || echo '$(STUBDOM_ASKED)' >$@

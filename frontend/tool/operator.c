@@ -138,7 +138,7 @@ const struct command operator_commands[] = {
         .name = "start",
         .args = "[CONFIG [DOMID]]",
         .summary = "create the manager's domain, after one that died with its number",
-        .help = "Runs xl create CONFIG (/etc/xen/xentmem.cfg). If a manager is gone and guests had "
+        .help = "Runs xl create CONFIG (" OPERATOR_CONFIG "). If a manager is gone and guests had "
                 "disks of\n"
                 "it, the new one gets its domid, or DOMID if there were several, and the requests "
                 "that wait\n"

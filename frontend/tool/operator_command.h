@@ -9,6 +9,9 @@
 #include "frontend/tool/operator_talk.h"
 #include "frontend/tool/operator_xen.h"
 
+/* The manager's domain; the Makefile says where it is installed. */
+#define OPERATOR_CONFIG XENTMEM_SYSCONFDIR "/xen/xentmem.cfg"
+
 int operator_attach(struct tool *tool, int argc, char **argv);
 int operator_detach(struct tool *tool, int argc, char **argv);
 int operator_list(struct tool *tool, int argc, char **argv);

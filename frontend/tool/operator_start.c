@@ -13,9 +13,7 @@
 #include "frontend/tool/operator_orphan.h"
 #include "frontend/tool/vdev.h"
 
-#define CONFIG_DEFAULT "/etc/xen/xentmem.cfg"
-/* Beside where this program is: bin/ or sbin/. */
-#define SHIM "../lib/xentmem/same-domid.so"
+#define SHIM XENTMEM_DATADIR "/same-domid.so"
 
 /*
  * The domid of a manager that is gone and has left disks; 0: there is none. False: there are
@@ -40,31 +38,18 @@ static bool find_domid(const struct orphan *orphans, unsigned nr, unsigned *domi
     return true;
 }
 
-/* False: this program was not found where it is. */
-static bool find_shim(char path_out[XEN_PATH_LEN])
-{
-    char self[XEN_PATH_LEN];
-    ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-    if (len <= 0)
-        return false;
-    self[len] = '\0';
-    *strrchr(self, '/') = '\0';
-    return (size_t)snprintf(path_out, XEN_PATH_LEN, "%s/%s", self, SHIM) < XEN_PATH_LEN &&
-           access(path_out, R_OK) == 0;
-}
-
 /*
- * In the child. libxl gives no domid that was used a minute ago, unless told otherwise: with 0,
- * none of this very second (and what is below it takes for the minute).
+ * In the child. libxl does not reuse a domid within a minute of its last use.
+ * LIBXL_DOMID_REUSE_TIMEOUT=0 shortens that to the current second, hence the sleep; it takes a
+ * negative value for the default.
  */
-static void run_xl(const char *shim, const char *config, unsigned domid)
+static void run_xl(const char *config, unsigned domid)
 {
     char text[16];
 
     if (domid) {
         snprintf(text, sizeof(text), "%u", domid);
-        setenv("LD_PRELOAD", shim, 1);
+        setenv("LD_PRELOAD", SHIM, 1);
         setenv("LIBXL_DOMID_REUSE_TIMEOUT", "0", 1);
         setenv("XENTMEM_DOMID", text, 1);
         sleep(1);
@@ -75,15 +60,14 @@ static void run_xl(const char *shim, const char *config, unsigned domid)
 
 static int create(const char *config, unsigned domid)
 {
-    char shim[XEN_PATH_LEN] = "";
     int status;
     pid_t pid;
 
-    if (domid && !find_shim(shim))
+    if (domid && access(SHIM, R_OK))
         return tool_fail(TOOL_SYSTEM, "%s is not there: make install-dom0", SHIM);
     pid = fork();
     if (pid == 0)
-        run_xl(shim, config, domid);
+        run_xl(config, domid);
     if (pid < 0 || waitpid(pid, &status, 0) < 0)
         return tool_fail(TOOL_SYSTEM, "xl: %s", strerror(errno));
     if (!WIFEXITED(status) || WEXITSTATUS(status) == 127)
@@ -175,7 +159,7 @@ int operator_start(struct tool *tool, int argc, char **argv)
     xs = xen_open(why);
     if (!xs)
         return tool_fail(TOOL_SYSTEM, "%s", why);
-    code = start(xs, nr ? argv[optind] : CONFIG_DEFAULT, (unsigned)domid);
+    code = start(xs, nr ? argv[optind] : OPERATOR_CONFIG, (unsigned)domid);
     xs_close(xs);
     return code;
 }

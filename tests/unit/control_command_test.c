@@ -60,8 +60,7 @@ static int xentmem(const char *args)
     FILE *f;
     int status;
 
-    snprintf(line, sizeof(line),
-             "LD_LIBRARY_PATH=%s/lib timeout 30 %s/bin/xentmem -q -a local:%s %s 2>&1", top, top,
+    snprintf(line, sizeof(line), "timeout 30 %s/bin/xentmem -q -a local:%s %s 2>&1", top,
              daemon_run.socket, args);
     f = popen(line, "r");
     CU_ASSERT_PTR_NOT_NULL_FATAL(f);

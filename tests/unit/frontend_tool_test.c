@@ -28,14 +28,12 @@ static void begin(struct world *w)
     static const char *const args[] = {"--memory", "64M", "--local-quota", "4M", "--log-level",
                                        "error",    NULL};
     ssize_t len = readlink("/proc/self/exe", w->build, sizeof(w->build) - 1);
-    char *tests, library[PATH_MAX];
+    char *tests;
 
     w->build[len > 0 ? len : 0] = '\0';
     tests = strstr(w->build, "/tests/unit/");
     CU_ASSERT_PTR_NOT_NULL_FATAL(tests);
     *tests = '\0';
-    snprintf(library, sizeof(library), "%s/lib", w->build);
-    setenv("LD_LIBRARY_PATH", library, 1);
     CU_ASSERT_TRUE_FATAL(daemon_run_init(&w->daemon));
     CU_ASSERT_TRUE_FATAL(daemon_run_start(&w->daemon, args));
 }
