@@ -270,24 +270,27 @@ stubdom: $(STUBDOM)/initramfs
 
 # What a guest needs, what dom0 needs, and the manager's image can be installed apart. All of it
 # is built, also the image, for which a kernel may be missing, before any of it is installed.
-.PHONY: install install-guest install-dom0 install-stubdom uninstall
+.PHONY: install install-command install-guest install-dom0 install-stubdom uninstall
 install: all man stubdom
 	@$(MAKE) --no-print-directory install-guest install-dom0 install-stubdom
 
-install-guest: all man
-	@install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR) \
-	    $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MANDIR)/man3 $(DESTDIR)/usr/lib/modules-load.d
+# guests and dom0 have the command, and the modules that it needs, in common
+install-command: all man
+	@install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)/usr/lib/modules-load.d
 	@install $(BUILD)/bin/xentmem $(DESTDIR)$(BINDIR)
+	@install -m 644 $(BUILD)/man/xentmem.1 $(DESTDIR)$(MANDIR)/man1
+	@install -m 644 dom0/modules-load.conf $(DESTDIR)/usr/lib/modules-load.d/xentmem.conf
+
+install-guest: install-command
+	@install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(MANDIR)/man3
 	@install -m 644 $(BUILD)/lib/libxentmem.so.$(ABI) $(BUILD)/lib/libxentmem.a $(DESTDIR)$(LIBDIR)
 	@ln -sf libxentmem.so.$(ABI) $(DESTDIR)$(LIBDIR)/libxentmem.so
 	@sed -e 's|@PREFIX@|$(PREFIX)|g; s|@LIBDIR@|$(LIBDIR)|g; s|@INCLUDEDIR@|$(INCLUDEDIR)|g; s|@VERSION@|$(VERSION)|g' \
 	    frontend/lib/xentmem.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/xentmem.pc
 	@install -m 644 frontend/include/xentmem.h protocol/tmemif.h $(DESTDIR)$(INCLUDEDIR)
-	@install -m 644 $(BUILD)/man/xentmem.1 $(DESTDIR)$(MANDIR)/man1
 	@install -m 644 $(BUILD)/man/xentmem.3 $(DESTDIR)$(MANDIR)/man3
-	@install -m 644 dom0/modules-load.conf $(DESTDIR)/usr/lib/modules-load.d/xentmem.conf
 
-install-dom0: all man
+install-dom0: install-command
 	@install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(DATADIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSCONFDIR)/xen \
 	    $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8
 	@install $(BUILD)/bin/xentmemd $(DESTDIR)$(SBINDIR)
