@@ -253,14 +253,17 @@ $(BUILD)/man/%: docs/%.pod Makefile
 .PHONY: man
 man: $(MAN)
 
-# The manager's image fits one kernel. It is made anew when another one is asked for, or has been installed.
+# The manager's image fits one kernel. It is made anew when another one is asked for, or what it is
+# made of has been replaced: a package of the same name may bring files that are older than the image.
 STUBDOM := $(BUILD)/stubdom
-STUBDOM_ASKED = $(DATADIR) $(STUBDOM_KERNEL) $(sort $(wildcard $(STUBDOM_SYSROOT)/boot/vmlinuz-*))
-$(STUBDOM)/asked: always
+STUBDOM_KERNELS = $(sort $(wildcard $(STUBDOM_SYSROOT)/boot/vmlinuz-*))
+$(STUBDOM)/asked: $(BUILD)/bin/xentmemd always
 	@mkdir -p $(@D)
-	@echo '$(STUBDOM_ASKED)' | cmp -s - $@ || echo '$(STUBDOM_ASKED)' >$@
+	@{ echo '$(DATADIR) $(STUBDOM_KERNEL)'; \
+	   stat -L -c '%n %s %y' $(STUBDOM_KERNELS) $$(ldd $< | grep -o '/[^ ]*'); } >$@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 $(STUBDOM)/initramfs: $(BUILD)/bin/xentmemd $(BUILD)/bin/xentmem-init stubdom/build stubdom/initramfs.sh stubdom/xentmem.cfg.in \
-                      $(STUBDOM)/asked $(wildcard $(STUBDOM_SYSROOT)/boot/vmlinuz-*)
+                      $(STUBDOM)/asked
 	@BUILD=$(BUILD) stubdom/build --init $(BUILD)/bin/xentmem-init --daemon $(BUILD)/bin/xentmemd \
 	    --output $(STUBDOM) --install-dir $(DATADIR) \
 	    $(if $(STUBDOM_KERNEL),--kernel $(STUBDOM_KERNEL)) $(if $(STUBDOM_SYSROOT),--sysroot $(STUBDOM_SYSROOT))
