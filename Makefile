@@ -448,7 +448,7 @@ items = $(foreach t,$(UNIT_TESTS),'$(2)unit/$(t)=BUILD=$(1) $(1)/tests/unit/$(t)
 
 NATIVE_ITEMS = selftest/runner=tests/selftest/runner_test \
     selftest/checks=tests/selftest/checks_test \
-    'check/install=BUILD=$(BUILD) tests/check-install' 'check/manual=BUILD=$(BUILD) tests/check-manual' \
+    'check/install=BUILD=$(BUILD) tests/check-install' check/initramfs=tests/check-initramfs 'check/manual=BUILD=$(BUILD) tests/check-manual' \
     check/headers=tests/check-headers \
     'check/layers=tests/check-layers $(LAYER_ITEMS)' check/style=tests/check-style \
     $(call items,$(BUILD)) -t 300 'check/bench=BUILD=$(BUILD) tests/check-bench' \

@@ -63,14 +63,16 @@ tree_libraries() { # TREE ELF
         esac
     done < <(grep -o '/[^ ]*' <<<"$listing")
     # named by nothing: pthread_cancel() loads it, which xs_close() and xl call
-    copy_once /lib/x86_64-linux-gnu/libgcc_s.so.1 "$tree/$TREE_LIBS/libgcc_s.so.1"
+    path=$(${CC:-gcc} -print-file-name=libgcc_s.so.1)
+    [ -e "$path" ] || { echo "initramfs: ${CC:-gcc} has no libgcc_s.so.1" >&2; return 1; }
+    copy_once "$path" "$tree/$TREE_LIBS/libgcc_s.so.1"
 }
 
 # Copy kernel modules and what they depend on, and the index modprobe reads.
 # /lib/modules/load-order lists their paths in an order in which a plain
 # finit_module() of one after the other succeeds.
 tree_modules() { # TREE VERSION NAME...
-    local tree=$1 version=$2 name file
+    local tree=$1 version=$2 name file unpack
     shift 2
     mkdir -p "$tree/usr/lib/modules/$version"
     for name in "$@"; do
@@ -81,14 +83,22 @@ tree_modules() { # TREE VERSION NAME...
         # the kernel's package may spell the path with or without /usr
         name=${file#"${SYSROOT%/}"}
         name=/usr/lib/${name#*/lib/}
+        # unpacked here: init gives the kernel a file as it is, and it would cost time under emulation
         case $name in
-        *.xz) # as of 6.12; unpacked here, because that costs time under emulation
-            name=${name%.xz}
-            install -d "$tree${name%/*}"
-            xz -dc "$file" >"$tree$name"
-            ;;
-        *) install -D -m 644 "$file" "$tree$name" ;;
+        *.xz) unpack=xz ;;
+        *.zst) unpack=zstd ;;
+        *.gz) unpack=gzip ;;
+        *) unpack= ;;
         esac
+        if [ -n "$unpack" ]; then
+            command -v $unpack >/dev/null ||
+                { echo "initramfs: $file cannot be unpacked: there is no $unpack" >&2; exit 1; }
+            name=${name%.*}
+            install -d "$tree${name%/*}"
+            $unpack -dc "$file" >"$tree$name"
+        else
+            install -D -m 644 "$file" "$tree$name"
+        fi
         echo "${name#/usr}"
     done >"$tree/usr/lib/modules/load-order"
     for name in modules.builtin modules.builtin.modinfo modules.order; do
@@ -99,6 +109,10 @@ tree_modules() { # TREE VERSION NAME...
 
 tree_pack() { # TREE IMAGE
     local tree=$1 image=$2
+    # a build that is to be the same twice says what time it is (reproducible-builds.org)
+    if [ -n "${SOURCE_DATE_EPOCH:-}" ]; then
+        find "$tree" -newermt "@$SOURCE_DATE_EPOCH" -print0 | xargs -0r touch -h -d "@$SOURCE_DATE_EPOCH"
+    fi
     # Not compressed: unpacking gzip costs more under emulation than reading.
     (cd "$tree" && find . -print0 | LC_ALL=C sort -z |
         cpio --quiet --null --create --format=newc --owner=+0:+0 --reproducible) >"$image.new"
