@@ -136,7 +136,10 @@ static bool is_called(const char *argv0, const char *name)
     return strcmp(slash ? slash + 1 : argv0, name) == 0;
 }
 
-/* As PID 1: whatever goes wrong, go on, or the kernel panics. */
+/*
+ * As PID 1: go on, whatever goes wrong. Where nothing is left to go on with, to return is a panic,
+ * and what on_crash= of the domain's configuration says.
+ */
 static int run_domain(void)
 {
     char text[4096];
