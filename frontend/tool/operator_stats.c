@@ -118,6 +118,12 @@ static void print_who(const struct tmemctl_who *who)
         printf("domid=\"%u\",device=\"%u\",uuid=\"%s\"", who->id, who->device, uuid);
 }
 
+/* Of a sample's name, by OpenMetrics' rules. */
+static const char *suffix_of(const char *type)
+{
+    return strcmp(type, "counter") ? "" : "_total";
+}
+
 static const struct guest_metric {
     const char *name, *type, *help;
     size_t offset; /* of a uint64_t in struct tmemctl_guest */
@@ -134,7 +140,8 @@ static const struct guest_metric {
     GUEST("guest_min_pages", "gauge", policy.min_pages,
           "ephemeral pages that are not evicted for others"),
     GUEST("guest_max_pages", "gauge", policy.max_pages, "ephemeral pages it may hold"),
-    GUEST("guest_requests", "gauge", requests, "requests answered since it attached"),
+    /* begins anew with each session, as a counter may */
+    GUEST("guest_requests", "counter", requests, "requests answered since it attached"),
 #undef GUEST
 };
 
@@ -150,7 +157,7 @@ static void print_guests(const struct kept *guests)
             uint64_t value;
 
             memcpy(&value, record + metric->offset, sizeof(value));
-            printf("xentmem_%s{", metric->name);
+            printf("xentmem_%s%s{", metric->name, suffix_of(metric->type));
             print_who(&((const struct tmemctl_guest *)record)->guest);
             print_value(value);
         }
@@ -203,7 +210,7 @@ static void print_pools(const struct kept *pools)
             uint64_t value;
 
             memcpy(&value, record + metric->offset, sizeof(value));
-            printf("xentmem_%s%s{", metric->name, strcmp(metric->type, "counter") ? "" : "_total");
+            printf("xentmem_%s%s{", metric->name, suffix_of(metric->type));
             print_pool_labels((const struct tmemctl_pool *)record);
             print_value(value);
         }

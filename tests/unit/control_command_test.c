@@ -214,6 +214,8 @@ static void stats_count_what_was_done(void)
     SAYS("\nxentmem_hits_total 1\n");
     SAYS("\nxentmem_pages_ephemeral 0\n");
     SAYS("\nxentmem_guest_max_pages{uid=\"0\",device=\"0\"} +Inf\n");
+    SAYS("# TYPE xentmem_guest_requests counter\n");
+    SAYS("\nxentmem_guest_requests_total{uid=\"0\",device=\"0\"} ");
     SAYS("\nxentmem_guest_quota_pages{uid=\"0\",device=\"0\"} 0\n");
     SAYS_NOT("18446744073709551615");
     every_metric_has_its_help();
