@@ -6,7 +6,7 @@
 # make bench, bench-xen   figures, side by side with memcached and libxenvchan
 # make bench-plots       hit ratios and latencies drawn, into build/plots
 # make check-xen         every suite on the real hypervisor, under QEMU
-# make check-long        the kills and the model of `make check`, for some twenty minutes; SEED=n; then
+# make check-long        the kill and model tests for about twenty minutes (SEED=n repeats one), then check-long-xen
 # make check-long-xen    disks with two kernels and both types of guests, and more kills, for hours
 # make install DESTDIR=  (and: make uninstall); a half of it: install-guest, install-dom0
 #
