@@ -68,12 +68,13 @@ static void keep_attached(struct operator_place *p, const struct domain *guest,
 {
     struct schema_place where = {.guest = guest->domid, .device = entry->device};
     char why[XEN_WHY_LEN];
-    struct domain manager;
+    struct domain manager, other;
 
     if (!domain_find_manager(p->xs, entry->manager, &manager, why) || manager.domid == guest->domid)
         return;
     where.manager = manager.domid;
-    if (attach_look(p->xs, &where, guest->uuid) == ATTACH_THERE)
+    if (attach_look(p->xs, &where, guest->uuid) == ATTACH_THERE ||
+        attach_find_other(p->xs, &where, guest->uuid, &other))
         return;
     if (attach_write(p->xs, &manager, guest, entry->device, &entry->grant, &p->book, why))
         say("attached", guest, entry->device, NULL);

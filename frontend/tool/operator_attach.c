@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "frontend/tool/operator_signal.h"
 #include "frontend/tool/progress.h"
 #include "xenstore-schema/states.h"
 
@@ -68,6 +69,60 @@ bool attach_has_other(struct xs_handle *xs, const struct schema_place *a)
         other = other || strcmp(names[i], mine);
     free(names);
     return other;
+}
+
+bool attach_find_other(struct xs_handle *xs, const struct schema_place *a,
+                       const uint8_t guest_uuid[16], struct domain *manager_out)
+{
+    unsigned nr = 0;
+    struct domain *domains = domains_read(xs, &nr);
+    char path[XEN_PATH_LEN], text[TEXT_UUID_LEN];
+    struct schema_place place = *a;
+    bool found = false;
+
+    text_of_uuid(text, guest_uuid);
+    for (unsigned i = 0; domains && i < nr && !found; i++) {
+        place.manager = domains[i].domid;
+        schema_path(path, &place, SCHEMA_GUEST_UUID, 0);
+        /* dom0 outlives its manager; any other domain is the manager's for as long as it lives */
+        found = place.manager != a->manager && node_is(xs, path, text) &&
+                (place.manager != 0 || manager_is_ready(xs, 0));
+        if (found)
+            *manager_out = domains[i];
+    }
+    free(domains);
+    return found;
+}
+
+bool attach_is_bare(struct xs_handle *xs, unsigned manager)
+{
+    char path[XEN_PATH_LEN];
+
+    schema_policies(path, manager);
+    return !node_exists(xs, path);
+}
+
+static void remove_if_empty(struct xs_handle *xs, const char *path)
+{
+    unsigned nr = 0;
+    char **names = xs_directory(xs, XBT_NULL, path, &nr);
+
+    if (names && nr == 0)
+        node_remove(xs, XBT_NULL, path);
+    free(names);
+}
+
+void attach_strip(struct xs_handle *xs, unsigned manager)
+{
+    char path[XEN_PATH_LEN];
+
+    schema_policies(path, manager);
+    node_remove(xs, XBT_NULL, path);
+    /* .../backend/tmem */
+    schema_backends(path, manager);
+    remove_if_empty(xs, path);
+    *strrchr(path, '/') = '\0';
+    remove_if_empty(xs, path);
 }
 
 /* ---- writing ---- */
@@ -380,6 +435,40 @@ static void show_wait(void *arg, unsigned passed_ms)
                   w->manager->name, passed_ms / 1000, passed_ms / 100 % 10);
 }
 
+/* Why nobody answers in the manager's domain, if that can be told. */
+static bool explain_absence(struct xs_handle *xs, const struct domain *manager,
+                            char why_out[XEN_WHY_LEN])
+{
+    struct domain now;
+
+    if (!domain_read(xs, manager->domid, &now))
+        snprintf(why_out, XEN_WHY_LEN,
+                 "the manager %s (domain %u) is gone: `xentmem start` starts it", manager->name,
+                 manager->domid);
+    else if (!manager_is_ready(xs, manager->domid))
+        snprintf(why_out, XEN_WHY_LEN,
+                 "no daemon has announced itself in %s (domain %u, node data/xentmem/ready): "
+                 "`xl console %s` shows its log",
+                 manager->name, manager->domid, manager->name);
+    else
+        return false;
+    return true;
+}
+
+bool attach_wait_ready(struct tool *tool, struct xs_handle *xs, const struct domain *manager,
+                       const struct domain *guest, unsigned *timeout_ms, char why_out[XEN_WHY_LEN])
+{
+    struct wait_line w = {.line = {.off = tool->no_progress}, .manager = manager, .guest = guest};
+    const struct schema_place place = {.manager = manager->domid};
+    char path[XEN_PATH_LEN];
+    bool ready;
+
+    schema_path(path, &place, SCHEMA_MANAGER_READY, 0);
+    ready = node_wait_number(xs, path, timeout_ms, show_wait, &w);
+    progress_clear(&w.line);
+    return ready || !explain_absence(xs, manager, why_out);
+}
+
 bool attach_wait(struct tool *tool, struct xs_handle *xs, const struct domain *manager,
                  const struct domain *guest, uint32_t device, unsigned timeout_ms,
                  char why_out[XEN_WHY_LEN])
@@ -387,7 +476,6 @@ bool attach_wait(struct tool *tool, struct xs_handle *xs, const struct domain *m
     const struct schema_place a = {manager->domid, guest->domid, device};
     struct wait_line w = {.line = {.off = tool->no_progress}, .manager = manager, .guest = guest};
     char path[XEN_PATH_LEN], reason[XEN_WHY_LEN / 2], *error;
-    struct domain now;
     unsigned state;
 
     schema_path(path, &a, SCHEMA_BACKEND_STATE, 0);
@@ -401,16 +489,9 @@ bool attach_wait(struct tool *tool, struct xs_handle *xs, const struct domain *m
     if (error && *error) {
         text_printable(reason, sizeof(reason), error);
         snprintf(why_out, XEN_WHY_LEN, "the manager %s refused: %s", manager->name, reason);
-    } else if (!domain_read(xs, manager->domid, &now))
-        snprintf(why_out, XEN_WHY_LEN,
-                 "the manager %s (domain %u) is gone: `xentmem start` starts it", manager->name,
-                 manager->domid);
-    else if (!manager_is_ready(xs, manager->domid))
-        snprintf(why_out, XEN_WHY_LEN,
-                 "no daemon has announced itself in %s (domain %u, node data/xentmem/ready): "
-                 "`xl console %s` shows its log",
-                 manager->name, manager->domid, manager->name);
-    else
+    } else if (signal_is_held())
+        snprintf(why_out, XEN_WHY_LEN, "interrupted before the manager %s answered", manager->name);
+    else if (!explain_absence(xs, manager, why_out))
         snprintf(why_out, XEN_WHY_LEN,
                  "the manager %s (domain %u) did not answer within %u seconds (backend state %u): "
                  "`xl console %s` shows its log; --timeout waits longer",

@@ -25,6 +25,13 @@ enum attach_state attach_look(struct xs_handle *xs, const struct schema_place *a
                               const uint8_t guest_uuid[16]);
 
 /*
+ * Is attachment @a had by another manager than @a's that runs? Its policy says so, which dom0 alone
+ * writes: a guest may write what it likes into its own folder.
+ */
+bool attach_find_other(struct xs_handle *xs, const struct schema_place *a,
+                       const uint8_t guest_uuid[16], struct domain *manager_out);
+
+/*
  * Write all nodes of @guest's attachment @device to @manager in one transaction, in place of
  * whatever is there, with its memberships from @book (may be NULL); let the manager know of
  * domains that die. False: nothing has changed.
@@ -40,12 +47,27 @@ bool attach_retire(struct xs_handle *xs, const struct schema_place *a, char why_
 bool attach_remove(struct xs_handle *xs, const struct schema_place *a, bool last,
                    char why_out[XEN_WHY_LEN]);
 
+/*
+ * Has nobody ever been attached to this manager? Then attach_strip() takes away what
+ * attach_remove() leaves for the next guest: folders, and policy of shared pools.
+ */
+bool attach_is_bare(struct xs_handle *xs, unsigned manager);
+void attach_strip(struct xs_handle *xs, unsigned manager);
+
 /* Does the guest have another attachment to the same manager? */
 bool attach_has_other(struct xs_handle *xs, const struct schema_place *a);
 
 /*
+ * Wait for the daemon in @manager to announce itself; *@timeout_ms is less by what that took.
+ * False: it did not.
+ */
+bool attach_wait_ready(struct tool *tool, struct xs_handle *xs, const struct domain *manager,
+                       const struct domain *guest, unsigned *timeout_ms, char why_out[XEN_WHY_LEN]);
+
+/*
  * Wait for the manager to take notice of nodes just written. False: it did not within
- * @timeout_ms, or gave an error; the nodes are still there.
+ * @timeout_ms, gave an error, or a signal that the caller holds back came (operator_signal.h); the
+ * nodes are still there.
  */
 bool attach_wait(struct tool *tool, struct xs_handle *xs, const struct domain *manager,
                  const struct domain *guest, uint32_t device, unsigned timeout_ms,

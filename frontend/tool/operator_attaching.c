@@ -7,6 +7,7 @@
 #include "frontend/tool/operator_attach.h"
 #include "frontend/tool/operator_command.h"
 #include "frontend/tool/operator_dead.h"
+#include "frontend/tool/operator_signal.h"
 #include "frontend/tool/progress.h"
 #include "xenstore-schema/states.h"
 
@@ -32,22 +33,53 @@ static int find_guest(struct job *job, const char *name)
     return TOOL_DONE;
 }
 
+static void set_manager(struct job *job, const struct domain *manager)
+{
+    job->manager = *manager;
+    job->where = (struct schema_place){
+        .manager = manager->domid, .guest = job->guest.domid, .device = job->options.device};
+}
+
 static int find_manager(struct job *job, const char *name)
 {
     char why[XEN_WHY_LEN];
+    struct domain manager;
 
-    if (!domain_find_manager(job->place.xs, name, &job->manager, why))
+    if (!domain_find_manager(job->place.xs, name, &manager, why))
         return tool_fail(TOOL_NO_MANAGER, "%s", why);
-    if (job->manager.domid == job->guest.domid)
+    if (manager.domid == job->guest.domid)
         return tool_fail(TOOL_REFUSED, "%s is the manager itself", job->guest.name);
-    job->where = (struct schema_place){
-        .manager = job->manager.domid, .guest = job->guest.domid, .device = job->options.device};
+    set_manager(job, &manager);
     return TOOL_DONE;
+}
+
+/*
+ * Is the manager one, and is the guest free? Nothing is written before: the guest's nodes, written
+ * anew for another manager, would cost it the pools that it has.
+ */
+static int may_attach(struct job *job)
+{
+    struct domain other;
+    bool is_elsewhere = attach_find_other(job->place.xs, &job->where, job->guest.uuid, &other);
+    char why[XEN_WHY_LEN], device[24] = "";
+
+    if (is_elsewhere)
+        job->options.timeout_ms = 0; /* nothing comes of waiting */
+    if (!attach_wait_ready(job->tool, job->place.xs, &job->manager, &job->guest,
+                           &job->options.timeout_ms, why))
+        return tool_fail(TOOL_NO_MANAGER, "%s: %s", job->guest.name, why);
+    if (!is_elsewhere)
+        return TOOL_DONE;
+    if (job->options.device)
+        snprintf(device, sizeof(device), " -d %u", job->options.device);
+    return tool_fail(TOOL_REFUSED, "%s is attached to %s; detach it first: xentmem detach %s%s",
+                     job->guest.name, other.name, job->guest.name, device);
 }
 
 /* The nodes of a new attachment, taken away again unless the manager takes notice. */
 static int make_attachment(struct job *job, const struct book_guest *entry)
 {
+    bool was_bare = attach_is_bare(job->place.xs, job->manager.domid);
     char why[XEN_WHY_LEN], ignored[XEN_WHY_LEN];
 
     if (!attach_write(job->place.xs, &job->manager, &job->guest, job->options.device, &entry->grant,
@@ -58,6 +90,8 @@ static int make_attachment(struct job *job, const struct book_guest *entry)
         return TOOL_DONE;
     attach_remove(job->place.xs, &job->where, !attach_has_other(job->place.xs, &job->where),
                   ignored);
+    if (was_bare)
+        attach_strip(job->place.xs, job->manager.domid);
     return tool_fail(TOOL_NO_MANAGER, "%s: %s", job->guest.name, why);
 }
 
@@ -70,11 +104,10 @@ static int change_attachment(struct job *job, const struct book_guest *entry)
     return TOOL_DONE;
 }
 
-static int attach_guest(struct job *job)
+static int write_attachment(struct job *job, bool there)
 {
     struct book_guest *entry =
         book_add_guest(&job->place.book, job->guest.uuid, job->options.device);
-    bool there = attach_look(job->place.xs, &job->where, job->guest.uuid) == ATTACH_THERE;
     int code;
 
     if (!entry)
@@ -86,8 +119,21 @@ static int attach_guest(struct job *job)
     entry->attach = true;
 
     code = there ? change_attachment(job, entry) : make_attachment(job, entry);
-    if (code == TOOL_DONE)
-        code = operator_place_save(&job->place);
+    return code ? code : operator_place_save(&job->place);
+}
+
+static int attach_guest(struct job *job)
+{
+    bool there = attach_look(job->place.xs, &job->where, job->guest.uuid) == ATTACH_THERE;
+    int code = there ? TOOL_DONE : may_attach(job);
+    sigset_t before;
+
+    if (code)
+        return code;
+    /* nodes whose manager has not answered are taken back, and nodes that stay are in the book */
+    signals_hold(&before);
+    code = write_attachment(job, there);
+    signals_release(&before);
     if (code == TOOL_DONE && !job->tool->json)
         printf("%s (domain %u) %s %s, device %u\n", job->guest.name, job->guest.domid,
                there ? "is attached already to" : "attached to", job->manager.name,
@@ -167,11 +213,22 @@ static int detach_running(struct job *job, const struct book_guest *entry)
 {
     int code =
         find_manager(job, job->options.manager || !entry ? job->options.manager : entry->manager);
+    enum attach_state state;
+    struct domain other;
 
     /* without a manager there is nobody to detach from; the agent clears what is left */
     if (code)
         return entry ? TOOL_DONE : code;
-    switch (attach_look(job->place.xs, &job->where, job->guest.uuid)) {
+    state = attach_look(job->place.xs, &job->where, job->guest.uuid);
+    if (state != ATTACH_THERE &&
+        attach_find_other(job->place.xs, &job->where, job->guest.uuid, &other)) {
+        if (job->options.manager)
+            return tool_fail(TOOL_REFUSED, "%s is attached to %s, not to %s", job->guest.name,
+                             other.name, job->manager.name);
+        set_manager(job, &other);
+        return close_attachment(job);
+    }
+    switch (state) {
     case ATTACH_THERE:
     case ATTACH_STALE:
         return close_attachment(job);

@@ -49,6 +49,7 @@ static int lock_control(void)
 static int make_attachment(struct tool *tool, struct xs_handle *xs, const struct domain *manager)
 {
     const struct schema_place place = {.manager = manager->domid, .device = CONTROL_DEVICE};
+    unsigned timeout_ms = MANAGER_TIMEOUT_MS;
     char why[XEN_WHY_LEN];
     struct domain dom0;
     int code = TOOL_DONE, lock = lock_control();
@@ -56,10 +57,11 @@ static int make_attachment(struct tool *tool, struct xs_handle *xs, const struct
     if (!domain_read(xs, 0, &dom0)) {
         code = tool_fail(TOOL_SYSTEM, "domain 0 is not in xenstore: has xen-init-dom0 run?");
     } else if (attach_look(xs, &place, dom0.uuid) != ATTACH_THERE) {
-        if (!attach_write(xs, manager, &dom0, CONTROL_DEVICE, &GRANT_DEFAULT, NULL, why)) {
+        if (!attach_wait_ready(tool, xs, manager, &dom0, &timeout_ms, why)) {
+            code = tool_fail(TOOL_NO_MANAGER, "%s", why);
+        } else if (!attach_write(xs, manager, &dom0, CONTROL_DEVICE, &GRANT_DEFAULT, NULL, why)) {
             code = tool_fail(TOOL_SYSTEM, "%s", why);
-        } else if (!attach_wait(tool, xs, manager, &dom0, CONTROL_DEVICE, MANAGER_TIMEOUT_MS,
-                                why)) {
+        } else if (!attach_wait(tool, xs, manager, &dom0, CONTROL_DEVICE, timeout_ms, why)) {
             code = tool_fail(TOOL_NO_MANAGER, "%s", why);
             attach_remove(xs, &place, true, why);
         }

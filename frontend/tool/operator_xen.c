@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "frontend/tool/operator_signal.h"
 #include "frontend/tool/text.h"
 
 bool xen_is_dom0(void)
@@ -129,10 +130,29 @@ unsigned node_wait_state(struct xs_handle *xs, const char *path, unsigned wanted
 
         if (state > 8)
             state = 0;
-        if ((wanted & 1u << state) || passed >= timeout_ms)
+        if ((wanted & 1u << state) || passed >= timeout_ms || signal_is_held())
             return state;
         if (show)
             show(arg, passed);
+        poll(NULL, 0, LOOK_AGAIN_MS);
+    }
+}
+
+bool node_wait_number(struct xs_handle *xs, const char *path, unsigned *timeout_ms,
+                      void (*show)(void *arg, unsigned passed_ms), void *arg)
+{
+    uint64_t begin = now_ms();
+
+    for (;;) {
+        bool there = node_read_number(xs, path, 0) != 0;
+        uint64_t passed = now_ms() - begin;
+
+        if (there || passed >= *timeout_ms || signal_is_held()) {
+            *timeout_ms -= passed < *timeout_ms ? (unsigned)passed : *timeout_ms;
+            return there;
+        }
+        if (show)
+            show(arg, (unsigned)passed);
         poll(NULL, 0, LOOK_AGAIN_MS);
     }
 }

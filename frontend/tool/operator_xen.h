@@ -75,10 +75,17 @@ void xen_explain(char why_out[XEN_WHY_LEN], const char *what, int error);
 /*
  * Wait until the number at @path is one of the states in the set @wanted (bit n: state n), or
  * the node is gone, which is state 0. Returns the state last seen. @show is called about ten
- * times a second with the milliseconds passed, or NULL.
+ * times a second with the milliseconds passed, or NULL. A signal that the caller holds back
+ * (operator_signal.h) ends the wait, too.
  */
 unsigned node_wait_state(struct xs_handle *xs, const char *path, unsigned wanted,
                          unsigned timeout_ms, void (*show)(void *arg, unsigned passed_ms),
                          void *arg);
+/*
+ * Wait until the number at @path is there and not 0; *@timeout_ms is less by what that took. False:
+ * time is over, or such a signal came.
+ */
+bool node_wait_number(struct xs_handle *xs, const char *path, unsigned *timeout_ms,
+                      void (*show)(void *arg, unsigned passed_ms), void *arg);
 
 #endif /* XENTMEM_TOOL_OPERATOR_XEN_H */

@@ -138,11 +138,52 @@ is "the pool is removed" [ $rc -eq 0 ]
 at a "xentmem get 1 name:x 0 /dev/null"
 is "and gone for a" [ $rc -eq 4 ]
 
-step "a guest that dies while no agent runs"
+step "a wrong manager, of a guest that has one"
+guest_create stranger || exit
 guest_create c || exit
+s=$(domid stranger)
+c=$(domid c)
+has_its_page() { guest_run a "xentmem get 0 1 0 /dev/null" >/dev/null; }
+stranger_is_bare() {
+    ! xenstore-list "/local/domain/$s/xentmem" >/dev/null 2>&1 && ! xenstore-list "/local/domain/$s/backend" >/dev/null 2>&1
+}
+at dom0 "xentmem allow $pool a && xentmem allow $pool c"
+at dom0 "xentmem attach a --manager stranger"
+is "attach says that there is no daemon" [ $rc -eq 5 ]
+is "in which domain" says "no daemon has announced itself in stranger"
+check "what a has stored is there" has_its_page
+is "the stranger has no nodes" stranger_is_bare
+at dom0 "xentmem list --manager stranger"
+is "list finds no daemon there" [ $rc -eq 5 ]
+is "and leaves no nodes" stranger_is_bare
+# a domain may write anything below its own data/
+xenstore-write "/local/domain/$s/data/xentmem/ready" 1
+at dom0 "xentmem attach a --manager stranger"
+is "a guest that another manager has is refused" [ $rc -eq 4 ]
+is "and what to do first is said" says "a is attached to xentmem; detach it first: xentmem detach a"
+at dom0 "xentmem detach a --manager stranger"
+is "nor is it detached from one that it is not attached to" [ $rc -eq 4 ]
+check "what a has stored is there, after all this" has_its_page
+at dom0 "xentmem attach c --manager stranger --timeout 2"
+is "a free guest gets no answer from a stranger" [ $rc -eq 5 ]
+is "all of it is taken back" stranger_is_bare
+is "from the guest, too" no_nodes stranger "$c"
+xentmem attach c --manager stranger >/run/attach.log 2>&1 &
+attach=$!
+check "an attach waits" wait_for 30 node "/local/domain/$c/device/tmem/0/state"
+kill -TERM $attach
+wait $attach
+rc=$?
+is "a signal ends it" [ $rc -eq 143 ]
+is "it says so" grep -q "interrupted" /run/attach.log
+is "and takes all of it back" stranger_is_bare
+is "from the guest as well" no_nodes stranger "$c"
+guest_destroy stranger
+at dom0 "xentmem remove $pool"
+
+step "a guest that dies while no agent runs"
 at dom0 "xentmem attach c"
 is "c is attached" [ $rc -eq 0 ]
-c=$(domid c)
 guest_destroy c
 is "its folder stays behind" xenstore-list "/local/domain/$m/backend/tmem/$c"
 at dom0 "xentmem attach b"
