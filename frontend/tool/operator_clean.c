@@ -11,12 +11,13 @@
 #include "frontend/tool/operator_orphan.h"
 #include "frontend/tool/vdev.h"
 
+/* A domain that is gone has no name. */
 static void say_removed(unsigned domid, uint32_t vdev)
 {
     char name[VDEV_TEXT_LEN];
 
     vdev_name(vdev, name);
-    printf("domain %u: %s: removed, the guest is gone\n", domid, name);
+    printf("dom%u:%s: removed, the guest is gone\n", domid, name);
 }
 
 /* xl knows all that there is of a disk, its configuration of the guest included. */
@@ -38,19 +39,19 @@ static bool detach(const struct orphan *o)
            WEXITSTATUS(status) == 0;
 }
 
-static int clean_one(const struct orphan *o)
+static int clean_one(struct xs_handle *xs, const struct orphan *o)
 {
-    char name[VDEV_TEXT_LEN];
+    char text[ORPHAN_TEXT_LEN];
 
-    vdev_name(o->vdev, name);
+    orphan_text(text, xs, o->guest, o->vdev);
     if (o->is_connected)
         return tool_fail(TOOL_REFUSED,
-                         "domain %u: %s: the guest uses it and waits for its manager, domain %u: "
+                         "%s: the guest uses it and waits for its manager, domain %u: "
                          "xentmem start",
-                         o->guest, name, o->manager);
+                         text, o->manager);
     if (!detach(o))
-        return tool_fail(TOOL_SYSTEM, "domain %u: %s: xl block-detach failed", o->guest, name);
-    printf("domain %u: %s: removed, its manager is gone\n", o->guest, name);
+        return tool_fail(TOOL_SYSTEM, "%s: xl block-detach failed", text);
+    printf("%s: removed, its manager is gone\n", text);
     return TOOL_DONE;
 }
 
@@ -65,7 +66,7 @@ static int clean_orphans(struct xs_handle *xs)
     for (unsigned i = 0; i < nr; i++) {
         struct domain manager;
         int one =
-            domain_read(xs, orphans[i].manager, &manager) ? TOOL_DONE : clean_one(&orphans[i]);
+            domain_read(xs, orphans[i].manager, &manager) ? TOOL_DONE : clean_one(xs, &orphans[i]);
 
         code = one ? one : code;
     }

@@ -7,10 +7,24 @@
 #include <string.h>
 
 #include "frontend/tool/text.h"
+#include "frontend/tool/vdev.h"
 #include "xenstore-schema/states.h"
 
 /* Transactions that others disturb are tried again. */
 #define TRIES 20u
+
+void orphan_text(char text_out[ORPHAN_TEXT_LEN], struct xs_handle *xs, unsigned guest,
+                 uint32_t vdev)
+{
+    char name[VDEV_TEXT_LEN];
+    struct domain domain;
+
+    vdev_name(vdev, name);
+    if (domain_read(xs, guest, &domain) && domain.name[0])
+        snprintf(text_out, ORPHAN_TEXT_LEN, "%s:%s", domain.name, name);
+    else
+        snprintf(text_out, ORPHAN_TEXT_LEN, "dom%u:%s", guest, name);
+}
 
 /* ---- finding them ---- */
 
@@ -70,6 +84,7 @@ static bool look_at(struct xs_handle *xs, unsigned guest, uint32_t vdev, struct 
     *out = (struct orphan){.guest = guest, .vdev = vdev};
     found = params && backend && orphan_is_ours(params) &&
             sscanf(backend, "/local/domain/%u/", &out->manager) == 1 && out->manager != 0;
+    out->is_cache = params && strncmp(params, "cache/", 6) == 0;
     free(params);
     free(backend);
     place = place_of(out);

@@ -19,7 +19,13 @@ struct orphan {
     unsigned manager, guest; /* domids; the guest lives */
     uint32_t vdev;
     bool is_connected; /* the frontend may have requests under way */
+    bool is_cache;     /* its content is on a device */
 };
+
+/* GUEST:VDEV, as other commands name it; a guest without a name is domN. */
+#define ORPHAN_TEXT_LEN (XEN_NAME_LEN + 32u)
+void orphan_text(char text_out[ORPHAN_TEXT_LEN], struct xs_handle *xs, unsigned guest,
+                 uint32_t vdev);
 
 /* Does a disk's target begin as ours do? Other driver domains' disks are not touched. */
 bool orphan_is_ours(const char *target);

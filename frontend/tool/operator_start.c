@@ -16,6 +16,42 @@
 #define SHIM XENTMEM_DATADIR "/same-domid.so"
 
 /*
+ * The domain's name in an xl configuration, xl.cfg(5): name = "xentmem"; "" if it has none, which
+ * is for xl to say. False: errno.
+ */
+static bool read_name(const char *config, char name_out[XEN_NAME_LEN])
+{
+    char line[512], quote[2], name[XEN_NAME_LEN];
+    FILE *file = fopen(config, "re");
+
+    name_out[0] = '\0';
+    if (!file)
+        return false;
+    while (fgets(line, sizeof(line), file)) {
+        if (sscanf(line, " name = %1[\"']%127[^\"'\n]", quote, name) == 2)
+            strcpy(name_out, name);
+    }
+    fclose(file);
+    return true;
+}
+
+/* xl would say the same of a manager that runs, in libxl's words and after half of the work. */
+static int may_start(struct xs_handle *xs, const char *config, char name_out[XEN_NAME_LEN])
+{
+    char why[XEN_WHY_LEN];
+    struct domain living;
+
+    if (!read_name(config, name_out))
+        return tool_fail(TOOL_SYSTEM, "%s: %s", config, strerror(errno));
+    if (name_out[0] && domain_find(xs, name_out, &living, why))
+        return tool_fail(TOOL_REFUSED,
+                         "the manager %s runs (domain %u); shut it down or destroy it first: "
+                         "xl shutdown %s, or xl destroy %s",
+                         name_out, living.domid, name_out, name_out);
+    return TOOL_DONE;
+}
+
+/*
  * The domid of a manager that is gone and has left disks; 0: there is none. False: there are
  * several, and @why_out names them.
  */
@@ -78,9 +114,26 @@ static int create(const char *config, unsigned domid)
 
 /* ---- the guests' disks ---- */
 
+/* The new manager has nothing of a disk but what is on a device. */
+static void say_adopted(struct xs_handle *xs, const struct orphan *o, const char *text)
+{
+    struct domain guest;
+    char vdev[VDEV_TEXT_LEN];
+
+    if (o->is_cache) {
+        printf("%s: the manager serves it again\n", text);
+        return;
+    }
+    vdev_name(o->vdev, vdev);
+    if (!domain_read(xs, o->guest, &guest) || !guest.name[0])
+        snprintf(guest.name, sizeof(guest.name), "%u", o->guest);
+    printf("%s: its content is lost, requests fail; detach it: xl block-detach %s %s\n", text,
+           guest.name, vdev);
+}
+
 static int adopt(struct xs_handle *xs, const struct orphan *orphans, unsigned nr, unsigned domid)
 {
-    char name[VDEV_TEXT_LEN], why[XEN_WHY_LEN];
+    char text[ORPHAN_TEXT_LEN], why[XEN_WHY_LEN];
     struct domain domain;
     int code = TOOL_DONE;
 
@@ -92,11 +145,11 @@ static int adopt(struct xs_handle *xs, const struct orphan *orphans, unsigned nr
     for (unsigned i = 0; i < nr; i++) {
         if (orphans[i].manager != domid || !orphans[i].is_connected)
             continue;
-        vdev_name(orphans[i].vdev, name);
+        orphan_text(text, xs, orphans[i].guest, orphans[i].vdev);
         if (orphan_adopt(xs, &orphans[i], why))
-            printf("domain %u: %s has the manager again\n", orphans[i].guest, name);
+            say_adopted(xs, &orphans[i], text);
         else
-            code = tool_fail(TOOL_SYSTEM, "domain %u: %s: %s", orphans[i].guest, name, why);
+            code = tool_fail(TOOL_SYSTEM, "%s: %s", text, why);
     }
     return code;
 }
@@ -121,7 +174,7 @@ static int start(struct xs_handle *xs, const char *config, unsigned domid)
 {
     unsigned nr = 0;
     struct orphan *orphans = orphans_find(xs, &nr);
-    char why[XEN_WHY_LEN];
+    char why[XEN_WHY_LEN], name[XEN_NAME_LEN] = "";
     struct domain living;
     int code;
 
@@ -135,7 +188,11 @@ static int start(struct xs_handle *xs, const char *config, unsigned domid)
                          "there is a domain %u; DOMID is that of a manager that has died: xl list",
                          domid);
     else
+        code = may_start(xs, config, name);
+    if (code == TOOL_DONE)
         code = create(config, domid);
+    if (code == TOOL_DONE && name[0] && domain_find(xs, name, &living, why))
+        printf("%s runs, domain %u\n", name, living.domid);
     if (code == TOOL_DONE)
         code = adopt(xs, orphans, nr, domid);
     free(orphans);

@@ -15,6 +15,8 @@ waits() { [ "$(in_flight "$1")" -ge 1 ]; }
 has_ended() { guest_run guest "grep -q 'Input/output error' /run/$1.ended" >/dev/null; }
 no_backend() { [ -z "$(back $xvds state)" ]; }
 number_is() { [ "$(domid xentmem)" = "$1" ]; }
+start_manager() { xentmem start /run/xentmem.cfg >/run/start.out 2>&1; }
+start_says() { grep -q "$1" /run/start.out; }
 says_there_is() { xentmem start /run/xentmem.cfg "$1" 2>&1 | grep "there is a domain $1"; }
 # Reads and writes, past the page cache, until one of them fails
 load() { # DISK
@@ -27,7 +29,8 @@ head -c $((4 << 20)) /dev/urandom >/run/disk.img
 losetup /dev/loop0 /run/disk.img || exit
 step "starting a manager that has a disk of its own, and a guest with two disks"
 manager_config /run/xentmem.cfg 256 "disk = [ 'format=raw,vdev=xvdb,access=rw,target=/dev/loop0' ]"
-check "xentmem start creates the manager" xentmem start /run/xentmem.cfg
+check "xentmem start creates the manager" start_manager
+check "and says its number" start_says "^xentmem runs, domain $(domid xentmem)\$"
 check "it runs" wait_for 120 manager_is_ready || exit
 m=$(domid xentmem)
 agent ready "$m" 180
@@ -44,7 +47,9 @@ xl destroy xentmem
 check "the guest waits for one disk" wait_for 30 waits xvds
 check "and for the other" wait_for 30 waits xvdt
 check "nothing has failed" [ "$(guest_run guest 'ls /run/*.ended 2>/dev/null')" = "" ]
-check "xentmem start" xentmem start /run/xentmem.cfg
+check "xentmem start" start_manager
+check "it says whose content is lost" start_says "^guest:xvds: its content is lost.*xl block-detach guest xvds"
+check "and whose is not" start_says "^guest:xvdt: the manager serves it again"
 check "the manager has the number of the one that died" number_is "$m"
 check "the load on the disk that is lost has an I/O error" wait_for 120 has_ended xvds
 check "and nothing waits for it" [ "$(in_flight xvds)" = 0 ]

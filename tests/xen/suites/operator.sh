@@ -180,6 +180,12 @@ is "and takes all of it back" stranger_is_bare
 is "from the guest as well" no_nodes stranger "$c"
 guest_destroy stranger
 at dom0 "xentmem remove $pool"
+at dom0 "xentmem start /run/xentmem.cfg"
+is "a manager that runs is not started again" [ $rc -eq 4 ]
+is "in one line" [ "$(echo "$out" | wc -l)" -eq 1 ]
+is "which names it" says "the manager xentmem runs (domain $m)"
+at dom0 "xentmem start /nonexist"
+is "a configuration that is not there is a file that failed" [ $rc -eq 2 ]
 
 step "a guest that dies while no agent runs"
 at dom0 "xentmem attach c"
