@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,23 +14,83 @@
 
 #include "frontend/tool/operator_book_json.h"
 
+/* All of @file, to be freed; NULL: errno. */
+static char *read_all(FILE *file, size_t *length_out)
+{
+    char *text = NULL;
+    size_t length = 0, size = 0;
+
+    do {
+        char *larger = realloc(text, size += 65536);
+
+        if (!larger) {
+            free(text);
+            return NULL;
+        }
+        text = larger;
+        length += fread(text + length, 1, size - length, file);
+    } while (length == size);
+    if (ferror(file)) {
+        int error = errno;
+
+        free(text);
+        errno = error;
+        return NULL;
+    }
+    *length_out = length;
+    return text;
+}
+
+static unsigned line_of(const char *text, size_t at)
+{
+    unsigned line = 1;
+
+    for (size_t i = 0; i < at; i++)
+        line += text[i] == '\n';
+    return line;
+}
+
+static struct json_object *parse(const struct book *book, const char *text, size_t length,
+                                 char why_out[BOOK_WHY_LEN])
+{
+    struct json_tokener *tokener = length <= INT_MAX ? json_tokener_new() : NULL;
+    struct json_object *value = tokener ? json_tokener_parse_ex(tokener, text, (int)length) : NULL;
+    enum json_tokener_error error =
+        tokener ? json_tokener_get_error(tokener) : json_tokener_error_depth;
+    size_t end = tokener ? json_tokener_get_parse_end(tokener) : 0;
+
+    if (tokener)
+        json_tokener_free(tokener);
+    if (error == json_tokener_continue)
+        snprintf(why_out, BOOK_WHY_LEN, "%s: ends in the middle", book->path);
+    else if (error != json_tokener_success)
+        snprintf(why_out, BOOK_WHY_LEN, "%s: line %u: %s", book->path, line_of(text, end),
+                 json_tokener_error_desc(error));
+    if (error == json_tokener_success)
+        return value;
+    json_object_put(value);
+    return NULL;
+}
+
 static bool read_file(struct book *book, char why_out[BOOK_WHY_LEN])
 {
-    struct json_object *from;
+    FILE *file = fopen(book->path, "re");
+    struct json_object *from = NULL;
+    size_t length = 0;
+    char *text;
     bool ok;
 
-    if (access(book->path, F_OK) && errno == ENOENT)
+    if (!file && errno == ENOENT)
         return true;
-    from = json_object_from_file(book->path);
-    if (!from) {
-        const char *error = json_util_get_last_err();
-
-        snprintf(why_out, BOOK_WHY_LEN, "%s: cannot be read: %s", book->path,
-                 error ? error : "not JSON");
-        why_out[strcspn(why_out, "\n")] = '\0';
-        return false;
-    }
-    ok = book_from_json(book, from, why_out);
+    text = file ? read_all(file, &length) : NULL;
+    if (!text)
+        snprintf(why_out, BOOK_WHY_LEN, "%s: cannot be read: %s", book->path, strerror(errno));
+    if (file)
+        fclose(file);
+    if (text)
+        from = parse(book, text, length, why_out);
+    free(text);
+    ok = from && book_from_json(book, from, why_out);
     json_object_put(from);
     if (!ok)
         book_clear(book);

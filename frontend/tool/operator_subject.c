@@ -68,6 +68,28 @@ static bool find_uuid(struct subject *subject_out, const uint8_t uuid[16], struc
 
 _Static_assert(BOOK_NAME_LEN == XEN_NAME_LEN, "names are copied whole");
 
+/* A name of several guests: @why_out says their UUIDs, as many as it has room for. */
+static void explain_several(const char *name, const struct book *book, char why_out[XEN_WHY_LEN])
+{
+    const uint8_t *last = NULL;
+    char text[TEXT_UUID_LEN];
+    int length =
+        snprintf(why_out, XEN_WHY_LEN,
+                 "no guest named %s runs, and the policy file has several; say which UUID:", name);
+
+    for (unsigned i = 0; i < book->nr_guests; i++) {
+        const struct book_guest *guest = &book->guests[i];
+
+        /* attachments of one guest are most often one behind the other */
+        if (strcmp(guest->name, name) || (last && memcmp(last, guest->uuid, 16) == 0))
+            continue;
+        last = guest->uuid;
+        text_of_uuid(text, last);
+        if ((size_t)length + 1 + TEXT_UUID_LEN <= XEN_WHY_LEN)
+            length += snprintf(why_out + length, XEN_WHY_LEN - (size_t)length, " %s", text);
+    }
+}
+
 /* A guest that does not run is known by the name it was attached under. */
 static bool find_in_book(struct subject *subject_out, const char *name, const struct book *book,
                          char why_out[XEN_WHY_LEN])
@@ -80,8 +102,7 @@ static bool find_in_book(struct subject *subject_out, const char *name, const st
         if (strcmp(guest->name, name))
             continue;
         if (found && memcmp(found->uuid, guest->uuid, 16)) {
-            snprintf(why_out, XEN_WHY_LEN,
-                     "no guest named %s runs, and the policy file has several; say its UUID", name);
+            explain_several(name, book, why_out);
             return false;
         }
         found = guest;

@@ -299,7 +299,35 @@ static void only_root_reads_the_file(void)
     remove_place();
 }
 
+static void a_damaged_file_is_refused_with_the_place(void)
+{
+    static const struct {
+        const char *text, *says;
+    } damaged[] = {
+        {"", "ends in the middle"},
+        {"{ \"version\": 1,\n  \"guests\": [ {", "ends in the middle"},
+        {"{ \"version\": 1,\n  \"guests\": [ ],\n  \"shared\" [ ] }",
+         "line 3: object property name separator"},
+        {"{ \"version\": 1,\n  guests: [ ] }", "line 2: "},
+        {"[ ]", "not a policy file"},
+    };
+    char path_says[192];
+    struct book book;
+
+    make_place();
+    for (unsigned i = 0; i < sizeof(damaged) / sizeof(*damaged); i++) {
+        write_text(damaged[i].text, strlen(damaged[i].text));
+        CU_ASSERT_FALSE(book_open(&book, path, false, why));
+        snprintf(path_says, sizeof(path_says), "%s: %s", path, damaged[i].says);
+        if (strncmp(why, path_says, strlen(path_says)))
+            fprintf(stderr, "%s\n", why);
+        CU_ASSERT_EQUAL(strncmp(why, path_says, strlen(path_says)), 0);
+    }
+    remove_place();
+}
+
 #define TESTS(T)                                                                                   \
+    T(a_damaged_file_is_refused_with_the_place)                                                    \
     T(a_missing_file_is_an_empty_book)                                                             \
     T(what_was_saved_is_read_again)                                                                \
     T(an_entry_is_made_once_and_a_right_replaces_a_right)                                          \
