@@ -58,7 +58,7 @@ static const struct option long_options[] = {
 };
 
 static const char help[] =
-    "Usage: xentmemd [options]\n"
+    "usage: xentmemd [options]\n"
     "Serve transcendent memory to Xen guests and to local processes.\n"
     "\n"
     "  --memory SIZE        most memory for pages; default: what is available, less a reserve\n"
@@ -239,13 +239,29 @@ static const char *range_of(int option)
     return "no value";
 }
 
+/* What getopt_long() would say with the whole path of the program, and no more. */
+static void say_bad_option(int option, char **argv)
+{
+    char letter[3];
+    const char *text = argv[optind - 1];
+
+    if (strncmp(text, "--", 2) != 0) {
+        snprintf(letter, sizeof(letter), "-%c", optopt);
+        text = letter;
+    }
+    fprintf(stderr,
+            option == ':' ? "xentmemd: %s needs a value (xentmemd -h)\n"
+                          : "xentmemd: %s is no option of xentmemd (xentmemd -h lists them)\n",
+            text);
+}
+
 enum options_result options_parse(int argc, char **argv, struct options *options_out)
 {
     struct options o;
     int option;
 
     set_defaults(&o);
-    while ((option = getopt_long(argc, argv, "hV", long_options, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, ":hV", long_options, NULL)) != -1) {
         switch (option) {
         case OPTION_HELP:
             fputs(help, stdout);
@@ -253,7 +269,9 @@ enum options_result options_parse(int argc, char **argv, struct options *options
         case OPTION_VERSION:
             puts("xentmemd " XENTMEM_VERSION);
             return OPTIONS_DONE;
-        case '?': /* getopt_long() has said what is wrong */
+        case '?':
+        case ':':
+            say_bad_option(option, argv);
             return OPTIONS_BAD;
         default:
             if (set_option(&o, option, optarg))
@@ -264,7 +282,7 @@ enum options_result options_parse(int argc, char **argv, struct options *options
         }
     }
     if (optind < argc) {
-        fprintf(stderr, "xentmemd: unexpected argument \"%s\"\n", argv[optind]);
+        fprintf(stderr, "xentmemd: %s: it takes no argument (xentmemd -h)\n", argv[optind]);
         return OPTIONS_BAD;
     }
     if (!o.socket && o.xen == XEN_NEVER) {

@@ -156,6 +156,25 @@ static void bad_options_are_refused(void)
     CU_ASSERT_EQUAL(PARSE(&o, "--no-local", "--no-xen"), OPTIONS_BAD);
 }
 
+static void what_is_no_option_is_said_in_our_words(void)
+{
+    struct options o;
+
+    CU_ASSERT_EQUAL(PARSE(&o, "--nonsense"), OPTIONS_BAD);
+    CU_ASSERT_STRING_EQUAL(
+        said, "xentmemd: --nonsense is no option of xentmemd (xentmemd -h lists them)\n");
+    CU_ASSERT_EQUAL(PARSE(&o, "-x"), OPTIONS_BAD);
+    CU_ASSERT_STRING_EQUAL(said,
+                           "xentmemd: -x is no option of xentmemd (xentmemd -h lists them)\n");
+    CU_ASSERT_EQUAL(PARSE(&o, "--memory"), OPTIONS_BAD);
+    CU_ASSERT_STRING_EQUAL(said, "xentmemd: --memory needs a value (xentmemd -h)\n");
+    CU_ASSERT_EQUAL(PARSE(&o, "--fresh=1"), OPTIONS_BAD);
+    CU_ASSERT_STRING_EQUAL(
+        said, "xentmemd: --fresh=1 is no option of xentmemd (xentmemd -h lists them)\n");
+    CU_ASSERT_EQUAL(PARSE(&o, "more"), OPTIONS_BAD);
+    CU_ASSERT_STRING_EQUAL(said, "xentmemd: more: it takes no argument (xentmemd -h)\n");
+}
+
 static void what_an_option_takes_is_said(void)
 {
     static const struct {
@@ -206,6 +225,7 @@ static void default_memory_leaves_a_reserve(void)
     T(defaults_grant_local_clients_no_persistent_page)                                             \
     T(every_option_is_taken)                                                                       \
     T(bad_options_are_refused)                                                                     \
+    T(what_is_no_option_is_said_in_our_words)                                                      \
     T(what_an_option_takes_is_said)                                                                \
     T(default_memory_leaves_a_reserve)
 RUN_TESTS(TESTS)
