@@ -292,6 +292,7 @@ install-guest: install-command
 	    frontend/lib/xentmem.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/xentmem.pc
 	@install -m 644 frontend/include/xentmem.h protocol/tmemif.h $(DESTDIR)$(INCLUDEDIR)
 	@install -m 644 $(BUILD)/man/xentmem.3 $(DESTDIR)$(MANDIR)/man3
+	@echo "installed: xentmem, the library and their manual, in $(DESTDIR)$(PREFIX)"
 
 install-dom0: install-command
 	@install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(DATADIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSCONFDIR)/xen \
@@ -304,6 +305,7 @@ install-dom0: install-command
 	done
 	@install -m 644 $(filter %.5,$(MAN)) $(DESTDIR)$(MANDIR)/man5
 	@install -m 644 $(filter %.8,$(MAN)) $(DESTDIR)$(MANDIR)/man8
+	@echo "installed: xentmemd, the services and their manual, in $(DESTDIR)$(PREFIX)"
 
 install-stubdom: stubdom
 	@install -d $(DESTDIR)$(DATADIR) $(DESTDIR)$(SYSCONFDIR)/xen
