@@ -27,8 +27,8 @@ int tool_usage(const struct command *command, const char *format, ...)
     va_start(args, format);
     vfprintf(stderr, format, args);
     va_end(args);
-    fprintf(stderr, "\nusage: xentmem %s %s\n(xentmem %s -h says more)\n", command->name,
-            command->args, command->name);
+    fprintf(stderr, "\nusage: xentmem %s%s%s\n(xentmem %s -h says more)\n", command->name,
+            *command->args ? " " : "", command->args, command->name);
     return TOOL_USAGE;
 }
 
@@ -62,6 +62,7 @@ static int code_of_errno(int error)
     case ETIMEDOUT:
         return TOOL_NO_MANAGER;
     case ECONNREFUSED:
+    case EACCES:
         return TOOL_REFUSED;
     default:
         return TOOL_SYSTEM;

@@ -93,6 +93,16 @@ static bool takes_no_option(const struct command *command, int argc, char **argv
     return option == -1;
 }
 
+/* Of put and get. False: the usage has been printed. */
+static bool has_arguments(const struct command *command, int argc, char **argv)
+{
+    if (argc < 3)
+        tool_usage(command, "needs a pool, an object, an index, and perhaps a file");
+    else if (argc > 4)
+        tool_usage(command, "%s: too many arguments", argv[4]);
+    return argc >= 3 && argc <= 4;
+}
+
 /* 0, or what to exit with. */
 static int job_open(struct job *job, int flags)
 {
@@ -249,8 +259,8 @@ int guest_put(struct tool *tool, int argc, char **argv)
 
     if (!takes_no_option(job.command, argc, argv))
         return TOOL_USAGE;
-    if (argc - optind < 3 || argc - optind > 4)
-        return tool_usage(job.command, "needs a pool, an object, an index, and perhaps a file");
+    if (!has_arguments(job.command, argc - optind, argv + optind))
+        return TOOL_USAGE;
     argv += optind;
     argc -= optind;
     if (!parse_pool_and_object(&job, argv))
@@ -265,6 +275,9 @@ int guest_put(struct tool *tool, int argc, char **argv)
     if (code == TOOL_DONE)
         code = put_file(&job, &stored);
     code = job_close(&job, code);
+    if (code == TOOL_DONE && stored == 0 && !tool->json)
+        fprintf(stderr, "xentmem: put: %s is empty: nothing was stored\n",
+                strcmp(job.path, "-") ? job.path : "standard input");
     printed = print_stored(tool, stored);
     return code ? code : printed;
 }
@@ -323,8 +336,8 @@ int guest_get(struct tool *tool, int argc, char **argv)
     }
     argv += optind;
     argc -= optind;
-    if (argc < 3 || argc > 4)
-        return tool_usage(job.command, "needs a pool, an object, an index, and perhaps a file");
+    if (!has_arguments(job.command, argc, argv))
+        return TOOL_USAGE;
     if (!parse_pool_and_object(&job, argv))
         return TOOL_USAGE;
     if (!parse_range(argv[2], &job.first, &last))

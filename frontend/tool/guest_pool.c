@@ -128,6 +128,10 @@ static int do_join(struct tool *tool, struct xentmem *t, const struct pool_args 
     if (status == XENTMEM_BAD_KIND)
         return tool_fail(TOOL_REFUSED, "pool join: the pool exists with other properties: say "
                                        "--persistent and --leased as its first member did");
+    if (status == XENTMEM_NO_POOL)
+        return tool_fail(TOOL_REFUSED,
+                         "pool join: no such pool: a member that may only read cannot make it; "
+                         "somebody who may fill it has to join first");
     return status ? pool_refused(tool, "pool join", status) : print_pool(tool, pool);
 }
 
@@ -279,7 +283,7 @@ static bool parse(const struct pool_verb *verb, int argc, char **argv, struct po
         args->pool = (uint32_t)number;
     }
     if (verb->operand == TAKES_UUID && !text_to_pool_uuid(argv[optind], args->uuid)) {
-        tool_usage(self, "%s: not the UUID of a shared pool", argv[optind]);
+        tool_usage(self, TEXT_NO_POOL_UUID, argv[optind]);
         return false;
     }
     return true;

@@ -84,8 +84,8 @@ static int run_command(struct tool *tool, int argc, char **argv)
     if (!c)
         return tool_fail(TOOL_USAGE, "no command named %s (xentmem -h lists them)", argv[0]);
     if (asks_for_help(argc, argv)) {
-        printf("usage: xentmem %s %s\n%s\n%s%s", c->name, c->args, c->summary, c->help ? "\n" : "",
-               c->help ? c->help : "");
+        printf("usage: xentmem %s%s%s\n%s\n%s%s", c->name, *c->args ? " " : "", c->args, c->summary,
+               c->help ? "\n" : "", c->help ? c->help : "");
         return TOOL_DONE;
     }
     argc = take_json(tool, argc, argv);

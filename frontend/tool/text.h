@@ -20,6 +20,9 @@ void text_of_uuid(char text_out[TEXT_UUID_LEN], const uint8_t uuid[16]);
 bool text_to_uuid(const char *text, uint8_t uuid_out[16]);
 /* The same for a shared pool, whose UUID is never zero. */
 bool text_to_pool_uuid(const char *text, uint8_t uuid_out[16]);
+/* What to say of one that is none. */
+#define TEXT_NO_POOL_UUID                                                                          \
+    "%s: not the UUID of a shared pool: 8-4-4-4-12 hexadecimal digits, not all of them 0"
 
 /* A number that fills the whole of @text, decimal or 0x..., at most @max. */
 bool text_to_number(const char *text, uint64_t max, uint64_t *number_out);

@@ -146,6 +146,8 @@ static void standard_input_is_read_and_filled_up_with_zeros(void)
     CU_ASSERT_EQUAL(run(&w, "pool create -p"), 0);
     CU_ASSERT_EQUAL(run(&w, "-j put 0 0xff 4294967295 - </dev/null"), 0);
     CU_ASSERT_PTR_NOT_NULL(strstr(w.output, "\"stored\": 0"));
+    CU_ASSERT_EQUAL(run(&w, "put 0 0xff 4294967295 - </dev/null"), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(w.output, "standard input is empty: nothing was stored"));
     CU_ASSERT_EQUAL(run(&w, "put 0 0xff 4294967295 <<X\nhello\nX\n"), 0);
     CU_ASSERT_EQUAL(run(&w, "get -l 6 0 255 4294967295"), 0);
     CU_ASSERT_STRING_EQUAL(w.output, "hello\n");
@@ -238,6 +240,9 @@ static void what_is_wrong_is_named_once_with_what_is_right(void)
         {"get -l 0 0 1 5", "1 to 17592186044416"},
         {"get -l", "xentmem get: -l needs a value"},
         {"get 0 1 5-4", "0 to 4294967295"},
+        {"put 0 1 1 file more", "more: too many arguments"},
+        {"get 0 1 1 file more", "more: too many arguments"},
+        {"reset now", "usage: xentmem reset\n"},
         {"flush -x 0", "xentmem flush: -x is no option"},
         {"bench -d 0", "0: not a number from 1 to 1024"},
         {"bench --rings x", "1 to 64"},
@@ -414,6 +419,31 @@ static void every_command_explains_itself(void)
     end(&w);
 }
 
+/* Nobody but root gives orders, and a socket that a user may not open is no other failure. */
+static void what_is_for_root_is_refused(void)
+{
+    struct world w;
+
+    begin(&w);
+    if (geteuid() == 0) {
+        CU_ASSERT_EQUAL(chmod(w.daemon.directory, 0755), 0);
+        CU_ASSERT_EQUAL(run(&w,
+                            "pool list >/dev/null; setpriv --reuid 65534 --regid 65534 "
+                            "--clear-groups %s/bin/xentmem -a local:%s list",
+                            w.build, w.daemon.socket),
+                        4);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.output, "permission denied"));
+        CU_ASSERT_EQUAL(chmod(w.daemon.socket, 0666), 0);
+        CU_ASSERT_EQUAL(run(&w,
+                            "pool list >/dev/null; setpriv --reuid 65534 --regid 65534 "
+                            "--clear-groups %s/bin/xentmem -a local:%s list",
+                            w.build, w.daemon.socket),
+                        4);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.output, "only root"));
+    }
+    end(&w);
+}
+
 static void without_a_manager_the_exit_status_says_so(void)
 {
     struct world w;
@@ -491,6 +521,7 @@ static void the_bench_measures_and_cleans_up(void)
     T(what_the_operator_did_not_allow_is_refused)                                                  \
     T(wrong_command_lines_show_the_usage)                                                          \
     T(every_command_explains_itself)                                                               \
+    T(what_is_for_root_is_refused)                                                                 \
     T(without_a_manager_the_exit_status_says_so)                                                   \
     T(an_errno_of_the_library_becomes_its_exit_status)                                             \
     T(the_bench_measures_and_cleans_up)
