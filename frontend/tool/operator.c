@@ -16,7 +16,8 @@
 const struct command operator_commands[] = {
     {
         .name = "attach",
-        .args = "GUEST [--quota SIZE] [--min SIZE] [--max SIZE] [--weight N]",
+        .args = "GUEST [-d N] [--quota SIZE] [--min SIZE] [--max SIZE] [--weight N] "
+                "[--manager NAME] [--timeout S]",
         .summary = "let a guest use the manager, now and whenever it starts",
         .help = "  --quota SIZE     persistent pages it may hold (0)\n"
                 "  --min SIZE       ephemeral pages that are never evicted for others (0)\n"
@@ -27,7 +28,7 @@ const struct command operator_commands[] = {
     },
     {
         .name = "detach",
-        .args = "GUEST",
+        .args = "GUEST [-d N] [--manager NAME] [--timeout S]",
         .summary = "take a guest away; its private pools go, its policy is kept",
         .help = HELP_DEVICE HELP_MANAGER HELP_TIMEOUT,
         .run = operator_detach,
@@ -41,7 +42,7 @@ const struct command operator_commands[] = {
     },
     {
         .name = "set",
-        .args = "GUEST|UUID [quota=SIZE] [min=SIZE] [max=SIZE] [weight=N]",
+        .args = "GUEST|UUID [-d N] [quota=SIZE] [min=SIZE] [max=SIZE] [weight=N] [--manager NAME]",
         .summary = "change what a guest or a shared pool may hold",
         .help = HELP_SUBJECT HELP_SIZES
         "  -d, --device N   only attachment N of the guest\n" HELP_MANAGER,

@@ -108,11 +108,14 @@ static int write_attachment(struct job *job, bool there)
 {
     struct book_guest *entry =
         book_add_guest(&job->place.book, job->guest.uuid, job->options.device);
+    char why[GRANT_WHY_LEN];
     int code;
 
     if (!entry)
         return tool_fail(TOOL_SYSTEM, "the policy file is full, or there is no memory");
     grant_merge(&entry->grant, &job->options.grant);
+    if (!grant_is_sound(&entry->grant, why))
+        return tool_fail(TOOL_REFUSED, "%s: %s", job->guest.name, why);
     memcpy(entry->name, job->guest.name, sizeof(entry->name));
     if (job->options.manager)
         snprintf(entry->manager, sizeof(entry->manager), "%s", job->manager.name);

@@ -26,7 +26,7 @@ struct pages_message {
 struct import {
     struct tool *tool;
     struct xentmem *t;
-    const char *name;
+    const char *name, *file;
     int fd;
     bool is_file;   /* with a size, and holes that need not be read */
     uint64_t bytes; /* its size, or how much was read */
@@ -142,7 +142,8 @@ static int send_all(struct import *im)
         size_t pages;
 
         if (nr < 0)
-            return tool_fail(TOOL_SYSTEM, "base import: cannot read: %s", strerror(errno));
+            return tool_fail(TOOL_SYSTEM, "base import: cannot read %s: %s", im->file,
+                             strerror(errno));
         if (nr == 0)
             break;
         memset((uint8_t *)im->chunk + nr, 0, sizeof(im->chunk) - (size_t)nr);
@@ -207,6 +208,7 @@ static int open_input(struct import *im, const char *file)
 {
     struct stat st;
 
+    im->file = strcmp(file, "-") == 0 ? "standard input" : file;
     im->fd = STDIN_FILENO;
     if (strcmp(file, "-") != 0)
         im->fd = open(file, O_RDONLY | O_CLOEXEC);
@@ -272,6 +274,12 @@ static int base_remove(struct tool *tool, const char *manager, const char *name)
 
 int operator_base(struct tool *tool, int argc, char **argv)
 {
+    static const struct disk_verb verbs[] = {
+        {"list", "no argument"},
+        {"import", "a new base's name, and a file or - for standard input"},
+        {"rm", "a base"},
+        {0},
+    };
     struct operator_options o;
     const char *verb;
     int nr;
@@ -286,5 +294,5 @@ int operator_base(struct tool *tool, int argc, char **argv)
         return base_import(tool, o.manager, argv[optind], argv[optind + 1]);
     if (strcmp(verb, "rm") == 0 && nr == 1)
         return base_remove(tool, o.manager, argv[optind]);
-    return tool_usage(operator_command(argv[0]), "import NAME FILE, list, or rm NAME");
+    return disk_usage(argv[0], verb, verbs);
 }

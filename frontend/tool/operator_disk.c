@@ -40,6 +40,8 @@ static int find_domain(struct tool *tool, const char *text, uint32_t *domid_out)
         *domid_out = (uint32_t)domid;
         return TOOL_DONE;
     }
+    if (talk_is_misplaced(tool))
+        return talk_say_place();
     if (!talk_by_xenstore(tool))
         return tool_fail(TOOL_REFUSED, "%s: without xenstore a guest is named by its domid", text);
     xs = xen_open(why);
@@ -90,7 +92,9 @@ static const struct {
 } reasons[] = {
     {TMEMCTL_BASE_IMPORT, XENTMEM_BUSY, "there is a base of this name already"},
     {TMEMCTL_BASE_PAGES, XENTMEM_NOT_FOUND, "the manager was restarted meanwhile; import it again"},
+    {TMEMCTL_BASE_IMPORT, XENTMEM_NO_MEMORY, "the manager has no memory left for it"},
     {TMEMCTL_BASE_PAGES, XENTMEM_NO_MEMORY, "the manager has no memory left for it"},
+    {TMEMCTL_BASE_END, XENTMEM_NO_MEMORY, "the manager has no memory left for it"},
     {TMEMCTL_BASE_END, XENTMEM_NOT_FOUND, "the manager was restarted meanwhile; import it again"},
     {TMEMCTL_BASE_REMOVE, XENTMEM_NOT_FOUND, "there is no such base"},
     {TMEMCTL_BASE_REMOVE, XENTMEM_BUSY, "the base is in use"},
@@ -129,19 +133,28 @@ int disk_result(struct tool *tool, enum tmemctl_command command, const char *wha
     return tool_result(tool, what, status);
 }
 
-/* Ask one message without records, attached for it alone. */
-static int ask(struct tool *tool, const char *manager, const union tmemctl_message *m,
-               const char *what, const char *name)
+/* Ask one message without records, attached for it alone. @base: of a new disk, or NULL. */
+static int ask_about(struct tool *tool, const char *manager, const union tmemctl_message *m,
+                     const char *what, const char *name, const char *base)
 {
-    int code;
+    int code, status;
     struct xentmem *t = talk_open(tool, manager, &code);
 
     if (!t)
         return code;
-    code = disk_result(tool, (enum tmemctl_command)m->head.command, what, name,
-                       talk_ask(t, m, m->head.length));
+    status = talk_ask(t, m, m->head.length);
+    /* these two are about the base: reasons[] */
+    if (base && (status == XENTMEM_NOT_FOUND || status == XENTMEM_BAD_KIND))
+        name = base;
+    code = disk_result(tool, (enum tmemctl_command)m->head.command, what, name, status);
     xentmem_close(t);
     return code;
+}
+
+static int ask(struct tool *tool, const char *manager, const union tmemctl_message *m,
+               const char *what, const char *name)
+{
+    return ask_about(tool, manager, m, what, name, NULL);
 }
 
 /* ---- the commands ---- */
@@ -153,7 +166,7 @@ static int disk_add(struct tool *tool, const char *manager, char **argv)
 
     if (code == TOOL_DONE)
         code = disk_take_name(argv[1], m.disk_add.base);
-    return code ? code : ask(tool, manager, &m, "disk add", argv[0]);
+    return code ? code : ask_about(tool, manager, &m, "disk add", argv[0], argv[1]);
 }
 
 /* A message that carries a disk and no more. */
@@ -183,8 +196,27 @@ static int disk_resize(struct tool *tool, const char *manager, char **argv)
     return code ? code : ask(tool, manager, &m, "disk resize", argv[0]);
 }
 
+int disk_usage(const char *command, const char *verb, const struct disk_verb *verbs)
+{
+    char names[128] = "";
+    size_t length = 0;
+
+    for (const struct disk_verb *v = verbs; v->name; v++) {
+        if (strcmp(v->name, verb) == 0)
+            return tool_usage(operator_command(command), "%s %s takes %s", command, verb, v->takes);
+        length += (size_t)snprintf(names + length, sizeof(names) - length, "%s%s",
+                                   v == verbs ? "" : ", ", v->name);
+    }
+    return tool_usage(operator_command(command), "%s: not one of %s", verb, names);
+}
+
 int operator_disk(struct tool *tool, int argc, char **argv)
 {
+    static const struct disk_verb verbs[] = {
+        {"list", "no argument"},         {"add", "a new disk's name and a base"},
+        {"resize", "a disk and a size"}, {"rm", "a disk"},
+        {"clean", "no argument"},        {0},
+    };
     struct operator_options o;
     const char *verb;
     int nr;
@@ -203,8 +235,7 @@ int operator_disk(struct tool *tool, int argc, char **argv)
         return disk_resize(tool, o.manager, argv + optind);
     if (strcmp(verb, "clean") == 0 && nr == 0)
         return disk_clean();
-    return tool_usage(operator_command(argv[0]),
-                      "list, add NAME BASE, resize DISK SIZE, rm DISK, or clean");
+    return disk_usage(argv[0], verb, verbs);
 }
 
 int operator_rollback(struct tool *tool, int argc, char **argv)

@@ -25,6 +25,13 @@ bool disk_token(uint64_t *token_out);
 int disk_result(struct tool *tool, enum tmemctl_command command, const char *what, const char *name,
                 int status);
 
+/* What follows a verb of `xentmem disk` or `xentmem base`; the last one has no name. */
+struct disk_verb {
+    const char *name, *takes;
+};
+/* @verb is none of @verbs, or had other arguments than it takes. TOOL_USAGE. */
+int disk_usage(const char *command, const char *verb, const struct disk_verb *verbs);
+
 /* Print the table of the disks, or of the bases. */
 int disk_print_disks(struct tool *tool, const char *manager);
 int disk_print_bases(struct tool *tool, const char *manager);

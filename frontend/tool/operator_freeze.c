@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* xentmem freeze, thaw, log: what is said to the manager and kept nowhere. */
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -19,7 +20,7 @@ static int find(struct tool *tool, const char *text, const struct operator_optio
             return code;
     }
     if (!subject_find(subject_out, text, place.xs, place.xs ? &place.book : NULL, why))
-        code = tool_fail(TOOL_REFUSED, "%s", why);
+        code = talk_is_misplaced(tool) ? talk_say_place() : tool_fail(TOOL_REFUSED, "%s", why);
     else if (subject_out->kind == SUBJECT_XEN && subject_out->domain.domid == DOMID_NONE)
         code = tool_fail(TOOL_REFUSED, "%s does not run", text);
     else if (o->has_device && !subject_narrow(subject_out, o->device, why))
@@ -36,6 +37,7 @@ static int change(struct tool *tool, int argc, char **argv, enum tmemctl_command
     union tmemctl_message m = talk_message(command);
     struct operator_options o;
     struct subject subject;
+    char what[64];
     int code;
 
     if (!operator_read_options(argv[0], OPERATOR_MANAGER | OPERATOR_DEVICE, argc, argv, &o))
@@ -51,7 +53,8 @@ static int change(struct tool *tool, int argc, char **argv, enum tmemctl_command
         memcpy(m.target.uuid, subject.uuid, 16);
     else
         m.target.guest = subject_who(&subject);
-    return talk_once(tool, o.manager, &m, NULL, NULL, argv[0]);
+    snprintf(what, sizeof(what), "%s %s", argv[0], argv[optind]);
+    return talk_once(tool, o.manager, &m, NULL, NULL, what);
 }
 
 int operator_freeze(struct tool *tool, int argc, char **argv)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "frontend/tool/operator_grant.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "protocol/control.h"
@@ -120,6 +121,21 @@ void grant_merge(struct grant *to, const struct grant *from)
     if (from->fields & TMEMCTL_SET_WEIGHT)
         to->weight = from->weight;
     to->fields |= from->fields;
+}
+
+bool grant_is_sound(const struct grant *grant, char why_out[GRANT_WHY_LEN])
+{
+    char min[TEXT_SIZE_LEN], max[TEXT_SIZE_LEN];
+
+    if (grant->min_pages <= grant->max_pages)
+        return true;
+    text_of_size(min, grant->min_pages);
+    text_of_size(max, grant->max_pages);
+    snprintf(why_out, GRANT_WHY_LEN,
+             "min would be %s, and max %s: pages that are kept for it are "
+             "pages that it may hold",
+             min, max);
+    return false;
 }
 
 uint32_t grant_node_pages(uint64_t pages)

@@ -40,6 +40,10 @@ bool grant_assign(struct grant *grant, const char *assignment, const char **why_
 /* Take over the fields that @from has. */
 void grant_merge(struct grant *to, const struct grant *from);
 
+/* Can it be kept? False: @why_out is a sentence with the sizes, for min is above max. */
+#define GRANT_WHY_LEN 128u
+bool grant_is_sound(const struct grant *grant, char why_out[GRANT_WHY_LEN]);
+
 /* As a node of xenstore has it: a number, 4294967295 for GRANT_UNLIMITED. */
 uint32_t grant_node_pages(uint64_t pages);
 

@@ -61,6 +61,15 @@ static bool read_option(struct operator_options *o, int option, const char **why
     }
 }
 
+static const char *name_of_option(int option)
+{
+    for (unsigned i = 0; i < NR_KNOWN; i++) {
+        if (known[i].option.val == option)
+            return known[i].option.name;
+    }
+    return "";
+}
+
 bool operator_read_options(const char *command, unsigned allowed, int argc, char **argv,
                            struct operator_options *options_out)
 {
@@ -82,7 +91,8 @@ bool operator_read_options(const char *command, unsigned allowed, int argc, char
             return false;
         }
         if (!read_option(&o, option, &why)) {
-            tool_usage(operator_command(command), "%s", why);
+            tool_usage(operator_command(command), "--%s %s: %s", name_of_option(option), optarg,
+                       why);
             return false;
         }
     }

@@ -21,6 +21,27 @@ static int find(const struct operator_place *place, const char *text,
     return TOOL_DONE;
 }
 
+static int find_without_xen(const struct tool *tool, const char *text,
+                            const struct operator_options *o, struct subject *subject_out)
+{
+    char why[XEN_WHY_LEN];
+
+    if (!subject_find(subject_out, text, NULL, NULL, why) && talk_is_misplaced(tool))
+        return talk_say_place();
+    return find(NULL, text, o, subject_out);
+}
+
+/* A manager that is named has to be there: policy for one of another name has no effect. */
+static int check_manager(const struct operator_place *place, const char *name)
+{
+    char why[XEN_WHY_LEN];
+    struct domain manager;
+
+    if (!name || domain_find_manager(place->xs, name, &manager, why))
+        return TOOL_DONE;
+    return tool_fail(TOOL_NO_MANAGER, "%s", why);
+}
+
 /* Local clients are served by the daemon on this machine, whatever else there is. */
 static bool is_local(const char *text)
 {
@@ -44,14 +65,72 @@ static struct tmemctl_policy wire_grant(const struct grant *grant)
     return p;
 }
 
+/* Is what comes of a change sound? Somebody whom the manager does not know has the defaults. */
+struct merge {
+    const struct subject *subject;
+    const struct grant *grant;
+    int code;
+};
+
+static void check_merged(struct merge *merge, const struct tmemctl_policy *now)
+{
+    struct grant grant = {.min_pages = now->min_pages, .max_pages = now->max_pages};
+    char why[GRANT_WHY_LEN];
+
+    grant_merge(&grant, merge->grant);
+    if (merge->code == TOOL_DONE && !grant_is_sound(&grant, why))
+        merge->code = tool_fail(TOOL_REFUSED, "set: %s", why);
+}
+
+static void check_guest(void *arg, const void *record)
+{
+    struct merge *merge = arg;
+    const struct tmemctl_guest *guest = record;
+    const struct subject *s = merge->subject;
+
+    if (guest->guest.kind == TMEMCTL_LOCAL && guest->guest.id == s->uid &&
+        (s->device == TMEMCTL_EVERY_DEVICE || s->device == guest->guest.device))
+        check_merged(merge, &guest->policy);
+}
+
+static void check_pool(void *arg, const void *record)
+{
+    struct merge *merge = arg;
+    const struct tmemctl_pool *pool = record;
+
+    if ((pool->info.flags & TMEMIF_POOL_SHARED) &&
+        memcmp(pool->info.uuid, merge->subject->uuid, 16) == 0)
+        check_merged(merge, &pool->policy);
+}
+
+/* One of min and max alone has to go with the other one as it is. */
+static int check_change(struct tool *tool, struct xentmem *t, const struct subject *subject,
+                        const struct grant *grant)
+{
+    bool is_pool = subject->kind == SUBJECT_POOL;
+    union tmemctl_message m = talk_message(is_pool ? TMEMCTL_LIST_POOLS : TMEMCTL_LIST_GUESTS);
+    struct merge merge = {.subject = subject, .grant = grant};
+    unsigned fields = grant->fields & (TMEMCTL_SET_MIN | TMEMCTL_SET_MAX);
+    int code;
+
+    if (fields != TMEMCTL_SET_MIN && fields != TMEMCTL_SET_MAX)
+        return TOOL_DONE;
+    code = talk(tool, t, &m, is_pool ? check_pool : check_guest, &merge, "set");
+    return code ? code : merge.code;
+}
+
 static int set_by_message(struct tool *tool, const char *text, const struct operator_options *o,
                           const struct grant *grant)
 {
     union tmemctl_message m;
     struct subject subject;
-    int code = find(NULL, text, o, &subject);
+    struct xentmem *t;
+    int code = find_without_xen(tool, text, o, &subject);
 
     if (code)
+        return code;
+    t = talk_open(tool, o->manager, &code);
+    if (!t)
         return code;
     if (subject.kind == SUBJECT_POOL) {
         m = talk_message(TMEMCTL_SET_SHARED);
@@ -62,7 +141,11 @@ static int set_by_message(struct tool *tool, const char *text, const struct oper
         m.set_guest.guest = subject_who(&subject);
         m.set_guest.policy = wire_grant(grant);
     }
-    return talk_once(tool, NULL, &m, NULL, NULL, "set");
+    code = check_change(tool, t, &subject, grant);
+    if (code == TOOL_DONE)
+        code = talk(tool, t, &m, NULL, NULL, "set");
+    xentmem_close(t);
+    return code;
 }
 
 /* One attachment of a guest that may or may not run: its nodes, if there are any. */
@@ -91,23 +174,62 @@ static bool is_meant(const struct subject *subject, const struct book_guest *ent
            (subject->device == TMEMCTL_EVERY_DEVICE || entry->device == subject->device);
 }
 
-static int set_guest(struct operator_place *place, const struct subject *subject,
-                     const struct grant *grant)
+/* Is @entry's manager the one that @name names, if it does? It is the only one to have its policy.
+ */
+static bool is_managed_by(const struct operator_place *place, const struct book_guest *entry,
+                          const char *name)
 {
-    unsigned nr = 0;
-    int code;
+    struct domain named, own;
+    char why[XEN_WHY_LEN];
 
-    for (unsigned i = 0; i < place->book.nr_guests; i++) {
+    return !name ||
+           (domain_find_manager(place->xs, name, &named, why) &&
+            domain_find_manager(place->xs, entry->manager, &own, why) && named.domid == own.domid);
+}
+
+static int merge_guest(const struct operator_place *place, struct book_guest *entry,
+                       const char *manager, const struct grant *grant)
+{
+    char why[GRANT_WHY_LEN];
+
+    if (!is_managed_by(place, entry, manager))
+        return tool_fail(TOOL_REFUSED, "%s is not attached to %s (device %u)", entry->name, manager,
+                         entry->device);
+    grant_merge(&entry->grant, grant);
+    if (!grant_is_sound(&entry->grant, why))
+        return tool_fail(TOOL_REFUSED, "%s: %s (device %u)", entry->name, why, entry->device);
+    return TOOL_DONE;
+}
+
+static int never_attached(const struct subject *subject, const struct operator_options *o)
+{
+    const char *name = subject->domain.name;
+
+    if (o->has_device)
+        return tool_fail(TOOL_REFUSED, "%s has no attachment %u: `xentmem attach %s -d %u` first",
+                         name, o->device, name, o->device);
+    return tool_fail(TOOL_REFUSED, "%s has never been attached: `xentmem attach %s` first", name,
+                     name);
+}
+
+static int set_guest(struct operator_place *place, const struct subject *subject,
+                     const struct operator_options *o, const struct grant *grant)
+{
+    int code = TOOL_DONE;
+    unsigned nr = 0;
+
+    for (unsigned i = 0; code == TOOL_DONE && i < place->book.nr_guests; i++) {
         struct book_guest *entry = &place->book.guests[i];
 
         if (!is_meant(subject, entry))
             continue;
-        grant_merge(&entry->grant, grant);
+        code = merge_guest(place, entry, o->manager, grant);
         nr++;
     }
+    if (code)
+        return code;
     if (nr == 0)
-        return tool_fail(TOOL_REFUSED, "%s has never been attached: `xentmem attach %s` first",
-                         subject->domain.name, subject->domain.name);
+        return never_attached(subject, o);
     code = operator_place_save(place);
     for (unsigned i = 0; code == TOOL_DONE && i < place->book.nr_guests; i++) {
         const struct book_guest *entry = &place->book.guests[i];
@@ -123,13 +245,16 @@ static int set_pool(struct operator_place *place, const uint8_t uuid[16],
                     const struct operator_options *o, const struct grant *grant)
 {
     struct book_shared *entry = book_add_shared(&place->book, uuid);
-    char why[XEN_WHY_LEN];
+    char text[TEXT_UUID_LEN], unsound[GRANT_WHY_LEN], why[XEN_WHY_LEN];
     struct domain manager;
     int code;
 
     if (!entry)
         return tool_fail(TOOL_SYSTEM, "the policy file is full, or there is no memory");
+    text_of_uuid(text, uuid);
     grant_merge(&entry->grant, grant);
+    if (!grant_is_sound(&entry->grant, unsound))
+        return tool_fail(TOOL_REFUSED, "%s: %s", text, unsound);
     code = operator_place_save(place);
     if (code || !domain_find_manager(place->xs, o->manager, &manager, why) ||
         attach_write_shared(place->xs, manager.domid, uuid, &entry->grant, why))
@@ -146,10 +271,12 @@ static int set_in_place(const char *text, const struct operator_options *o,
 
     if (code)
         return code;
-    code = find(&place, text, o, &subject);
+    code = check_manager(&place, o->manager);
+    if (code == TOOL_DONE)
+        code = find(&place, text, o, &subject);
     if (code == TOOL_DONE)
         code = subject.kind == SUBJECT_POOL ? set_pool(&place, subject.uuid, o, grant)
-                                            : set_guest(&place, &subject, grant);
+                                            : set_guest(&place, &subject, o, grant);
     operator_place_close(&place);
     return code;
 }
@@ -158,6 +285,7 @@ int operator_set(struct tool *tool, int argc, char **argv)
 {
     struct grant grant = GRANT_DEFAULT;
     struct operator_options o;
+    char unsound[GRANT_WHY_LEN];
     const char *why;
 
     if (!operator_read_options(argv[0], OPERATOR_MANAGER | OPERATOR_DEVICE, argc, argv, &o))
@@ -168,6 +296,9 @@ int operator_set(struct tool *tool, int argc, char **argv)
         if (!grant_assign(&grant, argv[i], &why))
             return tool_usage(operator_command(argv[0]), "%s: %s", argv[i], why);
     }
+    if ((grant.fields & TMEMCTL_SET_MIN) && (grant.fields & TMEMCTL_SET_MAX) &&
+        !grant_is_sound(&grant, unsound))
+        return tool_fail(TOOL_REFUSED, "set: %s", unsound);
     if (!talk_by_xenstore(tool) || is_local(argv[optind])) {
         if (talk_by_xenstore(tool))
             tool->attach = "local:";
@@ -183,7 +314,7 @@ static int allow_by_message(struct tool *tool, const struct operator_options *o,
 {
     union tmemctl_message m = talk_message(right ? TMEMCTL_ALLOW : TMEMCTL_DENY);
     struct subject subject;
-    int code = find(NULL, text, o, &subject);
+    int code = find_without_xen(tool, text, o, &subject);
 
     if (code)
         return code;
@@ -193,7 +324,7 @@ static int allow_by_message(struct tool *tool, const struct operator_options *o,
     m.allow.guest = subject_who(&subject);
     if (right)
         m.allow.right = right[0] == 'f' ? TMEMCTL_RIGHT_FILL : TMEMCTL_RIGHT_READ;
-    return talk_once(tool, NULL, &m, NULL, NULL, right ? "allow" : "deny");
+    return talk_once(tool, o->manager, &m, NULL, NULL, right ? "allow" : "deny");
 }
 
 static bool change_member(struct operator_place *place, const uint8_t uuid[16],
@@ -237,7 +368,9 @@ static int allow_in_place(const struct operator_options *o, const uint8_t uuid[1
 
     if (code)
         return code;
-    code = find(&place, text, o, &subject);
+    code = check_manager(&place, o->manager);
+    if (code == TOOL_DONE)
+        code = find(&place, text, o, &subject);
     if (code == TOOL_DONE && subject.kind == SUBJECT_POOL)
         code = tool_fail(TOOL_REFUSED, "no guest has the UUID %s", text);
     if (code == TOOL_DONE && !change_member(&place, uuid, subject.uuid, right))
@@ -257,7 +390,7 @@ static int change_right(struct tool *tool, const struct operator_options *o, con
     uint8_t uuid[16];
 
     if (!text_to_pool_uuid(pool, uuid))
-        return tool_fail(TOOL_USAGE, "%s is no UUID of a shared pool", pool);
+        return tool_fail(TOOL_USAGE, TEXT_NO_POOL_UUID, pool);
     if (talk_by_xenstore(tool) && !is_local(guest))
         return allow_in_place(o, uuid, guest, right);
     if (talk_by_xenstore(tool))
@@ -303,6 +436,11 @@ static int forget_pool(const struct operator_options *o, const uint8_t uuid[16])
 
     if (code)
         return code;
+    code = check_manager(&place, o->manager);
+    if (code) {
+        operator_place_close(&place);
+        return code;
+    }
     book_remove_shared(&place.book, uuid);
     code = operator_place_save(&place);
     if (code == TOOL_DONE && domain_find_manager(place.xs, o->manager, &manager, why)) {
@@ -318,6 +456,7 @@ int operator_remove(struct tool *tool, int argc, char **argv)
 {
     union tmemctl_message m = talk_message(TMEMCTL_REMOVE);
     struct operator_options o;
+    char what[64];
     int code = TOOL_DONE;
 
     if (!operator_read_options(argv[0], OPERATOR_MANAGER, argc, argv, &o))
@@ -325,8 +464,9 @@ int operator_remove(struct tool *tool, int argc, char **argv)
     if (argc - optind != 1)
         return tool_usage(operator_command(argv[0]), "needs the UUID of a shared pool");
     if (!text_to_pool_uuid(argv[optind], m.shared.uuid))
-        return tool_fail(TOOL_USAGE, "%s is no UUID of a shared pool", argv[optind]);
+        return tool_fail(TOOL_USAGE, TEXT_NO_POOL_UUID, argv[optind]);
     if (talk_by_xenstore(tool))
         code = forget_pool(&o, m.shared.uuid);
-    return code ? code : talk_once(tool, o.manager, &m, NULL, NULL, "remove");
+    snprintf(what, sizeof(what), "remove %s", argv[optind]);
+    return code ? code : talk_once(tool, o.manager, &m, NULL, NULL, what);
 }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -16,6 +17,8 @@
 #define CONTROL_DEVICE UINT32_C(4294967295)
 #define CONTROL_WHERE  "xen:4294967295"
 #define CONTROL_LOCK   "/run/xentmem/control.lock"
+/* Where "local:" finds its daemon (xentmem_open()). */
+#define LOCAL_SOCKET "/run/xentmem/socket"
 
 #define MANAGER_TIMEOUT_MS 15000u
 /* One command at a time uses the attachment; so long for the others to end. */
@@ -32,6 +35,29 @@
 bool talk_by_xenstore(const struct tool *tool)
 {
     return !tool->attach && xen_is_dom0();
+}
+
+bool talk_is_misplaced(const struct tool *tool)
+{
+    char text[8] = "";
+    FILE *f;
+
+    if (tool->attach || xen_is_dom0() || access(LOCAL_SOCKET, F_OK) == 0)
+        return false;
+    f = fopen("/sys/hypervisor/type", "re");
+    if (!f)
+        return false;
+    if (!fgets(text, sizeof(text), f))
+        text[0] = '\0';
+    fclose(f);
+    return strncmp(text, "xen", 3) == 0;
+}
+
+int talk_say_place(void)
+{
+    return tool_fail(TOOL_NO_MANAGER,
+                     "this is a guest of Xen and no daemon runs in it: it is a command for dom0; "
+                     "`xentmem pool list` shows this guest's pools");
 }
 
 /* Nobody else makes the attachment meanwhile. -1: the lock could not be had; go on without. */
@@ -110,15 +136,27 @@ static struct xentmem *open_when_free(struct tool *tool, int *code_out)
     return tool_open(tool, XENTMEM_OPEN_CONTROL, code_out);
 }
 
+/* The manager in another domain, which --manager names, is dom0's to ask. */
+static int choose_attachment(struct tool *tool, const char *manager)
+{
+    if (!tool->attach && xen_is_dom0())
+        return find_attachment(tool, manager);
+    if (manager)
+        return tool_fail(
+            TOOL_USAGE, "--manager %s: names the domain of a manager; this asks the daemon %s%s",
+            manager, tool->attach ? "at " : "on this machine", tool->attach ? tool->attach : "");
+    if (!tool->attach)
+        tool->attach = "local:";
+    return TOOL_DONE;
+}
+
 struct xentmem *talk_open(struct tool *tool, const char *manager, int *code_out)
 {
-    *code_out = TOOL_DONE;
-    if (!tool->attach) {
-        if (xen_is_dom0())
-            *code_out = find_attachment(tool, manager);
-        else
-            tool->attach = "local:";
-    }
+    bool misplaced = talk_is_misplaced(tool);
+
+    *code_out = choose_attachment(tool, manager);
+    if (*code_out == TOOL_DONE && misplaced)
+        *code_out = talk_say_place();
     return *code_out ? NULL : open_when_free(tool, code_out);
 }
 

@@ -16,6 +16,14 @@
 bool talk_by_xenstore(const struct tool *tool);
 
 /*
+ * Is this a guest of Xen where no daemon serves local clients? Whoever types an operator's command
+ * here means to be in dom0.
+ */
+bool talk_is_misplaced(const struct tool *tool);
+/* Say so; returns what to exit with. */
+int talk_say_place(void);
+
+/*
  * @manager: name of its domain, or NULL for the default. NULL: *@code_out is what to exit
  * with, and why is on stderr.
  */

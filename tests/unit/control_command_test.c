@@ -135,6 +135,39 @@ static void nobody_joins_before_allow_and_nobody_gets_after_deny(void)
     end();
 }
 
+static void a_reader_cannot_make_a_pool_and_learns_who_can(void)
+{
+    begin();
+    CU_ASSERT_EQUAL(xentmem("allow " POOL " uid:0 read"), 0);
+    CU_ASSERT_EQUAL(xentmem("pool join " POOL), 4);
+    SAYS("a member that may only read cannot make it");
+    end();
+}
+
+static void a_min_above_the_max_is_refused_whichever_comes_first(void)
+{
+    begin();
+    CU_ASSERT_EQUAL(xentmem("set uid:0 min=2M max=1M"), 4);
+    SAYS("min would be 2.0 MiB, and max 1.0 MiB");
+    CU_ASSERT_EQUAL(xentmem("pool create"), 0); /* without an account there is nothing to compare */
+    CU_ASSERT_EQUAL(xentmem("set uid:0 max=1M"), 0);
+    CU_ASSERT_EQUAL(xentmem("set uid:0 min=2M"), 4);
+    SAYS("min would be 2.0 MiB, and max 1.0 MiB");
+    CU_ASSERT_EQUAL(xentmem("set uid:1 min=2M"), 0); /* somebody else */
+    CU_ASSERT_EQUAL(xentmem("set uid:0 min=1M weight=7"), 0);
+    CU_ASSERT_EQUAL(xentmem("set uid:0/0 max=512K"), 4);
+    CU_ASSERT_EQUAL(xentmem("set uid:0 min=2M max=4M"), 0);
+    CU_ASSERT_EQUAL(xentmem("--json list"), 0);
+    SAYS("\"min_pages\": 512");
+    SAYS("\"max_pages\": 1024");
+
+    CU_ASSERT_EQUAL(xentmem("allow " POOL " uid:0"), 0);
+    CU_ASSERT_EQUAL(xentmem("pool join " POOL), 0);
+    CU_ASSERT_EQUAL(xentmem("set " POOL " max=1M"), 0);
+    CU_ASSERT_EQUAL(xentmem("set " POOL " min=2M"), 4);
+    end();
+}
+
 static void c17_freeze_refuses_puts_until_thaw(void)
 {
     begin();
@@ -253,15 +286,24 @@ static void commands_that_make_no_sense_are_refused_with_a_reason(void)
         {"thaw uid:1/1 -d 2", 1, "uid:1/1 is not attachment 2"},
         {"allow " POOL " g1", 4, "without Xen"},
         {"allow " POOL " uid:0 write", 1, "read or fill"},
-        {"allow pool uid:0", 1, "no UUID"},
+        {"allow pool uid:0", 1, "pool: not the UUID of a shared pool"},
         {"allow " POOL " " POOL, 4, "is no guest"},
-        {"allow 00000000-0000-0000-0000-000000000000 uid:0", 1, "no UUID of a shared pool"},
+        {"allow 00000000-0000-0000-0000-000000000000 uid:0", 1, "not the UUID of a shared pool"},
         {"set 00000000-0000-0000-0000-000000000000 quota=4K", 4, "is not zero"},
         {"deny " POOL, 1, "needs"},
         {"freeze", 1, "needs"},
-        {"freeze uid:4711", 4, "no such guest"},
-        {"thaw " POOL, 4, "no such guest or pool"},
-        {"remove x", 1, "no UUID"},
+        {"freeze uid:4711", 4, "freeze uid:4711: no such guest"},
+        {"thaw " POOL, 4, "thaw " POOL ": no such guest or pool"},
+        {"remove x", 1, "x: not the UUID of a shared pool"},
+        {"remove " POOL, 4, "remove " POOL ": no such guest or pool"},
+        {"list --manager m", 1, "--manager m: names the domain of a manager; this asks the daemon"},
+        {"set uid:0 quota=4K --manager m", 1, "--manager m: names the domain"},
+        {"base import", 1, "base import takes a new base's name, and a file"},
+        {"base rm", 1, "base rm takes a base"},
+        {"base bogus", 1, "bogus: not one of list, import, rm"},
+        {"base import deb /tmp", 2, "base import: cannot read /tmp: Is a directory"},
+        {"disk add web", 1, "disk add takes a new disk's name and a base"},
+        {"disk bogus", 1, "bogus: not one of list, add, resize, rm, clean"},
         {"stats --nonsense", 1, "--nonsense is no option"},
         {"stats --manager", 1, "--manager needs a value"},
         {"attach -x g1", 1, "-x is no option"},
@@ -269,8 +311,9 @@ static void commands_that_make_no_sense_are_refused_with_a_reason(void)
         {"attach", 1, "needs one guest"},
         {"attach --device 4294967295 g1", 1, "a device is"},
         {"attach g1 --device 4294967295", 1, "a device is"}, /* options behind arguments too */
-        {"attach --quota much g1", 1, "a size is"},
-        {"attach --timeout 99999 g1", 1, "a time limit"},
+        {"attach --quota much g1", 1, "--quota much: a size is"},
+        {"attach --weight 0 g1", 1, "--weight 0: a weight is"},
+        {"attach --timeout 99999 g1", 1, "--timeout 99999: a time limit"},
         {"detach a b", 1, "needs one guest"},
         {"agent now", 1, "no arguments"},
     };
@@ -438,7 +481,7 @@ static void disk_is_added_frozen_resized_rolled_back_and_removed(void)
 {
     begin();
     CU_ASSERT_EQUAL(xentmem("disk add home root"), 4);
-    SAYS("there is no such base");
+    SAYS("root: there is no such base");
     CU_ASSERT_EQUAL(xentmem("base import root - < /proc/version"), 0);
     CU_ASSERT_EQUAL(xentmem("disk add home root"), 0);
     CU_ASSERT_EQUAL(xentmem("--json list disks"), 0);
@@ -501,6 +544,7 @@ static void every_command_has_a_help_of_its_own(void)
         CU_ASSERT_EQUAL(xentmem(line), 0);
         snprintf(line, sizeof(line), "usage: xentmem %s", commands[i]);
         SAYS(line);
+        SAYS_NOT(" \n");
     }
     end();
 }
@@ -520,6 +564,8 @@ static void without_a_daemon_every_command_says_so_at_once(void)
     T(list_shows_a_guest_and_its_pools)                                                            \
     T(set_changes_the_quota_and_it_holds)                                                          \
     T(nobody_joins_before_allow_and_nobody_gets_after_deny)                                        \
+    T(a_reader_cannot_make_a_pool_and_learns_who_can)                                              \
+    T(a_min_above_the_max_is_refused_whichever_comes_first)                                        \
     T(c17_freeze_refuses_puts_until_thaw)                                                          \
     T(device_of_a_user_is_set_and_frozen_alone)                                                    \
     T(remove_destroys_a_shared_pool_for_its_members)                                               \

@@ -126,6 +126,22 @@ static void merging_takes_over_what_was_given(void)
     CU_ASSERT_EQUAL(to.weight, 512);
 }
 
+static void a_min_above_the_max_is_not_sound(void)
+{
+    struct grant g = GRANT_DEFAULT;
+    char said[GRANT_WHY_LEN] = "";
+
+    CU_ASSERT_TRUE(grant_is_sound(&g, said));
+    CU_ASSERT_TRUE(grant_assign(&g, "min=1M", &why) && grant_assign(&g, "max=1M", &why));
+    CU_ASSERT_TRUE(grant_is_sound(&g, said));
+    CU_ASSERT_TRUE(grant_assign(&g, "max=1020K", &why));
+    CU_ASSERT_FALSE(grant_is_sound(&g, said));
+    CU_ASSERT_PTR_NOT_NULL(strstr(said, "min would be 1.0 MiB, and max 1020 KiB"));
+    CU_ASSERT_TRUE(grant_assign(&g, "min=unlimited", &why) &&
+                   grant_assign(&g, "max=unlimited", &why));
+    CU_ASSERT_TRUE(grant_is_sound(&g, said));
+}
+
 static void a_node_says_unlimited_as_the_largest_number(void)
 {
     CU_ASSERT_EQUAL(grant_node_pages(GRANT_UNLIMITED), UINT32_MAX);
@@ -141,5 +157,6 @@ static void a_node_says_unlimited_as_the_largest_number(void)
     T(an_assignment_sets_its_field_and_no_other)                                                   \
     T(what_is_no_assignment_is_refused_and_changes_nothing)                                        \
     T(merging_takes_over_what_was_given)                                                           \
+    T(a_min_above_the_max_is_not_sound)                                                            \
     T(a_node_says_unlimited_as_the_largest_number)
 RUN_TESTS(TESTS)

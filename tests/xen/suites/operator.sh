@@ -163,6 +163,11 @@ is "a guest that another manager has is refused" [ $rc -eq 4 ]
 is "and what to do first is said" says "a is attached to xentmem; detach it first: xentmem detach a"
 at dom0 "xentmem detach a --manager stranger"
 is "nor is it detached from one that it is not attached to" [ $rc -eq 4 ]
+at dom0 "xentmem set a quota=3M --manager stranger"
+is "or given memory there" [ $rc -eq 4 ]
+at dom0 "xentmem set a quota=3M --manager nosuch"
+is "set names a manager that there is not" [ $rc -eq 5 ]
+is "and changes nothing" [ "$(node "/local/domain/$m/xentmem/guest/$a/0/quota-pages")" = 512 ]
 check "what a has stored is there, after all this" has_its_page
 at dom0 "xentmem attach c --manager stranger --timeout 2"
 is "a free guest gets no answer from a stranger" [ $rc -eq 5 ]
@@ -186,6 +191,17 @@ is "in one line" [ "$(echo "$out" | wc -l)" -eq 1 ]
 is "which names it" says "the manager xentmem runs (domain $m)"
 at dom0 "xentmem start /nonexist"
 is "a configuration that is not there is a file that failed" [ $rc -eq 2 ]
+at dom0 "xentmem set a -d 7 quota=1M"
+is "an attachment that there is not is named" says "a has no attachment 7"
+at dom0 "xentmem set a min=1M max=512K"
+is "a min above the max is refused" [ $rc -eq 4 ]
+at dom0 "xentmem set a max=1M"
+at dom0 "xentmem set a min=2M"
+is "and so is one above the max that is in force" [ $rc -eq 4 ]
+at dom0 "xentmem set a max=unlimited"
+at a "xentmem list"
+is "an operator's command in a guest" [ $rc -eq 5 ]
+is "says where it belongs" says "dom0"
 
 step "a guest that dies while no agent runs"
 at dom0 "xentmem attach c"
