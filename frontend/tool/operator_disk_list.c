@@ -159,10 +159,12 @@ static int print(struct tool *tool, const char *manager, const struct column *co
         code = tool_fail(TOOL_SYSTEM, "no memory");
     } else {
         code = talk_once(tool, manager, &m, put, &list, "list");
-        if (code)
+        if (code) {
             output_discard(list.o);
-        else
+        } else {
+            output_sort(list.o, &(unsigned){0}, 1);
             code = output_finish(list.o);
+        }
     }
     names_free(&list.names);
     return code;

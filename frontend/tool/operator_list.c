@@ -20,7 +20,10 @@ struct list {
     struct output *o;
     struct seen *seen;
     size_t nr_seen;
-    bool failed; /* no memory for all of them */
+    size_t nr_members;
+    const uint8_t *pool; /* whose members are listed */
+    bool has_pool;       /* there is such a pool */
+    bool failed;         /* no memory for all of them */
 };
 
 static void see(struct list *list, const struct tmemctl_who *who)
@@ -268,16 +271,39 @@ static const char *right_name(uint32_t right)
 
 static void put_member(void *arg, const void *record)
 {
-    const struct list *list = arg;
+    struct list *list = arg;
     const struct tmemctl_member *member = record;
     char who[WHO_LEN];
 
+    list->nr_members++;
     output_text(list->o, name_of(&list->names, &member->guest, who));
     output_number(list->o, member->guest.id);
     put_device(list->o, member->guest.device);
     output_text(list->o, right_name(member->right));
     output_bool(list->o, member->joined != 0);
     put_uuid(list->o, member->guest.uuid);
+}
+
+static void look_for_pool(void *arg, const void *record)
+{
+    struct list *list = arg;
+    const struct tmemctl_pool *p = record;
+
+    list->has_pool = list->has_pool || ((p->info.flags & TMEMIF_POOL_SHARED) &&
+                                        memcmp(p->info.uuid, list->pool, 16) == 0);
+}
+
+/* A list without members is one of a pool that there is. */
+static int must_have_pool(struct tool *tool, struct xentmem *t, struct list *list)
+{
+    const union tmemctl_message m = talk_message(TMEMCTL_LIST_POOLS);
+    int code = talk(tool, t, &m, look_for_pool, list, "list");
+    char text[TEXT_UUID_LEN];
+
+    if (code || list->has_pool)
+        return code;
+    text_of_uuid(text, list->pool);
+    return tool_fail(TOOL_REFUSED, "list members %s: nobody may join it, and nobody has", text);
 }
 
 /* ---- the command ---- */
@@ -290,18 +316,34 @@ struct listing {
     const struct column *columns;
     unsigned nr_columns;
     void (*put)(void *arg, const void *record);
+    unsigned order[3]; /* by which columns */
 };
 
 static const struct listing listings[] = {
-    {"guests", TMEMCTL_LIST_GUESTS, guest_columns, NR(guest_columns), put_guest},
-    {"pools", TMEMCTL_LIST_POOLS, pool_columns, NR(pool_columns), put_pool},
-    {"members", TMEMCTL_LIST_MEMBERS, member_columns, NR(member_columns), put_member},
+    {"guests", TMEMCTL_LIST_GUESTS, guest_columns, NR(guest_columns), put_guest, {0, 1, 2}},
+    {"pools", TMEMCTL_LIST_POOLS, pool_columns, NR(pool_columns), put_pool, {1, 2, 0}},
+    {"members", TMEMCTL_LIST_MEMBERS, member_columns, NR(member_columns), put_member, {0, 1, 2}},
 };
+
+static int ask(struct tool *tool, const char *manager, const struct listing *listing,
+               const union tmemctl_message *m, struct list *list)
+{
+    int code;
+    struct xentmem *t = talk_open(tool, manager, &code);
+
+    if (!t)
+        return code;
+    code = talk(tool, t, m, listing->put, list, "list");
+    if (code == TOOL_DONE && listing->command == TMEMCTL_LIST_MEMBERS && list->nr_members == 0)
+        code = must_have_pool(tool, t, list);
+    xentmem_close(t);
+    return code;
+}
 
 static int print_listing(struct tool *tool, const char *manager, const struct listing *listing,
                          const union tmemctl_message *m)
 {
-    struct list list = {.names = names_read(tool)};
+    struct list list = {.names = names_read(tool), .pool = m->shared.uuid};
     bool by_xenstore = talk_by_xenstore(tool);
     int code;
 
@@ -309,15 +351,17 @@ static int print_listing(struct tool *tool, const char *manager, const struct li
     if (!list.o) {
         code = tool_fail(TOOL_SYSTEM, "no memory");
     } else {
-        code = talk_once(tool, manager, m, listing->put, &list, "list");
+        code = ask(tool, manager, listing, m, &list);
         if (code == TOOL_DONE && by_xenstore && listing->command == TMEMCTL_LIST_GUESTS)
             put_all_unused(&list, manager);
         if (code == TOOL_DONE && list.failed)
             code = tool_fail(TOOL_SYSTEM, "no memory");
-        if (code)
+        if (code) {
             output_discard(list.o);
-        else
+        } else {
+            output_sort(list.o, listing->order, NR(listing->order));
             code = output_finish(list.o);
+        }
     }
     free(list.seen);
     names_free(&list.names);
@@ -345,8 +389,10 @@ int operator_list(struct tool *tool, int argc, char **argv)
                           what);
     m = talk_message(listing->command);
     if (listing->command == TMEMCTL_LIST_MEMBERS) {
-        if (argc - optind != 2 || !text_to_pool_uuid(argv[optind + 1], m.shared.uuid))
+        if (argc - optind != 2)
             return tool_usage(operator_command(argv[0]), "members of which pool? a UUID");
+        if (!text_to_pool_uuid(argv[optind + 1], m.shared.uuid))
+            return tool_usage(operator_command(argv[0]), TEXT_NO_POOL_UUID, argv[optind + 1]);
     } else if (argc - optind > 1) {
         return tool_usage(operator_command(argv[0]), "too many arguments");
     }

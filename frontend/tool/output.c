@@ -224,6 +224,83 @@ void output_discard(struct output *o)
     free(o);
 }
 
+/* ---- in order ---- */
+
+struct order {
+    const struct output *o;
+    const unsigned *columns;
+    unsigned nr;
+};
+
+/* As strverscmp(3) has it: uid:99 comes before uid:100. */
+static int compare_cells(const void *a, const void *b, void *arg)
+{
+    const struct order *order = arg;
+    char *const *one = a, *const *other = b;
+    int result = 0;
+
+    for (unsigned i = 0; i < order->nr && result == 0; i++)
+        result = strverscmp(one[order->columns[i]], other[order->columns[i]]);
+    return result;
+}
+
+static const char *text_of_member(struct json_object *row, const char *key)
+{
+    struct json_object *value = NULL;
+
+    json_object_object_get_ex(row, key, &value);
+    return value ? json_object_get_string(value) : "-";
+}
+
+static int compare_rows(const void *a, const void *b, void *arg)
+{
+    const struct order *order = arg;
+    int result = 0;
+
+    for (unsigned i = 0; i < order->nr && result == 0; i++) {
+        const char *key = order->o->columns[order->columns[i]].key;
+
+        result = strverscmp(text_of_member(*(struct json_object *const *)a, key),
+                            text_of_member(*(struct json_object *const *)b, key));
+    }
+    return result;
+}
+
+static void sort_json(struct output *o, struct order *order)
+{
+    size_t nr = json_object_array_length(o->rows);
+    struct json_object **rows = calloc(nr + 1, sizeof(*rows));
+
+    if (!rows) {
+        o->failed = true;
+        return;
+    }
+    for (size_t i = 0; i < nr; i++)
+        rows[i] = json_object_get(json_object_array_get_idx(o->rows, i));
+    qsort_r(rows, nr, sizeof(*rows), compare_rows, order);
+    /* each place takes one over and lets the one before go */
+    for (size_t i = 0; i < nr; i++) {
+        if (json_object_array_put_idx(o->rows, i, rows[i])) {
+            json_object_put(rows[i]);
+            o->failed = true;
+        }
+    }
+    free(rows);
+}
+
+void output_sort(struct output *o, const unsigned *columns, unsigned nr)
+{
+    struct order order = {.o = o, .columns = columns, .nr = nr};
+
+    if (o->failed)
+        return;
+    if (o->json)
+        sort_json(o, &order);
+    else if (o->nr_cells)
+        qsort_r(o->cells, o->nr_cells / o->nr_columns, o->nr_columns * sizeof(*o->cells),
+                compare_cells, &order);
+}
+
 int output_finish(struct output *o)
 {
     int code;

@@ -53,6 +53,10 @@ void output_real(struct output *o, double number);
 /* No value: "-" and null. */
 void output_none(struct output *o);
 
+/* Put rows in order of their cells in @columns, the first one first; numbers in a text count as
+ * such. */
+void output_sort(struct output *o, const unsigned *columns, unsigned nr);
+
 /* Print to stdout and free @o. Returns TOOL_DONE, or TOOL_SYSTEM with the reason on stderr. */
 int output_finish(struct output *o);
 

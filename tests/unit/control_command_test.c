@@ -129,9 +129,8 @@ static void nobody_joins_before_allow_and_nobody_gets_after_deny(void)
     SAYS("\"right\": \"none\"");
     SAYS("\"joined\": true");
     CU_ASSERT_EQUAL(xentmem("pool leave 0"), 0);
-    CU_ASSERT_EQUAL(xentmem("--json list members " POOL), 0);
-    SAYS("[");
-    SAYS_NOT("{");
+    CU_ASSERT_EQUAL(xentmem("--json list members " POOL), 4);
+    SAYS("list members " POOL ": nobody may join it, and nobody has");
     end();
 }
 
@@ -165,6 +164,36 @@ static void a_min_above_the_max_is_refused_whichever_comes_first(void)
     CU_ASSERT_EQUAL(xentmem("pool join " POOL), 0);
     CU_ASSERT_EQUAL(xentmem("set " POOL " max=1M"), 0);
     CU_ASSERT_EQUAL(xentmem("set " POOL " min=2M"), 4);
+    end();
+}
+
+/* Does @first stand before @then in what was printed last? */
+static bool in_order(const char *first, const char *then)
+{
+    const char *one = strstr(output, first), *other = strstr(output, then);
+
+    return one && other && one < other;
+}
+
+static void lists_are_in_order(void)
+{
+    static const char *const formats[] = {"", "--json "};
+    char line[64];
+
+    begin();
+    for (unsigned uid = 12; uid > 8; uid--) {
+        snprintf(line, sizeof(line), "allow " POOL " uid:%u", uid);
+        CU_ASSERT_EQUAL(xentmem(line), 0);
+    }
+    CU_ASSERT_EQUAL(xentmem("allow " POOL " uid:0"), 0);
+    for (unsigned i = 0; i < 2; i++) {
+        snprintf(line, sizeof(line), "%slist members " POOL, formats[i]);
+        CU_ASSERT_EQUAL(xentmem(line), 0);
+        CU_ASSERT(in_order("uid:0", "uid:9"));
+        CU_ASSERT(in_order("uid:9", "uid:10"));
+        CU_ASSERT(in_order("uid:10", "uid:11"));
+        CU_ASSERT(in_order("uid:11", "uid:12"));
+    }
     end();
 }
 
@@ -270,7 +299,8 @@ static void commands_that_make_no_sense_are_refused_with_a_reason(void)
     } bad[] = {
         {"list nonsense", 1, "guests, pools, disks or members UUID"},
         {"list members", 1, "a UUID"},
-        {"list members 12", 1, "a UUID"},
+        {"list members 12", 1, "12: not the UUID of a shared pool"},
+        {"list members " POOL, 4, "list members " POOL ": nobody may join it"},
         {"list guests pools", 1, "too many"},
         {"set uid:0", 1, "what to set"},
         {"set uid:0 quota=5X", 1, "a size is"},
@@ -566,6 +596,7 @@ static void without_a_daemon_every_command_says_so_at_once(void)
     T(nobody_joins_before_allow_and_nobody_gets_after_deny)                                        \
     T(a_reader_cannot_make_a_pool_and_learns_who_can)                                              \
     T(a_min_above_the_max_is_refused_whichever_comes_first)                                        \
+    T(lists_are_in_order)                                                                          \
     T(c17_freeze_refuses_puts_until_thaw)                                                          \
     T(device_of_a_user_is_set_and_frozen_alone)                                                    \
     T(remove_destroys_a_shared_pool_for_its_members)                                               \
