@@ -317,7 +317,7 @@ static void a_damaged_file_is_refused_with_the_place(void)
     make_place();
     for (unsigned i = 0; i < sizeof(damaged) / sizeof(*damaged); i++) {
         write_text(damaged[i].text, strlen(damaged[i].text));
-        CU_ASSERT_FALSE(book_open(&book, path, false, why));
+        CU_ASSERT_FALSE(book_open(&book, path, why));
         snprintf(path_says, sizeof(path_says), "%s: %s", path, damaged[i].says);
         if (strncmp(why, path_says, strlen(path_says)))
             fprintf(stderr, "%s\n", why);
