@@ -197,11 +197,13 @@ $(BUILD)/lib/frontend.a: $(call obj,$(LIB_SRC) $(PROTOCOL_SRC) $(SCHEMA_SRC))
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
-# Programs may have a log_say() of their own: one object, in which only the public names are global
+# Programs may have a log_say() of their own: one object, in which only the public names are global.
+# What -flto left beside the code has symbols of its own
+ONLY_PUBLIC := --wildcard --keep-global-symbol='xentmem_*' --remove-section='.gnu.lto_*' --remove-section='.gnu.debuglto_*'
 $(BUILD)/lib/libxentmem.a: $(call obj,$(LIB_SRC) $(PROTOCOL_SRC) $(SCHEMA_SRC))
 	@mkdir -p $(@D)
 	$(call say,AR,$@)
-	$(Q)$(LD) -r -o $(@:.a=.o) $^ && objcopy --wildcard --keep-global-symbol='xentmem_*' $(@:.a=.o)
+	$(Q)$(LD) -r -o $(@:.a=.o) $^ && objcopy $(ONLY_PUBLIC) $(@:.a=.o)
 	$(Q)rm -f $@ && ar rcs $@ $(@:.a=.o)
 
 $(BUILD)/lib/libxentmem.so.$(ABI): $(call obj,$(LIB_SRC) $(PROTOCOL_SRC) $(SCHEMA_SRC)) frontend/lib/libxentmem.map
@@ -368,16 +370,16 @@ $(BUILD)/tests/unit/control_command_test: | $(BUILD)/bin/xentmemd $(BUILD)/bin/x
 $(BUILD)/tests/unit/control_grant_test: $(call obj,frontend/tool/operator_grant.c frontend/tool/text.c)
 $(BUILD)/tests/unit/control_book_test: $(call obj,frontend/tool/operator_book.c frontend/tool/operator_book_file.c frontend/tool/operator_book_json.c \
     frontend/tool/operator_grant.c frontend/tool/text.c)
-$(BUILD)/tests/unit/control_book_test: DAEMON_LIBS += -ljson-c
+$(BUILD)/tests/unit/control_book_test: private DAEMON_LIBS += -ljson-c
 $(BUILD)/tests/unit/vdev_test: $(call obj,frontend/tool/vdev.c frontend/tool/text.c)
 $(BUILD)/tests/unit/frontend_text_test: $(call obj,frontend/tool/text.c)
 $(addprefix $(BUILD)/tests/unit/,xen_transport_test xen_disk_test xen_grants_test): $(call obj,tests/lib/fake_platform.c tests/lib/fake_loop.c)
 $(BUILD)/tests/unit/blk_turn_test $(BUILD)/tests/unit/blk_kill_test: $(call obj,tests/lib/blk_world.c)
 $(BUILD)/tests/unit/keeper_test: $(call obj,stubdom/keeper.c stubdom/cmdline.c)
 $(BUILD)/tests/unit/frontend_tool_test: $(call obj,frontend/tool/command.c)
-$(BUILD)/tests/unit/frontend_tool_test: DAEMON_LIBS += -ljson-c
+$(BUILD)/tests/unit/frontend_tool_test: private DAEMON_LIBS += -ljson-c
 $(BUILD)/tests/unit/frontend_tool_test: | $(BUILD)/bin/xentmem $(BUILD)/bin/xentmemd
-$(BUILD)/tests/unit/frontend_local_test: | $(BUILD)/bin/xentmemd
+$(patsubst %,$(BUILD)/tests/unit/%_test,frontend_local local_fence local_hostile local_restart local_transport): | $(BUILD)/bin/xentmemd
 $(BUILD)/tests/unit/frontend_ring_test: $(call obj,tests/unit/frontend_fake.c)
 
 # Programs in which the system may refuse whatever it may: tests/lib/fault.h

@@ -396,7 +396,7 @@ static void pool_create_that_waits_is_not_given_another_rings_pool(void)
     struct session_world w, next;
     struct ring_front front;
     uint32_t others;
-    struct store *s;
+    struct store *s = NULL;
     const char *why;
 
     CU_ASSERT_TRUE_FATAL(m && store_create(&config, &s, &why));
