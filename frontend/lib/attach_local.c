@@ -353,11 +353,32 @@ out:
     return error;
 }
 
-/* Connect, if that can be done at once, and say hello again. */
+/* Is there room for the descriptors that come with a welcome? 0 or an errno value. */
+static int try_descriptors(const struct attach_local *l)
+{
+    int fds[2 * TMEMIF_LOCAL_MAX_RINGS];
+    unsigned nr = 0;
+    int error = 0;
+
+    while (!error && nr < 2 * l->attach.nr_rings) {
+        fds[nr] = fcntl(l->memfd, F_DUPFD_CLOEXEC, 0);
+        if (fds[nr] < 0)
+            error = errno;
+        else
+            nr++;
+    }
+    close_all(fds, nr);
+    return error;
+}
+
+/* Connect, if that can be done at once, and say hello again; not if its answer could not be taken.
+ */
 static int begin_again(struct attach_local *l)
 {
     int error = connect_to(&l->address, deadline_in_ms(0), &l->pending);
 
+    if (!error)
+        error = try_descriptors(l);
     return error ? error : send_hello(l, l->pending);
 }
 
@@ -519,7 +540,7 @@ int attach_local_open(const struct attach_want *want, struct attach **attach_out
     hang_up(&fd);
     if (error) {
         local_close(&l->attach, false);
-        return error == ECONNRESET || error == EPIPE ? ENODEV : error;
+        return error;
     }
     *attach_out = &l->attach;
     return 0;

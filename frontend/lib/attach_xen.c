@@ -278,11 +278,14 @@ static const struct attach_ops xen_ops = {
 static int no_lock(const struct attach_xen *x, const char *path)
 {
     int error = errno;
+    const char *hint = "";
 
-    log_say(&x->want.log, "%s: %s%s", path, strerror(error),
-            error == EACCES ? ": others than root need a line in /etc/tmpfiles.d/xentmem.conf: "
-                              "d " LOCK_FOLDER " 2775 root GROUP"
-                            : "");
+    if (error == EACCES)
+        hint = strcmp(path, LOCK_FOLDER) && access(path, F_OK) == 0
+                   ? ": somebody else has made it: let root remove it"
+                   : ": others than root need a line in /etc/tmpfiles.d/xentmem.conf: "
+                     "d " LOCK_FOLDER " 2775 root GROUP";
+    log_say(&x->want.log, "%s: %s%s", path, strerror(error), hint);
     return error;
 }
 

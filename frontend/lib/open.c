@@ -96,6 +96,8 @@ static int attach(const char *text, const struct xentmem_options *o,
         if (error == ENODEV && !text)
             log_say(&want.log, "no manager: no device/tmem/0 of a Xen guest, and nobody on %s",
                     where->path);
+        if (error == ECONNRESET || error == EPIPE) /* it was there, and is on its way down */
+            error = ENODEV;
     }
 out:
     free(where);
