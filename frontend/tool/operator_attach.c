@@ -493,9 +493,10 @@ bool attach_wait(struct tool *tool, struct xs_handle *xs, const struct domain *m
         snprintf(why_out, XEN_WHY_LEN, "interrupted before the manager %s answered", manager->name);
     else if (!explain_absence(xs, manager, why_out))
         snprintf(why_out, XEN_WHY_LEN,
-                 "the manager %s (domain %u) did not answer within %u seconds (backend state %u): "
-                 "`xl console %s` shows its log; --timeout waits longer",
-                 manager->name, manager->domid, timeout_ms / 1000, state, manager->name);
+                 "the manager %s (domain %u) did not answer in time (backend state %u): "
+                 "`xl console %s` shows its log%s",
+                 manager->name, manager->domid, state, manager->name,
+                 guest->domid == 0 ? "" : "; --timeout waits longer"); /* dom0 asks for its own */
     free(error);
     return false;
 }

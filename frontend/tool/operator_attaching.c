@@ -212,17 +212,33 @@ static int detach_absent(const struct job *job, const struct book_guest *entry)
                                               job->guest.name, job->options.device);
 }
 
+/* Where the attachment is looked for first. Without a manager there, at whoever has the guest. */
+static int find_manager_to_leave(struct job *job, const struct book_guest *entry,
+                                 char why_out[XEN_WHY_LEN])
+{
+    struct domain manager;
+
+    if (job->options.manager)
+        return find_manager(job, job->options.manager);
+    if (domain_find_manager(job->place.xs, entry ? entry->manager : NULL, &manager, why_out))
+        set_manager(job, &manager);
+    else
+        job->where = (struct schema_place){
+            .manager = DOMID_NONE, .guest = job->guest.domid, .device = job->options.device};
+    return TOOL_DONE;
+}
+
 static int detach_running(struct job *job, const struct book_guest *entry)
 {
-    int code =
-        find_manager(job, job->options.manager || !entry ? job->options.manager : entry->manager);
-    enum attach_state state;
+    enum attach_state state = ATTACH_NONE;
+    char why[XEN_WHY_LEN];
     struct domain other;
+    int code = find_manager_to_leave(job, entry, why);
 
-    /* without a manager there is nobody to detach from; the agent clears what is left */
     if (code)
-        return entry ? TOOL_DONE : code;
-    state = attach_look(job->place.xs, &job->where, job->guest.uuid);
+        return code;
+    if (job->where.manager != DOMID_NONE)
+        state = attach_look(job->place.xs, &job->where, job->guest.uuid);
     if (state != ATTACH_THERE &&
         attach_find_other(job->place.xs, &job->where, job->guest.uuid, &other)) {
         if (job->options.manager)
@@ -231,13 +247,10 @@ static int detach_running(struct job *job, const struct book_guest *entry)
         set_manager(job, &other);
         return close_attachment(job);
     }
-    switch (state) {
-    case ATTACH_THERE:
-    case ATTACH_STALE:
+    if (state != ATTACH_NONE)
         return close_attachment(job);
-    case ATTACH_NONE:
-        break;
-    }
+    if (job->where.manager == DOMID_NONE && !entry)
+        return tool_fail(TOOL_NO_MANAGER, "%s", why);
     return detach_absent(job, entry);
 }
 

@@ -37,6 +37,7 @@ static char *read_all(FILE *file, size_t *length_out)
         errno = error;
         return NULL;
     }
+    text[length] = '\0'; /* there is room: what was read did not fill it */
     *length_out = length;
     return text;
 }
@@ -66,7 +67,12 @@ static struct json_object *parse(const struct book *book, const char *text, size
     else if (error != json_tokener_success)
         snprintf(why_out, BOOK_WHY_LEN, "%s: line %u: %s", book->path, line_of(text, end),
                  json_tokener_error_desc(error));
-    if (error == json_tokener_success)
+    else if (text[end + strspn(text + end, " \t\r\n")] != '\0')
+        snprintf(why_out, BOOK_WHY_LEN, "%s: line %u: something behind the end", book->path,
+                 line_of(text, end));
+    else if (!value)
+        snprintf(why_out, BOOK_WHY_LEN, "%s: not a policy file", book->path);
+    else
         return value;
     json_object_put(value);
     return NULL;

@@ -7,28 +7,35 @@
 #include "frontend/tool/operator_attach.h"
 #include "frontend/tool/operator_command.h"
 
-/* @place: NULL without Xen. There is no book then: the daemon keeps what it is told. */
+/* --device: one attachment of whom @subject means. */
+static int narrow(struct subject *subject, const struct operator_options *o)
+{
+    char why[XEN_WHY_LEN];
+
+    if (o->has_device && !subject_narrow(subject, o->device, why))
+        return tool_fail(TOOL_USAGE, "%s", why);
+    return TOOL_DONE;
+}
+
 static int find(const struct operator_place *place, const char *text,
                 const struct operator_options *o, struct subject *subject_out)
 {
     char why[XEN_WHY_LEN];
 
-    if (!subject_find(subject_out, text, place ? place->xs : NULL, place ? &place->book : NULL,
-                      why))
+    if (!subject_find(subject_out, text, place->xs, &place->book, why))
         return tool_fail(TOOL_REFUSED, "%s", why);
-    if (o->has_device && !subject_narrow(subject_out, o->device, why))
-        return tool_fail(TOOL_USAGE, "%s", why);
-    return TOOL_DONE;
+    return narrow(subject_out, o);
 }
 
+/* There is no book then: the daemon keeps what it is told. */
 static int find_without_xen(const struct tool *tool, const char *text,
                             const struct operator_options *o, struct subject *subject_out)
 {
     char why[XEN_WHY_LEN];
 
-    if (!subject_find(subject_out, text, NULL, NULL, why) && talk_is_misplaced(tool))
-        return talk_say_place();
-    return find(NULL, text, o, subject_out);
+    if (subject_find(subject_out, text, NULL, NULL, why))
+        return narrow(subject_out, o);
+    return talk_is_misplaced(tool) ? talk_say_place() : tool_fail(TOOL_REFUSED, "%s", why);
 }
 
 /* A manager that is named has to be there: policy for one of another name has no effect. */
@@ -341,22 +348,57 @@ static bool change_member(struct operator_place *place, const uint8_t uuid[16],
     return entry && book_allow_guest(entry, guest, right[0] == 'f');
 }
 
-static int write_member(struct operator_place *place, const struct operator_options *o,
-                        const uint8_t uuid[16], const struct subject *subject, const char *right)
+static int write_member_at(const struct operator_place *place, unsigned manager,
+                           const uint8_t uuid[16], const struct subject *subject, const char *right)
 {
     const struct book_shared *entry = book_find_shared(&place->book, uuid);
     char why[XEN_WHY_LEN];
-    struct domain manager;
 
-    /* who does not run, or has no manager, gets it with the attachment */
-    if (subject->domain.domid == DOMID_NONE ||
-        !domain_find_manager(place->xs, o->manager, &manager, why))
-        return TOOL_DONE;
-    if ((!right || !entry ||
-         attach_write_shared(place->xs, manager.domid, uuid, &entry->grant, why)) &&
-        attach_write_allow(place->xs, manager.domid, uuid, subject->domain.domid, right, why))
+    if ((!right || !entry || attach_write_shared(place->xs, manager, uuid, &entry->grant, why)) &&
+        attach_write_allow(place->xs, manager, uuid, subject->domain.domid, right, why))
         return TOOL_DONE;
     return tool_fail(TOOL_SYSTEM, "%s", why);
+}
+
+/* At each manager that the guest has. Who does not run, or has none, gets it with the attachment.
+ */
+static int write_member(const struct operator_place *place, const struct operator_options *o,
+                        const uint8_t uuid[16], const struct subject *subject, const char *right)
+{
+    int code = TOOL_DONE;
+
+    if (subject->domain.domid == DOMID_NONE)
+        return TOOL_DONE;
+    for (unsigned i = 0; code == TOOL_DONE && i < place->book.nr_guests; i++) {
+        const struct book_guest *entry = &place->book.guests[i];
+        char why[XEN_WHY_LEN];
+        struct domain manager;
+
+        if (is_meant(subject, entry) && is_managed_by(place, entry, o->manager) &&
+            domain_find_manager(place->xs, entry->manager, &manager, why))
+            code = write_member_at(place, manager.domid, uuid, subject, right);
+    }
+    return code;
+}
+
+/* A guest that is in the book has managers; one that is named has to be one of them. */
+static int check_managed(const struct operator_place *place, const struct subject *subject,
+                         const char *manager)
+{
+    bool known = false;
+
+    for (unsigned i = 0; manager && i < place->book.nr_guests; i++) {
+        const struct book_guest *entry = &place->book.guests[i];
+
+        if (!is_meant(subject, entry))
+            continue;
+        if (is_managed_by(place, entry, manager))
+            return TOOL_DONE;
+        known = true;
+    }
+    return known
+               ? tool_fail(TOOL_REFUSED, "%s is not attached to %s", subject->domain.name, manager)
+               : TOOL_DONE;
 }
 
 static int allow_in_place(const struct operator_options *o, const uint8_t uuid[16],
@@ -373,6 +415,8 @@ static int allow_in_place(const struct operator_options *o, const uint8_t uuid[1
         code = find(&place, text, o, &subject);
     if (code == TOOL_DONE && subject.kind == SUBJECT_POOL)
         code = tool_fail(TOOL_REFUSED, "no guest has the UUID %s", text);
+    if (code == TOOL_DONE)
+        code = check_managed(&place, &subject, o->manager);
     if (code == TOOL_DONE && !change_member(&place, uuid, subject.uuid, right))
         code = tool_fail(TOOL_SYSTEM, "the policy file is full, or there is no memory");
     if (code == TOOL_DONE)

@@ -310,6 +310,8 @@ static void a_damaged_file_is_refused_with_the_place(void)
          "line 3: object property name separator"},
         {"{ \"version\": 1,\n  guests: [ ] }", "line 2: "},
         {"[ ]", "not a policy file"},
+        {"null\n", "not a policy file"},
+        {"{ } {", "line 1: something behind the end"},
     };
     char path_says[192];
     struct book book;
