@@ -140,6 +140,7 @@ static void recover_seats(struct engine *e)
 {
     for (account_nr i = 0; i < e->nr_accounts; i++) {
         struct account_rec *record = &store_accounts(e->store)[i];
+        uint32_t before;
 
         if (e->accounts[i].state != ACCOUNT_OPEN)
             continue;
@@ -148,7 +149,7 @@ static void recover_seats(struct engine *e)
 
             if (slot == LAYOUT_NO_SLOT)
                 continue;
-            if (!seat_is_sound(e, i, id, slot))
+            if (!seat_is_sound(e, i, id, slot) || seat_of_pool(e, i, slot, &before))
                 record->pools[id] = LAYOUT_NO_SLOT;
             else
                 /* A member's right is the operator's to say again. */

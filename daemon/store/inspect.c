@@ -37,7 +37,7 @@ static bool pool_rec_fits(const struct tables *t, const struct pool_rec *r)
 
 static bool pool_is_destroyed(const struct pool_rec *r)
 {
-    return r->floor > LIVE_GENERATION_MAX;
+    return r->floor == LIVE_GENERATION_MAX + 1;
 }
 
 /* Only shared ephemeral pools have epochs. A floor is not under the check sum. */
@@ -45,7 +45,7 @@ static bool floor_fits(const struct pool_rec *r)
 {
     bool has_epochs = (r->flags & TMEMIF_POOL_SHARED) && !(r->flags & TMEMIF_POOL_PERSISTENT);
 
-    return has_epochs || r->floor == 0 || pool_is_destroyed(r);
+    return r->floor <= (has_epochs ? LIVE_GENERATION_MAX : 0) || pool_is_destroyed(r);
 }
 
 static void inspect_pools(const struct tables *t, struct store_damage *damage)
@@ -64,12 +64,20 @@ static void inspect_pools(const struct tables *t, struct store_damage *damage)
     }
 }
 
-/* May an account that lives be in the pool? Its own id goes before a pool is destroyed. */
+/* May an account that lives be in the pool? Ids go before a pool is destroyed. */
 static bool pool_may_be_of(const struct pool_rec *r, uint32_t account)
 {
-    if (r->flags & TMEMIF_POOL_SHARED)
-        return true;
-    return r->account == account && !pool_is_destroyed(r);
+    return !pool_is_destroyed(r) && ((r->flags & TMEMIF_POOL_SHARED) || r->account == account);
+}
+
+/* Is the pool of @id one of an earlier id, too? */
+static bool names_again(const struct account_rec *r, uint32_t id)
+{
+    for (uint32_t before = 0; before < id; before++) {
+        if (r->pools[before] == r->pools[id])
+            return true;
+    }
+    return false;
 }
 
 /*
@@ -88,7 +96,7 @@ static void inspect_pool_ids(const struct tables *t, struct store_damage *damage
 
             if (pool == LAYOUT_NO_SLOT)
                 continue;
-            if (pool_is_live(t, pool) && pool_may_be_of(&t->pools[pool], i))
+            if (pool_is_live(t, pool) && pool_may_be_of(&t->pools[pool], i) && !names_again(r, id))
                 continue;
             if (pool >= t->super->nr_pools || pool_is_live(t, pool))
                 damage->records++;

@@ -670,6 +670,8 @@ static void a_floor_that_no_epoch_made_is_damage(void)
         {0, 1, 1, 0},
         {TMEMIF_POOL_SHARED | TMEMIF_POOL_PERSISTENT, LIVE_GENERATION_MAX, 1, 0},
         {TMEMIF_POOL_SHARED, 70, 0, 70},
+        {TMEMIF_POOL_SHARED, 1ull << 55, 1, 0},
+        {TMEMIF_POOL_PERSISTENT, 1ull << 55 | 1ull << 48, 1, 0},
         {TMEMIF_POOL_PERSISTENT, LIVE_GENERATION_MAX + 1, 0, LIVE_GENERATION_MAX + 1},
     };
 
@@ -693,16 +695,16 @@ static void a_floor_that_no_epoch_made_is_damage(void)
 
 static void a_pool_id_to_where_its_account_cannot_be_is_damage(void)
 {
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         struct store *s = store_with_records();
         struct pool_rec *pool = &store_pools(s)[7];
         struct store_damage damage;
 
-        /* another account's; its own that is destroyed, which the id would not have survived */
+        /* another account's; one that is destroyed, which no id would have survived; twice */
         *pool = (struct pool_rec){.account = i == 0 ? 1 : 0,
-                                  .floor = i == 0 ? 0 : LIVE_GENERATION_MAX + 1};
+                                  .floor = i == 1 ? LIVE_GENERATION_MAX + 1 : 0};
         pool_rec_make_live(pool, 3);
-        store_accounts(s)[0].pools[5] = 7;
+        store_accounts(s)[0].pools[5] = i == 2 ? 3 : 7;
         s = reopen(s, &damage);
         CU_ASSERT(damage_is(&damage, 0, 1));
         CU_ASSERT_EQUAL(store_accounts(s)[0].pools[5], LAYOUT_NO_SLOT);
