@@ -235,13 +235,16 @@ static uint32_t count_dying(const struct engine *e, const struct claim *c)
 static const char *check_dying(const struct engine *e)
 {
     uint32_t nr_shared = atomic_load_explicit(&e->shared_end, memory_order_relaxed);
+    uint32_t nr_full = 0;
 
     for (uint32_t i = 0; i < e->nr_pools; i++) {
         enum pool_state state = pool_state(&e->pools[i]);
 
+        nr_full += e->pools[i].drain_left != 0 && e->pools[i].drains_pages;
         CHECK(state != POOL_FREE || e->pools[i].drain_left == 0, "a free pool drains");
         CHECK(state != POOL_DRAINING || e->pools[i].drain_left != 0, "a pool is never drained");
     }
+    CHECK(nr_full == e->nr_full_drains, "pools that drain are miscounted");
     for (uint32_t i = 0; i < e->nr_accounts + nr_shared; i++) {
         const struct claim *c = &e->claims[i];
 

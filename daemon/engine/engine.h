@@ -243,8 +243,9 @@ void engine_look_ahead(struct engine *e, struct engine_ahead *ahead, const struc
 enum tmemif_status engine_flush_page(struct engine *e, const struct page_op *op);
 /*
  * All pages of op->object from @first to @last (op->index is not used). Small
- * ranges at once; a long one when its tombstone stands. BUSY: the table of
- * tombstones is full; call engine_reclaim() and ask again, no reply meanwhile.
+ * ranges at once; a long one when its tombstone stands. BUSY: there is no room
+ * for one yet, though some of what takes it has been reclaimed; ask again, no
+ * reply meanwhile.
  */
 enum tmemif_status engine_flush_range(struct engine *e, const struct page_op *op, uint32_t first,
                                       uint32_t last);

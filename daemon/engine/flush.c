@@ -101,25 +101,32 @@ static enum tmemif_status flush_range(struct engine *e, struct shard *s, const s
     return TMEMIF_OK;
 }
 
-/* Whoever waits for a tombstone ends some, his own first: those of others may take long. */
-static void make_room_for_tomb(struct engine *e, uint16_t pool)
+/* The same with the lock. */
+static enum tmemif_status flush_range_once(struct engine *e, struct shard *s,
+                                           const struct page_op *op, const struct handle *h,
+                                           uint32_t first, uint32_t last)
 {
-    const struct claim *own = pool_claim(&e->pools[pool]);
-    bool has_some = atomic_load_explicit(&own->nr_dying, memory_order_relaxed) != 0;
+    struct dead_pages dead;
+    enum tmemif_status rc;
 
-    reclaim_slice(e, has_some ? own : NULL, AT_ONCE);
+    dead_pages_begin(&dead);
+    lock_take(&s->lock);
+    rc = seat_still_holds(e, op, RIGHT_FILL, h->key.pool);
+    if (rc == TMEMIF_OK)
+        rc = flush_range(e, s, op, h, first, last, &dead);
+    lock_drop(&s->lock);
+    dead_pages_free(e, &dead);
+    return rc;
 }
 
 enum tmemif_status engine_flush_range(struct engine *e, const struct page_op *op, uint32_t first,
                                       uint32_t last)
 {
-    struct dead_pages dead;
     uint16_t pool;
     struct handle h;
     struct shard *s;
     enum tmemif_status rc;
 
-    dead_pages_begin(&dead);
     rc = seat_find(e, op->account, op->pool_id, RIGHT_FILL, &pool);
     if (rc != TMEMIF_OK)
         return rc;
@@ -128,13 +135,11 @@ enum tmemif_status engine_flush_range(struct engine *e, const struct page_op *op
     h = handle_of(e->seed, op->object, first, pool);
     s = shard_of(e, h.object_hash);
 
-    lock_take(&s->lock);
-    rc = seat_still_holds(e, op, RIGHT_FILL, pool);
-    if (rc == TMEMIF_OK)
-        rc = flush_range(e, s, op, &h, first, last, &dead);
-    lock_drop(&s->lock);
-    dead_pages_free(e, &dead);
-    if (rc == TMEMIF_BUSY)
-        make_room_for_tomb(e, pool);
+    rc = flush_range_once(e, s, op, &h, first, last);
+    if (rc == TMEMIF_BUSY) {
+        /* some end here and now, and nobody is quicker to take their place */
+        reclaim_tomb_room(e, s, pool_claim(&e->pools[pool]), AT_ONCE);
+        rc = flush_range_once(e, s, op, &h, first, last);
+    }
     return rc;
 }

@@ -163,14 +163,17 @@ enum tmemif_status engine_pool_leave(struct engine *e, account_nr account, uint3
 enum tmemif_status engine_pool_destroy(struct engine *e, account_nr account, uint32_t pool_id)
 {
     enum tmemif_status rc;
+    const struct claim *claim = NULL;
     uint16_t slot;
 
     lock_take(&e->lock);
     rc = seat_of(e, account, pool_id, &slot);
-    if (rc == TMEMIF_OK)
+    if (rc == TMEMIF_OK) {
+        claim = pool_claim(&e->pools[slot]);
         pool_give_up(e, account, pool_id);
+    }
     lock_drop(&e->lock);
     if (rc == TMEMIF_OK && reclaim_has_work(e))
-        reclaim_slice(e, NULL, RECLAIM_AT_ONCE);
+        reclaim_slice(e, claim, RECLAIM_AT_ONCE);
     return rc;
 }

@@ -11,10 +11,12 @@
 #define ROOM_TRIES 64u
 /* Slices in vain before a persistent put is refused. */
 #define VAIN_SLICES 4u
-/* Puts of a worker that reclaim nothing for others after one has found nothing. */
+/* Times that a worker's puts do not look for others' dead pages after one has found none. */
 #define VAIN_PAUSE 16u
 /* The same until there is a frame: pages of one word over and over go in vain, as they come up. */
 #define FRAME_TRIES 1024u
+/* Slices reclaimed for a frame, which may free none for the same reason. */
+#define FRAME_SLICES 16u
 
 /* Generations taken for one put before its sum is computed with the lock held. */
 #define GENERATION_TRIES 3u
@@ -182,17 +184,21 @@ static bool reclaim_rather(struct engine *e, struct worker *w)
 /* A page with a frame, at the cost of somebody's if need be. */
 static page_nr find_page(struct engine *e, struct worker *w, struct claim *own, bool persistent)
 {
+    unsigned slices = 0;
+
     for (unsigned tries = 0; tries < FRAME_TRIES; tries++) {
         page_nr page = store_page_alloc(e->store, DESC_FRAME);
 
         if (page != LAYOUT_NONE)
             return page;
-        if (reclaim_rather(e, w))
+        if (slices < FRAME_SLICES && reclaim_rather(e, w)) {
+            slices++;
             continue;
+        }
         /* A minimum protects from others, not from oneself. */
         if (victim_evict(e, w, NULL) || (!persistent && victim_evict(e, w, own)))
             continue;
-        if (!reclaim_some(e, NULL, VAIN_SLICES))
+        if (slices++ >= FRAME_SLICES || !reclaim_some(e, NULL, VAIN_SLICES))
             return LAYOUT_NONE;
     }
     return LAYOUT_NONE;

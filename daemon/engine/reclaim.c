@@ -14,15 +14,13 @@ static bool has_pages(const struct engine *e, struct pool *p)
     return false;
 }
 
-/* Empty pools wait behind those with pages: whoever needs memory is not to visit them first. */
+/* Empty pools stand behind those with pages: whoever needs memory is not to visit them first. */
 static void drains_insert(struct engine *e, uint16_t slot)
 {
     uint32_t nr = atomic_load_explicit(&e->nr_drains, memory_order_relaxed), at = nr;
 
-    if (e->pools[slot].drains_pages) {
-        while (at > 0 && !e->pools[e->drains[at - 1]].drains_pages)
-            at--;
-    }
+    if (e->pools[slot].drains_pages)
+        at = e->nr_full_drains++;
     memmove(&e->drains[at + 1], &e->drains[at], (nr - at) * sizeof(*e->drains));
     e->drains[at] = slot;
     atomic_store_explicit(&e->nr_drains, nr + 1, memory_order_relaxed);
@@ -48,6 +46,8 @@ static void drain_begin(struct engine *e, uint16_t slot)
 #define VAIN_STEP 4u
 /* Visits to shards where a pool has no page, for the cost of one page. */
 #define VAIN_VISITS 8u
+/* One part in so many of what drains may cost is for pools without pages. */
+#define EMPTY_PART 4u
 
 static void spend(unsigned *budget, unsigned cost)
 {
@@ -107,6 +107,7 @@ static void drain_end(struct engine *e, uint32_t at)
 
     memmove(&e->drains[at], &e->drains[at + 1], (nr - at) * sizeof(*e->drains));
     atomic_store_explicit(&e->nr_drains, nr, memory_order_relaxed);
+    e->nr_full_drains -= p->drains_pages;
     atomic_fetch_sub_explicit(&pool_claim(p)->nr_dying, 1, memory_order_release);
     if (is_destroyed(p)) {
         rec_make_dead(&store_pools(e->store)[slot].live);
@@ -137,10 +138,10 @@ static unsigned drain_step(struct engine *e, uint32_t at, unsigned most)
     return before;
 }
 
-static unsigned reclaim_drains(struct engine *e, const struct claim *claim, unsigned *budget)
+static unsigned reclaim_drains_from(struct engine *e, uint32_t at, const struct claim *claim,
+                                    unsigned *budget)
 {
     unsigned nr_reclaimed = 0, vain = 0;
-    uint32_t at = 0;
 
     while (*budget && at < atomic_load_explicit(&e->nr_drains, memory_order_relaxed)) {
         unsigned nr;
@@ -154,6 +155,20 @@ static unsigned reclaim_drains(struct engine *e, const struct claim *claim, unsi
         spend(budget, nr ? nr : ++vain % VAIN_VISITS == 0);
     }
     return nr_reclaimed;
+}
+
+/*
+ * Those with pages, but for a part: what fills and destroys pools all the time must not keep empty
+ * ones from their end, and others from their slots.
+ */
+static unsigned reclaim_drains(struct engine *e, const struct claim *claim, unsigned *budget)
+{
+    unsigned for_empty = *budget / EMPTY_PART, nr;
+
+    *budget -= for_empty;
+    nr = reclaim_drains_from(e, e->nr_full_drains, claim, &for_empty);
+    *budget += for_empty;
+    return nr + reclaim_drains_from(e, 0, claim, budget);
 }
 
 /* One step of the oldest long flush in @s. False: there is none. */
@@ -174,22 +189,40 @@ static bool tomb_visit(struct engine *e, struct shard *s, const struct claim *cl
     return found;
 }
 
-static unsigned reclaim_tombs(struct engine *e, const struct claim *claim, unsigned *budget)
+static unsigned reclaim_tombs_at(struct engine *e, struct shard *s, const struct claim *claim,
+                                 unsigned *budget)
 {
     unsigned nr_reclaimed = 0, nr;
+
+    while (*budget && tomb_visit(e, s, claim, &nr)) {
+        nr_reclaimed += nr;
+        spend(budget, nr ? nr + 1 : VAIN_STEP);
+    }
+    return nr_reclaimed;
+}
+
+static unsigned reclaim_tombs(struct engine *e, const struct claim *claim, unsigned *budget)
+{
+    unsigned nr_reclaimed = 0;
 
     for (uint32_t i = 0; i < e->nr_shards && *budget; i++) {
         struct shard *s = &e->shards[(e->reclaim_shard + i) & (e->nr_shards - 1)];
 
         if (atomic_load_explicit(&e->nr_tombs, memory_order_relaxed) == 0)
             break;
-        while (*budget && tomb_visit(e, s, claim, &nr)) {
-            nr_reclaimed += nr;
-            spend(budget, nr ? nr + 1 : VAIN_STEP);
-        }
+        nr_reclaimed += reclaim_tombs_at(e, s, claim, budget);
     }
     e->reclaim_shard++;
     return nr_reclaimed;
+}
+
+void reclaim_tomb_room(struct engine *e, struct shard *s, const struct claim *own,
+                       unsigned nr_pages)
+{
+    lock_take(&e->reclaim_lock);
+    reclaim_tombs_at(e, s, own, &nr_pages);
+    reclaim_tombs_at(e, s, NULL, &nr_pages);
+    lock_drop(&e->reclaim_lock);
 }
 
 unsigned reclaim_slice(struct engine *e, const struct claim *claim, unsigned nr_pages)
@@ -205,6 +238,8 @@ unsigned reclaim_slice(struct engine *e, const struct claim *claim, unsigned nr_
     nr_reclaimed = reclaim_drains(e, claim, &nr_pages);
     nr_pages += for_tombs;
     nr_reclaimed += reclaim_tombs(e, claim, &nr_pages);
+    if (nr_pages) /* there was less to flush */
+        nr_reclaimed += reclaim_drains(e, claim, &nr_pages);
     lock_drop(&e->reclaim_lock);
     return nr_reclaimed;
 }

@@ -16,6 +16,13 @@ void reclaim_pool(struct engine *e, uint16_t slot);
  */
 unsigned reclaim_slice(struct engine *e, const struct claim *claim, unsigned nr_pages);
 
+/*
+ * Go on with the long flushes in @s, those of @own first, for about @nr_pages: somebody waits for a
+ * tombstone there.
+ */
+void reclaim_tomb_room(struct engine *e, struct shard *s, const struct claim *own,
+                       unsigned nr_pages);
+
 static inline bool reclaim_has_work(const struct engine *e)
 {
     return atomic_load_explicit(&e->nr_drains, memory_order_relaxed) != 0 ||

@@ -49,12 +49,13 @@ static inline enum tmemif_status seat_still_holds(const struct engine *e, const 
     return now == slot ? TMEMIF_OK : TMEMIF_NO_POOL;
 }
 
-/* ---- under engine.lock ---- */
-
+/* Any thread; who does not hold engine.lock gets what was true a moment ago. */
 static inline uint32_t seat_at(const struct engine *e, account_nr account, uint32_t pool_id)
 {
     return atomic_load_explicit(&e->accounts[account].seats[pool_id], memory_order_relaxed);
 }
+
+/* ---- under engine.lock ---- */
 
 /* The id under which @account is in pool @slot. False: it is not. */
 bool seat_of_pool(const struct engine *e, account_nr account, uint16_t slot, uint32_t *pool_id_out);

@@ -196,6 +196,7 @@ struct engine {
     struct lock reclaim_lock;
     uint16_t *drains; /* pool slots, those with pages first */
     _Atomic uint32_t nr_drains;
+    uint32_t nr_full_drains; /* those with pages */
     _Atomic uint32_t nr_tombs;
     uint32_t reclaim_shard; /* whose tombstones come next */
 };

@@ -21,9 +21,8 @@
 /* For one victim. If all of them were used, the next page goes. */
 #define MOVES_MOST 128u
 
-/* Claims that turn out to hold only what is dead already, before it is said that there is nothing.
- */
-#define BARREN_MOST 4u
+/* Claims that may turn out to have nothing to evict before it is said that nobody has. */
+#define BARREN_MOST 16u
 
 /* Fewer pages than so in small queues: generations must tell their ages more exactly. */
 #define LEVEL_LEAST 4096u
@@ -43,7 +42,8 @@ struct best {
     uint32_t weight;
 };
 
-/* Claims that were chosen and have no pool to evict from: what is charged to them is dying. */
+/* Claims that were chosen and have nothing to evict: what is charged to them dies, or is being put.
+ */
 struct barren {
     const struct claim *claims[BARREN_MOST];
     unsigned nr;
@@ -313,7 +313,7 @@ bool victim_evict(struct engine *e, struct worker *w, struct claim *only)
     unsigned tries = 0;
     bool moved = false;
 
-    /* A choice may be overtaken by others; twice in a row there is nothing to find. */
+    /* A choice may be overtaken by others; three times there is nothing to find. */
     while (tries < 3) {
         unsigned before = moves_left;
 

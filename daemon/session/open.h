@@ -19,7 +19,7 @@ enum tmemif_status session_open(const struct session_config *config, struct atte
                                 const char **why_out);
 /* No worker has its rings; its link is left alone. Records stay. */
 void session_free(struct session *s);
-/* The same for one that was never served: records that it made are closed. */
+/* The same for one that its peer never heard of: records that it made are closed. */
 void session_abandon(struct session *s);
 
 #endif /* XTM_SESSION_OPEN_H */
