@@ -363,27 +363,37 @@ static void every_request_runs_once_whenever_it_is_killed(void)
 /* More than are reclaimed while a pool is created. */
 #define NR_DYING_PAGES 1000u
 
-/* All pools that an account may have, the first with so many pages, which are destroyed then. */
+static void put_zeros(struct session_world *w, uint32_t pool_id, uint32_t index)
+{
+    const struct page_op op = {
+        .object = {1}, .index = index, .pool_id = pool_id, .account = w->session->account};
+    struct engine_put put;
+    void *frame;
+
+    CU_ASSERT_EQUAL_FATAL(engine_put_begin(w->engine, &op, &put, &frame), TMEMIF_OK);
+    memset(frame, 0, TMEMIF_PAGE_SIZE);
+    CU_ASSERT_EQUAL(engine_put_commit(w->engine, &put), TMEMIF_OK);
+}
+
+/*
+ * All pools that an account may have are destroyed, the first with so many pages, the others, which
+ * wait behind it, with one each.
+ */
 static void leave_much_to_reclaim(struct session_world *w)
 {
     const struct policy policy = {
-        .quota_pages = NR_DYING_PAGES, .max_pages = PAGES_UNLIMITED, .weight = 1};
+        .quota_pages = 2 * NR_DYING_PAGES, .max_pages = PAGES_UNLIMITED, .weight = 1};
     account_nr account = w->session->account;
     uint32_t id;
 
     engine_account_set_policy(w->engine, account, &policy);
-    for (unsigned i = 0; i < TMEMIF_MAX_POOLS; i++)
+    for (unsigned i = 0; i < TMEMIF_MAX_POOLS; i++) {
         CU_ASSERT_EQUAL(engine_pool_create(w->engine, account, TMEMIF_POOL_PERSISTENT, &id),
                         TMEMIF_OK);
-    for (unsigned i = 0; i < NR_DYING_PAGES; i++) {
-        const struct page_op op = {.object = {1}, .index = i, .account = account};
-        struct engine_put put;
-        void *frame;
-
-        CU_ASSERT_EQUAL_FATAL(engine_put_begin(w->engine, &op, &put, &frame), TMEMIF_OK);
-        memset(frame, 0, TMEMIF_PAGE_SIZE);
-        CU_ASSERT_EQUAL(engine_put_commit(w->engine, &put), TMEMIF_OK);
+        put_zeros(w, id, 0);
     }
+    for (unsigned i = 1; i < NR_DYING_PAGES; i++)
+        put_zeros(w, 0, i);
     engine_account_reset(w->engine, account);
 }
 
