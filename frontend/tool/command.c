@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -48,6 +49,10 @@ int tool_bad_option(const struct command *command, int option, char **argv)
     return tool_usage(command, option == ':' ? "%s needs a value" : "%s is no option of it", text);
 }
 
+/* One command at a time uses the operator's attachment; so long for the others to end. */
+#define BUSY_TRIES   100
+#define BUSY_WAIT_MS 100
+
 static void keep_reason(void *log_arg, const char *sentence)
 {
     struct tool *tool = log_arg;
@@ -69,38 +74,56 @@ static int code_of_errno(int error)
     }
 }
 
-static struct xentmem *open_with(struct tool *tool, unsigned flags, struct xentmem_options options,
-                                 int *code_out)
+static struct xentmem *try_open(struct tool *tool, unsigned flags, struct xentmem_options options)
 {
-    struct xentmem *t;
-
     options.log = keep_reason;
     options.log_arg = tool;
     tool->reason[0] = '\0';
-    t = xentmem_open(tool->attach, flags, &options);
-    if (!t) {
-        int error = errno;
-
-        *code_out = tool_fail(error == EINVAL ? TOOL_USAGE : code_of_errno(error), "%s%s",
-                              tool->reason[0] ? tool->reason : strerror(error),
-                              error == EBUSY && !(flags & XENTMEM_OPEN_CONTROL)
-                                  ? "; -a or -n names another one"
-                                  : "");
-    }
-    return t;
+    return xentmem_open(tool->attach, flags, &options);
 }
 
-struct xentmem *tool_open(struct tool *tool, unsigned flags, int *code_out)
+/* What xentmem_open() failed of, and the exit status. */
+static int say_open_error(const struct tool *tool, int error, const char *hint)
 {
-    struct xentmem_options options = XENTMEM_OPTIONS_INIT;
+    return tool_fail(error == EINVAL ? TOOL_USAGE : code_of_errno(error), "%s%s",
+                     tool->reason[0] ? tool->reason : strerror(error), hint);
+}
 
-    return open_with(tool, flags, options, code_out);
+struct xentmem *tool_open(struct tool *tool, int *code_out)
+{
+    const struct xentmem_options options = XENTMEM_OPTIONS_INIT;
+
+    return tool_open_with(tool, &options, code_out);
 }
 
 struct xentmem *tool_open_with(struct tool *tool, const struct xentmem_options *options,
                                int *code_out)
 {
-    return open_with(tool, 0, *options, code_out);
+    struct xentmem *t = try_open(tool, 0, *options);
+    int error = errno;
+
+    if (!t)
+        *code_out =
+            say_open_error(tool, error, error == EBUSY ? "; -a or -n names another one" : "");
+    return t;
+}
+
+struct xentmem *tool_open_control(struct tool *tool, int *code_out)
+{
+    const struct xentmem_options options = XENTMEM_OPTIONS_INIT;
+
+    for (unsigned tries = 1;; tries++) {
+        struct xentmem *t = try_open(tool, XENTMEM_OPEN_CONTROL, options);
+        int error = errno;
+
+        if (t)
+            return t;
+        if (error != EBUSY || tries == BUSY_TRIES) {
+            *code_out = say_open_error(tool, error, "");
+            return NULL;
+        }
+        poll(NULL, 0, BUSY_WAIT_MS);
+    }
 }
 
 int tool_result(struct tool *tool, const char *what, int status)

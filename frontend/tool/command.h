@@ -64,10 +64,12 @@ const char *tool_option_text(char **argv, char letter[3]);
  * Attach as the global options say. NULL: the reason is on stderr and
  * *@code_out is what to exit with.
  */
-struct xentmem *tool_open(struct tool *tool, unsigned flags, int *code_out);
+struct xentmem *tool_open(struct tool *tool, int *code_out);
 /* The same with @options, whose log is the tool's. */
 struct xentmem *tool_open_with(struct tool *tool, const struct xentmem_options *options,
                                int *code_out);
+/* For an operator's messages; waits for others that use the attachment, a command each. */
+struct xentmem *tool_open_control(struct tool *tool, int *code_out);
 
 /*
  * What a call of the library returned (-1 with errno, or a status) as an exit

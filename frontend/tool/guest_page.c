@@ -120,7 +120,7 @@ static int job_open(struct job *job, int flags)
     job->pages = malloc(PAGES_AT_ONCE * XENTMEM_PAGE_SIZE);
     if (!job->pages)
         return tool_fail(TOOL_SYSTEM, "no memory");
-    job->t = tool_open(job->tool, 0, &code);
+    job->t = tool_open(job->tool, &code);
     return code;
 }
 
@@ -383,7 +383,7 @@ int guest_flush(struct tool *tool, int argc, char **argv)
         return tool_usage(job.command, "%s: not an index, 0 to 4294967295, nor a range FIRST-LAST",
                           argv[2]);
 
-    t = tool_open(tool, 0, &code);
+    t = tool_open(tool, &code);
     if (!t)
         return code;
     if (argc == 2)

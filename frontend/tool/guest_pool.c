@@ -303,7 +303,7 @@ int guest_pool(struct tool *tool, int argc, char **argv)
                           argc > 1 ? argv[1] : "");
     if (!parse(verb, argc - 1, argv + 1, &args))
         return TOOL_USAGE;
-    t = tool_open(tool, 0, &code);
+    t = tool_open(tool, &code);
     if (!t)
         return code;
     code = verb->run(tool, t, &args);
@@ -319,7 +319,7 @@ int guest_reset(struct tool *tool, int argc, char **argv)
     (void)argv;
     if (argc > 1)
         return tool_usage(guest_command("reset"), "it takes no argument");
-    t = tool_open(tool, 0, &code);
+    t = tool_open(tool, &code);
     if (!t)
         return code;
     code = tool_result(tool, "reset", xentmem_reset(t));

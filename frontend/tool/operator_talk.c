@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "frontend/tool/operator_talk.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,9 +19,6 @@
 #define LOCAL_SOCKET "/run/xentmem/socket"
 
 #define MANAGER_TIMEOUT_MS 15000u
-/* One command at a time uses the attachment; so long for the others to end. */
-#define BUSY_TRIES   100
-#define BUSY_WAIT_MS 100
 
 /*
  * A manager that gives more parts than this to one list is not to be believed: all of them are
@@ -119,23 +114,6 @@ static int find_attachment(struct tool *tool, const char *name)
     return code;
 }
 
-static struct xentmem *open_when_free(struct tool *tool, int *code_out)
-{
-    struct xentmem_options options = XENTMEM_OPTIONS_INIT;
-    struct xentmem *t;
-
-    for (unsigned tries = 0; tries < BUSY_TRIES; tries++) {
-        t = xentmem_open(tool->attach, XENTMEM_OPEN_CONTROL, &options);
-        if (t)
-            return t;
-        if (errno != EBUSY)
-            break;
-        poll(NULL, 0, BUSY_WAIT_MS);
-    }
-    /* once more, for the reason */
-    return tool_open(tool, XENTMEM_OPEN_CONTROL, code_out);
-}
-
 /* The manager in another domain, which --manager names, is dom0's to ask. */
 static int choose_attachment(struct tool *tool, const char *manager)
 {
@@ -157,7 +135,7 @@ struct xentmem *talk_open(struct tool *tool, const char *manager, int *code_out)
     *code_out = choose_attachment(tool, manager);
     if (*code_out == TOOL_DONE && misplaced)
         *code_out = talk_say_place();
-    return *code_out ? NULL : open_when_free(tool, code_out);
+    return *code_out ? NULL : tool_open_control(tool, code_out);
 }
 
 union tmemctl_message talk_message(enum tmemctl_command command)
