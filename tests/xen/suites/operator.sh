@@ -168,6 +168,14 @@ is "or given memory there" [ $rc -eq 4 ]
 at dom0 "xentmem set a quota=3M --manager nosuch"
 is "set names a manager that there is not" [ $rc -eq 5 ]
 is "and changes nothing" [ "$(node "/local/domain/$m/xentmem/guest/$a/0/quota-pages")" = 512 ]
+at dom0 "xentmem detach a --manager nosuch"
+is "so does detach" [ $rc -eq 5 ]
+is "and leaves a its attachment" [ -n "$(node "/local/domain/$m/backend/tmem/$a/0/state")" ]
+at dom0 "xentmem deny $pool a --manager stranger"
+is "a right is not taken at a manager that the guest does not have" [ $rc -eq 4 ]
+is "and stays where it is" [ "$(node "/local/domain/$m/xentmem/shared/$pool/allow/$a")" = fill ]
+at dom0 "xentmem deny $pool a && xentmem allow $pool a read"
+is "where it has one it is changed" [ "$(node "/local/domain/$m/xentmem/shared/$pool/allow/$a")" = read ]
 check "what a has stored is there, after all this" has_its_page
 at dom0 "xentmem attach c --manager stranger --timeout 2"
 is "a free guest gets no answer from a stranger" [ $rc -eq 5 ]
