@@ -139,6 +139,22 @@ static uint64_t part_pages(const struct engine *e, const struct pool *p)
     return nr;
 }
 
+/* Of @c: pools that drain, and tombstones. */
+static uint32_t count_dying(const struct engine *e, const struct claim *c)
+{
+    uint32_t nr = 0;
+
+    for (uint32_t i = 0; i < e->nr_pools; i++)
+        nr += e->pools[i].drain_left != 0 && pool_claim(&e->pools[i]) == c;
+    for (uint32_t i = 0; i < e->nr_shards; i++) {
+        const struct shard *s = &e->shards[i];
+
+        for (uint32_t t = 0; t < s->nr_tombs; t++)
+            nr += pool_claim(&e->pools[s->tombs[t].handle.key.pool]) == c;
+    }
+    return nr;
+}
+
 static const char *check_claims(const struct engine *e, uint64_t nr_filled)
 {
     uint32_t nr_shared = atomic_load_explicit(&e->shared_end, memory_order_relaxed);
@@ -163,6 +179,8 @@ static const char *check_claims(const struct engine *e, uint64_t nr_filled)
         }
         CHECK(persistent == claim_read(&c->persistent), "persistent pages are charged wrong");
         CHECK(ephemeral == claim_read(&c->ephemeral), "ephemeral pages are charged wrong");
+        CHECK(count_dying(e, c) == atomic_load_explicit(&c->nr_dying, memory_order_relaxed),
+              "what dies of a claim is miscounted");
         filled += claim_read(&c->filled);
     }
     CHECK(filled == nr_filled, "ephemeral pages without a frame are miscounted");
@@ -216,25 +234,8 @@ static const char *check_tombstones(struct engine *e)
     return NULL;
 }
 
-/* Of @c: pools that drain, and tombstones. */
-static uint32_t count_dying(const struct engine *e, const struct claim *c)
+static const char *check_drains(const struct engine *e)
 {
-    uint32_t nr = 0;
-
-    for (uint32_t i = 0; i < e->nr_pools; i++)
-        nr += e->pools[i].drain_left != 0 && pool_claim(&e->pools[i]) == c;
-    for (uint32_t i = 0; i < e->nr_shards; i++) {
-        const struct shard *s = &e->shards[i];
-
-        for (uint32_t t = 0; t < s->nr_tombs; t++)
-            nr += pool_claim(&e->pools[s->tombs[t].handle.key.pool]) == c;
-    }
-    return nr;
-}
-
-static const char *check_dying(const struct engine *e)
-{
-    uint32_t nr_shared = atomic_load_explicit(&e->shared_end, memory_order_relaxed);
     uint32_t nr_full = 0;
 
     for (uint32_t i = 0; i < e->nr_pools; i++) {
@@ -245,14 +246,6 @@ static const char *check_dying(const struct engine *e)
         CHECK(state != POOL_DRAINING || e->pools[i].drain_left != 0, "a pool is never drained");
     }
     CHECK(nr_full == e->nr_full_drains, "pools that drain are miscounted");
-    for (uint32_t i = 0; i < e->nr_accounts + nr_shared; i++) {
-        const struct claim *c = &e->claims[i];
-
-        CHECK(count_dying(e, c) == atomic_load_explicit(&c->nr_dying, memory_order_relaxed),
-              "what dies of a claim is miscounted");
-        if (i + 1 == atomic_load_explicit(&e->accounts_end, memory_order_relaxed))
-            i = e->nr_accounts - 1; /* the others were never used */
-    }
     return NULL;
 }
 
@@ -272,6 +265,6 @@ const char *engine_check(struct engine *e)
     if (!why)
         why = check_tombstones(e);
     if (!why)
-        why = check_dying(e);
+        why = check_drains(e);
     return why;
 }

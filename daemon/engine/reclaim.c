@@ -5,6 +5,21 @@
 
 #include "daemon/engine/tomb.h"
 
+/*
+ * A step of a long flush that kills nothing may have gone past 16 extents to find that out: so
+ * many pages would have been killed instead.
+ */
+#define VAIN_STEP 4u
+/* Visits to shards where a pool has no page, for the cost of one page. */
+#define VAIN_VISITS 8u
+/* One part in so many of what drains may cost is for pools without pages. */
+#define EMPTY_PART 4u
+
+static void spend(unsigned *budget, unsigned cost)
+{
+    *budget -= cost < *budget ? cost : *budget;
+}
+
 static bool has_pages(const struct engine *e, struct pool *p)
 {
     for (uint32_t i = 0; i < e->nr_shards; i++) {
@@ -37,21 +52,6 @@ static void drain_begin(struct engine *e, uint16_t slot)
         atomic_fetch_add_explicit(&pool_claim(p)->nr_dying, 1, memory_order_relaxed);
     }
     p->drain_left = e->nr_shards;
-}
-
-/*
- * A step of a long flush that kills nothing may have gone past 16 extents to find that out: so
- * many pages would have been killed instead.
- */
-#define VAIN_STEP 4u
-/* Visits to shards where a pool has no page, for the cost of one page. */
-#define VAIN_VISITS 8u
-/* One part in so many of what drains may cost is for pools without pages. */
-#define EMPTY_PART 4u
-
-static void spend(unsigned *budget, unsigned cost)
-{
-    *budget -= cost < *budget ? cost : *budget;
 }
 
 void reclaim_epoch(struct engine *e, uint16_t slot)

@@ -34,9 +34,6 @@
 #define ENGINE_MAX_MEMBERS 16384u /* allowed members of all of them */
 #define SHARD_MAX_TOMBS    64u
 
-/* A pool record whose floor is this has been destroyed; every page of it is dead. */
-#define FLOOR_DESTROYED (LIVE_GENERATION_MAX + 1)
-
 struct counters {
     uint64_t puts, puts_refused, gets, hits, flushes, evictions;
 };

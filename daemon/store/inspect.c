@@ -37,7 +37,7 @@ static bool pool_rec_fits(const struct tables *t, const struct pool_rec *r)
 
 static bool pool_is_destroyed(const struct pool_rec *r)
 {
-    return r->floor == LIVE_GENERATION_MAX + 1;
+    return r->floor == FLOOR_DESTROYED;
 }
 
 /* Only shared ephemeral pools have epochs. A floor is not under the check sum. */

@@ -118,6 +118,8 @@ struct pool_rec {
     uint64_t live;
 };
 _Static_assert(sizeof(struct pool_rec) == 64, "layout");
+/* A pool whose floor is this has been destroyed; every page of it is dead. */
+#define FLOOR_DESTROYED (LIVE_GENERATION_MAX + 1)
 
 /*
  * A long flush that has been answered: pages of @pool and @object from @first
