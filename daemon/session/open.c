@@ -44,8 +44,10 @@ void session_free(struct session *s)
 
 void session_abandon(struct session *s)
 {
-    for (unsigned i = 0; !s->link->resume && i < s->nr_rings; i++)
-        record_close(s->rings[i].record);
+    if (!s->link->resume) {
+        for (unsigned i = 0; i < s->nr_rings; i++)
+            record_close(s->rings[i].record);
+    }
     session_free(s);
 }
 
@@ -71,12 +73,14 @@ static bool has_room_for(struct engine *e, const struct account_key *key)
     uint32_t cursor = 0;
     unsigned nr = 0;
 
+    if (key->kind != ACCOUNT_LOCAL)
+        return true;
     while (engine_account_next(e, &cursor, &account, &found)) {
         if (account_key_is(&found, key))
             return true;
         nr += found.kind == ACCOUNT_LOCAL;
     }
-    return key->kind != ACCOUNT_LOCAL || nr < MAX_LOCAL_ACCOUNTS;
+    return nr < MAX_LOCAL_ACCOUNTS;
 }
 
 static enum tmemif_status open_account(const struct session_config *config, struct session *s,
