@@ -20,6 +20,7 @@
 #include "frontend/tool/operator_attach.h"
 #include "frontend/tool/operator_command.h"
 #include "frontend/tool/operator_dead.h"
+#include "frontend/tool/operator_signal.h"
 
 /* Some changes have no watch: a name that is given late, a policy file written by hand. */
 #define LOOK_EVERY_MS 5000
@@ -50,17 +51,6 @@ static void on_stop(int signal_number)
     _exit(TOOL_DONE);
 }
 
-/* @how, SIG_BLOCK or SIG_UNBLOCK: what is begun in a look is carried out. */
-static void hold_stop(int how)
-{
-    sigset_t stop;
-
-    sigemptyset(&stop);
-    sigaddset(&stop, SIGTERM);
-    sigaddset(&stop, SIGINT);
-    sigprocmask(how, &stop, NULL);
-}
-
 /* ---- looking ---- */
 
 static void keep_attached(struct operator_place *p, const struct domain *guest,
@@ -86,12 +76,13 @@ static void look(void)
 {
     struct operator_place place;
     struct domain *domains;
+    sigset_t before;
     unsigned nr;
 
     /* the lock of the book keeps us out of a command that is at work, which may take its time */
     if (operator_place_open(&place))
         return;
-    hold_stop(SIG_BLOCK);
+    signals_hold(&before); /* what is begun is carried out */
     domains = domains_read(place.xs, &nr);
     if (domains && nr) {
         dead_remove(place.xs, domains, nr, say_removed);
@@ -106,7 +97,7 @@ static void look(void)
     }
     free(domains);
     operator_place_close(&place);
-    hold_stop(SIG_UNBLOCK);
+    signals_release(&before);
 }
 
 /* ---- the service ---- */

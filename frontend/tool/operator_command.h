@@ -69,4 +69,12 @@ void operator_place_close(struct operator_place *place);
 /* book_save(), as an exit code. */
 int operator_place_save(struct operator_place *place);
 
+/*
+ * Whom @text means, or of whom --device one attachment. @place: NULL without Xen, where the daemon
+ * keeps what it is told. Else what to exit with; the reason is on stderr.
+ */
+int operator_find_subject(const struct tool *tool, const struct operator_place *place,
+                          const char *text, const struct operator_options *o,
+                          struct subject *subject_out);
+
 #endif /* XENTMEM_TOOL_OPERATOR_COMMAND_H */

@@ -11,7 +11,6 @@ static int find(struct tool *tool, const char *text, const struct operator_optio
                 struct subject *subject_out)
 {
     struct operator_place place = {0};
-    char why[XEN_WHY_LEN];
     int code = TOOL_DONE;
 
     if (talk_by_xenstore(tool)) {
@@ -19,12 +18,10 @@ static int find(struct tool *tool, const char *text, const struct operator_optio
         if (code)
             return code;
     }
-    if (!subject_find(subject_out, text, place.xs, place.xs ? &place.book : NULL, why))
-        code = talk_is_misplaced(tool) ? talk_say_place() : tool_fail(TOOL_REFUSED, "%s", why);
-    else if (subject_out->kind == SUBJECT_XEN && subject_out->domain.domid == DOMID_NONE)
+    code = operator_find_subject(tool, place.xs ? &place : NULL, text, o, subject_out);
+    if (code == TOOL_DONE && subject_out->kind == SUBJECT_XEN &&
+        subject_out->domain.domid == DOMID_NONE)
         code = tool_fail(TOOL_REFUSED, "%s does not run", text);
-    else if (o->has_device && !subject_narrow(subject_out, o->device, why))
-        code = tool_fail(TOOL_USAGE, "%s", why);
     if (code == TOOL_DONE && subject_out->kind == SUBJECT_LOCAL && place.xs)
         tool->attach = "local:";
     if (place.xs)

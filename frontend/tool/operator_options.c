@@ -135,3 +135,17 @@ int operator_place_save(struct operator_place *place)
 
     return book_save(&place->book, why) ? TOOL_DONE : tool_fail(TOOL_SYSTEM, "%s", why);
 }
+
+int operator_find_subject(const struct tool *tool, const struct operator_place *place,
+                          const char *text, const struct operator_options *o,
+                          struct subject *subject_out)
+{
+    char why[XEN_WHY_LEN];
+
+    if (!subject_find(subject_out, text, place ? place->xs : NULL, place ? &place->book : NULL,
+                      why))
+        return talk_is_misplaced(tool) ? talk_say_place() : tool_fail(TOOL_REFUSED, "%s", why);
+    if (o->has_device && !subject_narrow(subject_out, o->device, why))
+        return tool_fail(TOOL_USAGE, "%s", why);
+    return TOOL_DONE;
+}

@@ -7,37 +7,6 @@
 #include "frontend/tool/operator_attach.h"
 #include "frontend/tool/operator_command.h"
 
-/* --device: one attachment of whom @subject means. */
-static int narrow(struct subject *subject, const struct operator_options *o)
-{
-    char why[XEN_WHY_LEN];
-
-    if (o->has_device && !subject_narrow(subject, o->device, why))
-        return tool_fail(TOOL_USAGE, "%s", why);
-    return TOOL_DONE;
-}
-
-static int find(const struct operator_place *place, const char *text,
-                const struct operator_options *o, struct subject *subject_out)
-{
-    char why[XEN_WHY_LEN];
-
-    if (!subject_find(subject_out, text, place->xs, &place->book, why))
-        return tool_fail(TOOL_REFUSED, "%s", why);
-    return narrow(subject_out, o);
-}
-
-/* There is no book then: the daemon keeps what it is told. */
-static int find_without_xen(const struct tool *tool, const char *text,
-                            const struct operator_options *o, struct subject *subject_out)
-{
-    char why[XEN_WHY_LEN];
-
-    if (subject_find(subject_out, text, NULL, NULL, why))
-        return narrow(subject_out, o);
-    return talk_is_misplaced(tool) ? talk_say_place() : tool_fail(TOOL_REFUSED, "%s", why);
-}
-
 /* A manager that is named has to be there: policy for one of another name has no effect. */
 static int check_manager(const struct operator_place *place, const char *name)
 {
@@ -132,7 +101,7 @@ static int set_by_message(struct tool *tool, const char *text, const struct oper
     union tmemctl_message m;
     struct subject subject;
     struct xentmem *t;
-    int code = find_without_xen(tool, text, o, &subject);
+    int code = operator_find_subject(tool, NULL, text, o, &subject);
 
     if (code)
         return code;
@@ -269,7 +238,7 @@ static int set_pool(struct operator_place *place, const uint8_t uuid[16],
     return tool_fail(TOOL_SYSTEM, "%s", why);
 }
 
-static int set_in_place(const char *text, const struct operator_options *o,
+static int set_in_place(const struct tool *tool, const char *text, const struct operator_options *o,
                         const struct grant *grant)
 {
     struct operator_place place;
@@ -280,7 +249,7 @@ static int set_in_place(const char *text, const struct operator_options *o,
         return code;
     code = check_manager(&place, o->manager);
     if (code == TOOL_DONE)
-        code = find(&place, text, o, &subject);
+        code = operator_find_subject(tool, &place, text, o, &subject);
     if (code == TOOL_DONE)
         code = subject.kind == SUBJECT_POOL ? set_pool(&place, subject.uuid, o, grant)
                                             : set_guest(&place, &subject, o, grant);
@@ -311,7 +280,7 @@ int operator_set(struct tool *tool, int argc, char **argv)
             tool->attach = "local:";
         return set_by_message(tool, argv[optind], &o, &grant);
     }
-    return set_in_place(argv[optind], &o, &grant);
+    return set_in_place(tool, argv[optind], &o, &grant);
 }
 
 /* ---- allow, deny ---- */
@@ -321,7 +290,7 @@ static int allow_by_message(struct tool *tool, const struct operator_options *o,
 {
     union tmemctl_message m = talk_message(right ? TMEMCTL_ALLOW : TMEMCTL_DENY);
     struct subject subject;
-    int code = find_without_xen(tool, text, o, &subject);
+    int code = operator_find_subject(tool, NULL, text, o, &subject);
 
     if (code)
         return code;
@@ -401,8 +370,8 @@ static int check_managed(const struct operator_place *place, const struct subjec
                : TOOL_DONE;
 }
 
-static int allow_in_place(const struct operator_options *o, const uint8_t uuid[16],
-                          const char *text, const char *right)
+static int allow_in_place(const struct tool *tool, const struct operator_options *o,
+                          const uint8_t uuid[16], const char *text, const char *right)
 {
     struct operator_place place;
     struct subject subject;
@@ -412,7 +381,7 @@ static int allow_in_place(const struct operator_options *o, const uint8_t uuid[1
         return code;
     code = check_manager(&place, o->manager);
     if (code == TOOL_DONE)
-        code = find(&place, text, o, &subject);
+        code = operator_find_subject(tool, &place, text, o, &subject);
     if (code == TOOL_DONE && subject.kind == SUBJECT_POOL)
         code = tool_fail(TOOL_REFUSED, "no guest has the UUID %s", text);
     if (code == TOOL_DONE)
@@ -436,7 +405,7 @@ static int change_right(struct tool *tool, const struct operator_options *o, con
     if (!text_to_pool_uuid(pool, uuid))
         return tool_fail(TOOL_USAGE, TEXT_NO_POOL_UUID, pool);
     if (talk_by_xenstore(tool) && !is_local(guest))
-        return allow_in_place(o, uuid, guest, right);
+        return allow_in_place(tool, o, uuid, guest, right);
     if (talk_by_xenstore(tool))
         tool->attach = "local:";
     return allow_by_message(tool, o, uuid, guest, right);

@@ -43,7 +43,7 @@ static int may_start(struct xs_handle *xs, const char *config, char name_out[XEN
 
     if (!read_name(config, name_out))
         return tool_fail(TOOL_SYSTEM, "%s: %s", config, strerror(errno));
-    if (name_out[0] && domain_find(xs, name_out, &living, why))
+    if (name_out[0] && domain_find(xs, name_out, &living, why) == DOMAIN_FOUND)
         return tool_fail(TOOL_REFUSED,
                          "the manager %s runs (domain %u); shut it down or destroy it first: "
                          "xl shutdown %s, or xl destroy %s",
@@ -191,7 +191,7 @@ static int start(struct xs_handle *xs, const char *config, unsigned domid)
         code = may_start(xs, config, name);
     if (code == TOOL_DONE)
         code = create(config, domid);
-    if (code == TOOL_DONE && name[0] && domain_find(xs, name, &living, why))
+    if (code == TOOL_DONE && name[0] && domain_find(xs, name, &living, why) == DOMAIN_FOUND)
         printf("%s runs, domain %u\n", name, living.domid);
     if (code == TOOL_DONE)
         code = adopt(xs, orphans, nr, domid);
