@@ -16,6 +16,10 @@
 /* As long as xentmem attach waits; a manager that restarts under load takes some of it. */
 #define DEFAULT_TIMEOUT_MS 30000
 
+_Static_assert(TMEMIF_MAX_RINGS == 64 && TMEMIF_MAX_RING_PAGE_ORDER == 3 &&
+                   ATTACH_MIN_DATA_PAGES == 8 && TMEMIF_MAX_DATA_PAGES == 65536,
+               "the numbers that are said");
+
 /* What is wrong with them, in words; NULL: nothing. */
 static const char *fault_of(const struct xentmem_options *o, unsigned flags)
 {
@@ -121,7 +125,12 @@ struct xentmem *xentmem_open(const char *where, unsigned flags,
         errno = EINVAL;
         return NULL;
     }
-    config.log = (struct log_to){.say = o->log, .arg = o->log_arg};
+    config = (struct handle_config){
+        .log = {.say = o->log, .arg = o->log_arg},
+        .timeout_ms = o->timeout_ms ? o->timeout_ms : DEFAULT_TIMEOUT_MS,
+        .fence_ms = o->fence_ms,
+        .control = flags & XENTMEM_OPEN_CONTROL,
+    };
     fault = fault_of(o, flags);
     if (fault) {
         log_say(&config.log, "%s", fault);
@@ -129,12 +138,6 @@ struct xentmem *xentmem_open(const char *where, unsigned flags,
         return NULL;
     }
     clock_cost_ns = clock_choose_ns();
-    config = (struct handle_config){
-        .log = config.log,
-        .timeout_ms = o->timeout_ms ? o->timeout_ms : DEFAULT_TIMEOUT_MS,
-        .fence_ms = o->fence_ms,
-        .control = flags & XENTMEM_OPEN_CONTROL,
-    };
     error = attach(where, o, &config, &a);
     if (!error) {
         config.poll_us = choose_poll_us(o->poll_us, a, clock_cost_ns);

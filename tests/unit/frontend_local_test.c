@@ -608,6 +608,20 @@ static void a_daemon_killed_under_load_loses_nothing_that_was_acknowledged(void)
     end(&w);
 }
 
+/* A handle with a short time limit and a pool of it, whose manager is killed then. */
+static struct xentmem *open_and_kill(struct world *w, uint32_t *pool_out)
+{
+    struct xentmem *t;
+
+    begin(w);
+    t = open_with(w, 0, 30000);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(t);
+    *pool_out = must_create(t, XENTMEM_PERSISTENT);
+    t->timeout_ms = 300;
+    daemon_run_kill(&w->daemon);
+    return t;
+}
+
 static void without_its_manager_a_call_takes_the_time_limit_and_no_longer(void)
 {
     _Alignas(8) uint8_t page[XENTMEM_PAGE_SIZE] = {0};
@@ -616,12 +630,7 @@ static void without_its_manager_a_call_takes_the_time_limit_and_no_longer(void)
     uint32_t pool;
     long took;
 
-    begin(&w);
-    t = open_with(&w, 0, 30000);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(t);
-    pool = must_create(t, XENTMEM_PERSISTENT);
-    t->timeout_ms = 300;
-    daemon_run_kill(&w.daemon);
+    t = open_and_kill(&w, &pool);
     took = daemon_run_now_ms();
     CU_ASSERT_EQUAL(xentmem_put(t, pool, &object, 1, page), -1);
     CU_ASSERT_EQUAL(errno, ETIMEDOUT);
@@ -658,12 +667,7 @@ static void a_manager_that_never_answers_costs_no_more_than_the_time_limit(void)
     long began;
     int silent, r = -1;
 
-    begin(&w);
-    t = open_with(&w, 0, 30000);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(t);
-    op.pool = must_create(t, XENTMEM_PERSISTENT);
-    t->timeout_ms = 300;
-    daemon_run_kill(&w.daemon);
+    t = open_and_kill(&w, &op.pool);
     silent = listen_in_its_place(&w, 16);
 
     CU_ASSERT_EQUAL(xentmem_submit(t, &op, 1), 1);
@@ -693,12 +697,7 @@ static void a_manager_that_answers_late_is_heard_all_the_same(void)
     uint32_t pool;
     int r = -1;
 
-    begin(&w);
-    t = open_with(&w, 0, 30000);
-    CU_ASSERT_PTR_NOT_NULL_FATAL(t);
-    pool = must_create(t, XENTMEM_PERSISTENT);
-    t->timeout_ms = 300;
-    daemon_run_kill(&w.daemon);
+    t = open_and_kill(&w, &pool);
     CU_ASSERT_TRUE_FATAL(daemon_run_start(&w.daemon, daemon_args));
     kill(w.daemon.pid, SIGSTOP);
     CU_ASSERT_EQUAL(xentmem_put(t, pool, &object, 1, page), -1);
