@@ -44,7 +44,7 @@ UNITDIR    ?= /lib/systemd/system
 
 # ---- sources, by layer: a file is built only if it stands here ----
 
-PROTOCOL_SRC := protocol/codec.c protocol/control.c
+PROTOCOL_SRC := protocol/codec.c protocol/control.c protocol/copy.c
 UTIL_SRC     := daemon/util/bug.c daemon/util/lock.c daemon/util/log.c daemon/util/notify.c \
                 daemon/util/processor.c daemon/util/size.c
 STORE_SRC    := daemon/store/segment.c daemon/store/super.c daemon/store/desc.c \

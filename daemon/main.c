@@ -30,6 +30,7 @@
 #include "daemon/util/notify.h"
 #include "daemon/util/pace.h"
 #include "daemon/xen_policy.h"
+#include "protocol/copy.h"
 
 /* How often memory of empty chunks goes back to the system, and how much of it at once. */
 static const struct timeval TIDY_TIME = {.tv_sec = 1};
@@ -45,6 +46,7 @@ struct daemon {
     struct options options;
     struct log log;
     struct notify notify;
+    bool emulated; /* the processor is */
     struct store *store;
     struct engine *engine;
     uint64_t damage_told; /* damaged pages that have been logged */
@@ -166,6 +168,7 @@ static bool build_engine(struct daemon *d)
     struct engine_config config = {
         .nr_workers = device_worker(d) + 1,
         .nr_shards = engine_shards_for(d->options.workers), /* the others are seldom in it */
+        .emulated = d->emulated,
     };
 
     if (getrandom(&config.hash_seed, sizeof(config.hash_seed), 0) != sizeof(config.hash_seed))
@@ -348,8 +351,8 @@ static void take_down(struct daemon *d)
 static void serve(struct daemon *d)
 {
     log_event(&d->log, LOG_LEVEL_NOTICE, "ready",
-              "version=" XENTMEM_VERSION " workers=%u poll_us=%u", d->options.workers,
-              (unsigned)(d->options.polling.ns / 1000));
+              "version=" XENTMEM_VERSION " workers=%u poll_us=%u emulated=%u", d->options.workers,
+              (unsigned)(d->options.polling.ns / 1000), d->emulated);
     notify_send(&d->notify, "READY=1\nSTATUS=serving");
     event_base_dispatch(d->base);
     notify_send(&d->notify, "STOPPING=1");
@@ -369,6 +372,7 @@ int main(int argc, char **argv)
         break;
     }
     page_hash_choose(clock_now_ns);
+    d.emulated = copy_choose(clock_now_ns); /* seen nowhere else */
     log_init(&d.log, STDERR_FILENO, d.options.log_level);
     malloc_settle();
     ok = build(&d);

@@ -63,6 +63,11 @@ static void foresee_copy(const struct engine *e, const struct engine_foresight *
         frame_prefetch(e, f->page, FRAME_LINES);
 }
 
+bool engine_looks_ahead(const struct engine *e)
+{
+    return !e->emulated;
+}
+
 void engine_look_ahead(struct engine *e, struct engine_ahead *ahead, const struct page_op *op,
                        bool is_put)
 {

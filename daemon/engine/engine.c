@@ -83,6 +83,7 @@ struct engine *engine_create(struct store *store, const struct engine_config *co
     e->nr_workers = config->nr_workers;
     e->nr_accounts = super->nr_accounts;
     e->nr_pools = super->nr_pools;
+    e->emulated = config->emulated;
     e->seed = config->hash_seed;
     if (tables_make(e) && shards_make(e) && engine_recover(e))
         return e;

@@ -38,6 +38,7 @@ struct engine_config {
     unsigned nr_workers;
     unsigned nr_shards; /* power of two; 0: engine_shards_for(nr_workers) */
     uint64_t hash_seed; /* random: a guest must not be able to aim at one chain */
+    bool emulated;      /* the processor has no cache: no look at requests behind, nor at frames */
 };
 
 /*
@@ -238,6 +239,8 @@ struct engine_ahead {                           /* zero at first */
 };
 void engine_look_ahead(struct engine *e, struct engine_ahead *ahead, const struct page_op *op,
                        bool is_put);
+/* False: engine_look_ahead() gains nothing, and is best left out. */
+bool engine_looks_ahead(const struct engine *e);
 
 /* Idempotent; never refused for want of resources (C16). */
 enum tmemif_status engine_flush_page(struct engine *e, const struct page_op *op);

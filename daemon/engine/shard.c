@@ -109,7 +109,7 @@ uint32_t *shard_seek(const struct engine *e, const struct shard *s, const struct
 
 uint32_t *shard_seek_to_copy(const struct engine *e, const struct shard *s, const struct handle *h)
 {
-    bool fetched = false;
+    bool fetched = e->emulated; /* nothing to fetch into */
     struct page_match m = {.e = e, .key = &h->key, .fetched = &fetched};
 
     return table_seek(&s->pages, h->page_hash, page_to_copy_is, &m);

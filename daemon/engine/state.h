@@ -160,6 +160,7 @@ struct engine {
     uint32_t nr_frames; /* the first so many descriptors have frames */
     uint32_t nr_shards;
     unsigned nr_workers;
+    bool emulated;
     uint64_t seed;
     struct heap heap;
     void *shards_memory;

@@ -10,7 +10,7 @@ bool data_copy_in(struct link *link, const struct tmemif_data *from, void *local
 {
     if (from->kind == TMEMIF_DATA_GRANT)
         return link->ops->copy_from_grant(link, from, local);
-    memcpy(local, link->data + from->offset, from->length);
+    copy_bytes(local, link->data + from->offset, from->length);
     return true;
 }
 

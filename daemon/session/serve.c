@@ -174,6 +174,21 @@ static void gather_gets(const struct turn *t, struct group *g)
     }
 }
 
+/* What waits behind @nr_run requests, for a look ahead. */
+static void peek_for_lookahead(struct turn *t, unsigned nr_run,
+                               struct tmemif_request untrusted_later[DISPATCH_MOST])
+{
+    uint32_t distance = ENGINE_AHEAD + nr_run - 1;
+    unsigned nr;
+
+    if (!t->sender.lookahead)
+        return;
+    for (nr = 0; nr < nr_run && nr + distance <= nr_behind(t); nr++)
+        untrusted_later[nr] = peek_behind(t, nr + distance);
+    t->lookahead.untrusted_later = untrusted_later;
+    t->lookahead.nr_later = nr;
+}
+
 /*
  * Run the one request of @g, and if it is a get, gets behind it, which are still to be taken.
  * Returns how many, and their answers; 0: later. The caller has counted the first.
@@ -181,17 +196,11 @@ static void gather_gets(const struct turn *t, struct group *g)
 static unsigned run_group(struct turn *t, struct group *g, struct tmemif_response *rsps_out)
 {
     struct tmemif_request untrusted_later[DISPATCH_MOST];
-    uint32_t distance;
     unsigned nr;
 
     if (g->requests[0].op == TMEMIF_OP_PAGE_GET)
         gather_gets(t, g);
-    distance = ENGINE_AHEAD + g->nr - 1;
-    for (nr = 0; nr < g->nr && nr + distance <= nr_behind(t); nr++)
-        untrusted_later[nr] = peek_behind(t, nr + distance);
-    t->lookahead.untrusted_later = untrusted_later;
-    t->lookahead.nr_later = nr;
-
+    peek_for_lookahead(t, g->nr, untrusted_later);
     nr = dispatch_requests(&t->sender, g->requests, g->nr, rsps_out);
     t->lookahead.nr_later = 0;
     if (nr > 1) {
@@ -395,7 +404,8 @@ enum serve_result serve_ring(struct session_ring *r, unsigned worker, unsigned b
     enum serve_result result;
 
     t.lookahead.ahead = &r->ahead;
-    t.sender.lookahead = &t.lookahead;
+    if (engine_looks_ahead(s->engine))
+        t.sender.lookahead = &t.lookahead;
     if (session_is_broken(s))
         return SERVE_BROKEN;
     result = serve_requests(&t);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/store/page_copy.h"
 
-#include <string.h>
-
 #include "daemon/store/page_hash.h"
 #include "daemon/store/store.h"
+#include "protocol/copy.h"
 
 void page_look(const void *page, uint64_t seed, struct page_facts *facts_out)
 {
@@ -23,6 +22,6 @@ void page_copy(void *frame, const void *page, uint64_t seed, struct page_facts *
         return;
     }
 #endif
-    memcpy(frame, page, TMEMIF_PAGE_SIZE);
+    copy_bytes(frame, page, TMEMIF_PAGE_SIZE);
     page_look(frame, seed, facts_out);
 }

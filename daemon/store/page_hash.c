@@ -2,12 +2,10 @@
 #include "daemon/store/page_hash.h"
 
 #include "protocol/tmemif.h"
+#include "protocol/trial.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
-
-#define TRIAL_ROUNDS 5u
-#define TRIAL_PAGES  16u
 
 static uint64_t with_vectors(const void *page, uint64_t seed)
 {
@@ -26,22 +24,25 @@ uint64_t page_hash(const void *page, uint64_t seed)
     return page_hash_way(page, seed);
 }
 
-/* The least time of several: what disturbs only makes it longer. */
+/* Of a page, with each sum as the next seed: what is not used would not be computed. */
+struct trial {
+    page_hash_fn *hash;
+    uint64_t sum;
+    unsigned char page[TMEMIF_PAGE_SIZE];
+};
+
+static void try_out(void *trial)
+{
+    struct trial *t = trial;
+
+    t->sum = t->hash(t->page, t->sum);
+}
+
 static uint64_t cost_of(page_hash_fn *hash, uint64_t (*now_ns)(void))
 {
-    static const unsigned char page[TMEMIF_PAGE_SIZE];
-    uint64_t least = UINT64_MAX;
+    struct trial t = {.hash = hash, .sum = 1};
 
-    for (unsigned round = 0; round < TRIAL_ROUNDS; round++) {
-        volatile uint64_t sum = 0; /* what is not used would not be computed */
-        uint64_t before = now_ns(), cost;
-
-        for (unsigned i = 0; i < TRIAL_PAGES; i++)
-            sum = hash(page, sum);
-        cost = now_ns() - before;
-        least = cost < least ? cost : least;
-    }
-    return least;
+    return trial_ns(try_out, &t, now_ns);
 }
 
 bool page_hash_choose(uint64_t (*now_ns)(void))

@@ -11,13 +11,16 @@
 #ifndef XTM_UTIL_COPY_H
 #define XTM_UTIL_COPY_H
 
-#include <stddef.h>
-#include <string.h>
+#include "protocol/copy.h"
 
 #define COPY_PART 2048u
 
 static inline void copy_out(void *to, const void *from, size_t bytes)
 {
+    if (copy_is_in_words()) {
+        copy_words(to, from, bytes);
+        return;
+    }
     for (size_t done = 0; done < bytes;) {
         size_t part = bytes - done < COPY_PART ? bytes - done : COPY_PART;
 

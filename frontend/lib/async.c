@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Operations that nobody waits for inside a call: submit, xentmem_fd(), reap. */
 #include <errno.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -10,6 +9,7 @@
 #include "frontend/lib/reconnect.h"
 #include "frontend/lib/request.h"
 #include "frontend/lib/ring.h"
+#include "protocol/copy.h"
 
 /* Hand a finished operation back to its user. */
 static struct xentmem_op *release(struct xentmem *t, struct call *call)
@@ -21,7 +21,7 @@ static struct xentmem_op *release(struct xentmem *t, struct call *call)
     } else {
         op_set_answer(op, &call->response);
         if (op->kind == XENTMEM_GET && op->status == XENTMEM_OK)
-            memcpy(op->page, room_page(&t->room, call->first_page), XENTMEM_PAGE_SIZE);
+            copy_bytes(op->page, room_page(&t->room, call->first_page), XENTMEM_PAGE_SIZE);
     }
     room_give(&t->room, call);
     return op;
@@ -227,7 +227,7 @@ static int start(struct xentmem *t, struct xentmem_op *op, struct ring *r)
     call->deadline = deadline_in_ms(t->timeout_ms);
     request_from_op(op, call->first_page, &call->request);
     if (op->kind == XENTMEM_PUT)
-        memcpy(room_page(&t->room, call->first_page), op->page, XENTMEM_PAGE_SIZE);
+        copy_bytes(room_page(&t->room, call->first_page), op->page, XENTMEM_PAGE_SIZE);
     atomic_fetch_add(&t->finished.nr_open, 1);
     if (ring_try_start(t, r, call))
         return 0;

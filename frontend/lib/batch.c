@@ -12,6 +12,7 @@
 #include "frontend/lib/answer.h"
 #include "frontend/lib/clock.h"
 #include "frontend/lib/request.h"
+#include "protocol/copy.h"
 
 /* One BATCH under way. The ops are the caller's. */
 struct chunk {
@@ -106,7 +107,7 @@ static void fill(struct xentmem *t, struct chunk *c)
         request_from_op(op, op_moves_page(op) ? *page : 0, &request);
         memcpy(c->requests + i * sizeof(request), &request, sizeof(request));
         if (op->kind == XENTMEM_PUT)
-            memcpy(room_page(&t->room, *page), op->page, XENTMEM_PAGE_SIZE);
+            copy_bytes(room_page(&t->room, *page), op->page, XENTMEM_PAGE_SIZE);
         if (op_moves_page(op))
             page++;
     }
@@ -139,7 +140,7 @@ static bool take_answers(struct xentmem *t, struct chunk *c)
         }
         op_set_answer(op, &response);
         if (op->kind == XENTMEM_GET && op->status == XENTMEM_OK)
-            memcpy(op->page, room_page(&t->room, own_page), XENTMEM_PAGE_SIZE);
+            copy_bytes(op->page, room_page(&t->room, own_page), XENTMEM_PAGE_SIZE);
     }
     return true;
 }

@@ -27,6 +27,9 @@ extern struct clock_of_deadlines clock_of_deadlines;
 /* Choose it. What the exact clock costs is the result: tens of nanoseconds, or a system call. */
 uint64_t clock_choose_ns(void);
 
+/* The exact time in nanoseconds. */
+uint64_t clock_ns(void);
+
 static inline uint64_t clock_read_us(clockid_t clock)
 {
     struct timespec now;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -10,6 +11,7 @@
 #include "frontend/lib/handle_life.h"
 #include "frontend/lib/request.h"
 #include "frontend/lib/where.h"
+#include "protocol/copy.h"
 #include "protocol/local.h"
 #include "protocol/ring.h"
 
@@ -108,6 +110,13 @@ out:
     return error;
 }
 
+static pthread_once_t copy_chosen = PTHREAD_ONCE_INIT;
+
+static void choose_copy(void)
+{
+    copy_choose(clock_ns);
+}
+
 struct xentmem *xentmem_open(const char *where, unsigned flags,
                              const struct xentmem_options *options)
 {
@@ -140,6 +149,8 @@ struct xentmem *xentmem_open(const char *where, unsigned flags,
     clock_cost_ns = clock_choose_ns();
     error = attach(where, o, &config, &a);
     if (!error) {
+        if (!config.control) /* which moves no pages */
+            pthread_once(&copy_chosen, choose_copy);
         config.poll_us = choose_poll_us(o->poll_us, a, clock_cost_ns);
         a->looks = config.poll_us != 0;
         config.poll_pause_us = patience_pause_us(config.poll_us, clock_cost_ns);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* One page operation at a time, and flushes. */
 #include <errno.h>
-#include <string.h>
 
 #include "frontend/lib/request.h"
+#include "protocol/copy.h"
 
 /* Carry out @op and wait. 0: it has its answer. Else an errno value. */
 static int carry_out(struct xentmem *t, struct xentmem_op *op)
@@ -18,14 +18,14 @@ static int carry_out(struct xentmem *t, struct xentmem_op *op)
         return error;
     request_from_op(op, call->first_page, &call->request);
     if (op->kind == XENTMEM_PUT)
-        memcpy(room_page(&t->room, call->first_page), op->page, XENTMEM_PAGE_SIZE);
+        copy_bytes(room_page(&t->room, call->first_page), op->page, XENTMEM_PAGE_SIZE);
 
     error = ring_carry_out(t, request_ring(t, op->pool, &op->object), call);
     if (error)
         return error;
     op_set_answer(op, &call->response);
     if (op->kind == XENTMEM_GET && op->status == XENTMEM_OK)
-        memcpy(op->page, room_page(&t->room, call->first_page), XENTMEM_PAGE_SIZE);
+        copy_bytes(op->page, room_page(&t->room, call->first_page), XENTMEM_PAGE_SIZE);
     room_give(&t->room, call);
     return 0;
 }

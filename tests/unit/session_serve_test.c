@@ -4,6 +4,7 @@
  * that the turn gave, once, however it ended. And what it answers: the same however much waits at
  * a time, although gets that wait one behind the other are run together.
  */
+#include "daemon/engine/state.h"
 #include "tests/lib/random.h"
 #include "tests/lib/runner.h"
 #include "tests/unit/session_world.h"
@@ -223,12 +224,13 @@ static void bed_begin_sequences(struct bed *b)
 }
 
 /* @at_once of them wait at a time; a turn has @budget. */
-static void run_on_ring(const struct sequence *q, uint32_t at_once, unsigned budget,
+static void run_on_ring(const struct sequence *q, uint32_t at_once, unsigned budget, bool emulated,
                         struct outcome *outcome_out)
 {
     static struct bed b;
 
     bed_begin_sequences(&b);
+    b.world.engine->emulated = emulated;
     for (uint32_t put = 0; put < q->nr;) {
         uint32_t first = put, end = q->nr - put < at_once ? q->nr : put + at_once;
 
@@ -244,6 +246,8 @@ static void run_on_ring(const struct sequence *q, uint32_t at_once, unsigned bud
         }
     }
     memcpy(outcome_out->data, b.data, sizeof(outcome_out->data));
+    for (unsigned i = 0; emulated && i < ENGINE_AHEAD; i++)
+        CU_ASSERT_FALSE(b.world.session->rings[0].ahead.next[i].is_known);
     CU_ASSERT_PTR_NULL(engine_check(b.world.engine));
     bed_end(&b);
 }
@@ -287,10 +291,11 @@ static void answers_are_the_same_however_much_waits(void)
     for (unsigned n = 0; n < NR_SEQUENCES; n++) {
         const struct sequence q = random_sequence(&state);
         static struct outcome one, many, batch;
+        bool emulated = n % 2;
 
-        run_on_ring(&q, 1, 1000, &one);
+        run_on_ring(&q, 1, 1000, false, &one);
         run_on_ring(&q, 2 + seeded_below(&state, SEQUENCE_MOST), 1 + seeded_below(&state, 30),
-                    &many);
+                    emulated, &many);
         CU_ASSERT_TRUE_FATAL(is_like(&one, &many, q.nr));
         run_as_batch(&q, 1 + seeded_below(&state, 30), &batch);
         CU_ASSERT_TRUE_FATAL(is_like(&one, &batch, q.nr));

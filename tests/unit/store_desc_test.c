@@ -7,6 +7,7 @@
 #include "daemon/store/page_copy.h"
 #include "daemon/store/page_hash.h"
 #include "daemon/store/record.h"
+#include "protocol/trial.h"
 #include "tests/unit/store_fixture.h"
 
 #define XXH_INLINE_ALL
@@ -183,7 +184,7 @@ static bool first_is_dear;
 
 static uint64_t time_of_a_trial(void)
 {
-    bool is_first = nr_asked++ < 10;
+    bool is_first = nr_asked++ < 2 * TRIAL_ROUNDS;
 
     return nr_asked * (is_first == first_is_dear ? 1000u : 1u);
 }

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/transport/xen/persistent_grants.h"
 
-#include <string.h>
-
 #include "daemon/util/bug.h"
+#include "protocol/copy.h"
 #include "protocol/tmemif.h"
 
 _Static_assert((PERSISTENT_GRANT_SLOTS & (PERSISTENT_GRANT_SLOTS - 1)) == 0, "a mask finds a slot");
@@ -63,9 +62,9 @@ static void copy_page(struct grant_copy *c, uint8_t *page)
     /* the hypervisor would refuse it */
     BUG_UNLESS(c->offset + c->length <= TMEMIF_PAGE_SIZE);
     if (c->to_guest)
-        memcpy(page + c->offset, c->local, c->length);
+        copy_bytes(page + c->offset, c->local, c->length);
     else
-        memcpy(c->local, page + c->offset, c->length);
+        copy_bytes(c->local, page + c->offset, c->length);
     c->status = 0;
 }
 

@@ -3,7 +3,7 @@
  * persistent_grants.h - pages that a disk's frontend grants for good (feature-persistent of
  * xen/io/blkif.h) and that stay mapped here: copying them is no system call.
  *
- *    all pages of a call are mapped --------------------> memcpy()
+ *    all pages of a call are mapped --------------------> copy_bytes()
  *    some are not, and there is room --- map, once ---'
  *    no room, or it failed once -------------------------> a grant copy of the rest of the call
  *
