@@ -108,12 +108,6 @@ static void collect_and_arm_all(struct xentmem *t)
         ring_collect_and_arm(t, &t->rings[i]);
 }
 
-/* Does anybody rely on the descriptor? Then the manager must notify. */
-static bool is_watched(struct xentmem *t)
-{
-    return atomic_load(&t->finished.fd_lent) || atomic_load(&t->finished.nr_asleep) != 0;
-}
-
 /*
  * Each look takes the ring's index out of the cache of the manager's processor, which has to fetch
  * it back for its next answer. So the more are under way, the longer the pause: several answers
@@ -193,7 +187,7 @@ int xentmem_reap(struct xentmem *t, struct xentmem_op **ops_out, unsigned max, i
     for (bool first = true;; first = false) {
         nr += reap_finished(t, ops_out + nr, max - nr);
         if (nr < max) {
-            if (is_watched(t))
+            if (finished_is_watched(&t->finished)) /* the manager must notify */
                 collect_and_arm_all(t);
             else
                 collect_all(t);

@@ -91,13 +91,22 @@ void finished_add(struct xentmem *t, struct call *call)
     pthread_mutex_unlock(&f->lock);
 }
 
-/* bell_fd is to be readable exactly if the list is not empty. Under the lock. */
+bool finished_is_watched(struct finished *f)
+{
+    return atomic_load(&f->fd_lent) || atomic_load(&f->nr_asleep) != 0;
+}
+
+/*
+ * bell_fd is to be readable exactly if the list is not empty; if nobody relies on it, that would be
+ * a system call in vain. Under the lock: whoever goes to sleep says so and then looks at the list,
+ * and whoever lends the descriptor says so and then rings.
+ */
 static void set_bell(struct finished *f)
 {
     uint64_t one = 1;
     ssize_t r;
 
-    if (f->first && !f->bell_rung) {
+    if (f->first && !f->bell_rung && finished_is_watched(f)) {
         r = write(f->bell_fd, &one, sizeof(one));
         f->bell_rung = r == (ssize_t)sizeof(one);
     } else if (!f->first && f->bell_rung) {

@@ -25,7 +25,10 @@ void finished_add(struct xentmem *t, struct call *call);
 bool finished_any(struct finished *f);
 /* Up to @max finished calls as a list. */
 struct call *finished_take(struct xentmem *t, unsigned max);
-/* Tell whoever polls xentmem_fd(), unless it is xentmem_reap() itself that takes the answers. */
+/* Does anybody rely on xentmem_fd(), or sleep for it? */
+bool finished_is_watched(struct finished *f);
+/* Tell whoever relies on xentmem_fd(), unless it is xentmem_reap() itself that takes the answers.
+ */
 void finished_ring_bell(struct xentmem *t);
 
 /* Do the attachment's descriptors count for xentmem_fd()? Not while the manager is lost. */

@@ -20,7 +20,7 @@ struct finished {
     atomic_uint nr_asleep; /* threads in xentmem_reap() that wait for epoll_fd */
     struct patience patience;
     atomic_uint nr_open; /* operations submitted and not reaped */
-    int bell_fd;         /* eventfd: something is on the list */
+    int bell_fd;         /* eventfd: something is on the list, and somebody relies on it */
     int timer_fd;        /* time to look for what is overdue */
     atomic_bool timer_set;
     int epoll_fd; /* all of what xentmem_reap() may have to look at */

@@ -215,6 +215,40 @@ static void who_looks_for_answers_asks_for_no_notification_until_the_descriptor_
     xentmem_close(t);
 }
 
+/* It is a system call; who asks for the descriptor later is told of what was finished before. */
+static void what_is_left_when_few_are_reaped_rings_for_nobody(void)
+{
+    enum { NR = 8 };
+    static uint8_t page[XENTMEM_PAGE_SIZE] = {1};
+    struct xentmem_op ops[NR], *done;
+    struct fake f;
+    struct xentmem *t = fake_open(&f, 5000, 1000000);
+    struct pollfd fd = {.events = POLLIN};
+    unsigned nr = 0;
+
+    for (unsigned i = 0; i < NR; i++)
+        ops[i] = (struct xentmem_op){.kind = XENTMEM_PUT, .object = object, .page = page};
+    atomic_store(&f.manners, FAKE_SILENT);
+    CU_ASSERT_EQUAL_FATAL(xentmem_submit(t, ops, NR), NR);
+    atomic_store(&f.manners, FAKE_MUTE); /* no notification makes it readable */
+    while (ring_read_once(&f.back[0].view.shared->rsp_prod) +
+               ring_read_once(&f.back[1].view.shared->rsp_prod) <
+           NR)
+        continue;
+    for (; nr < NR / 2; nr++) {
+        CU_ASSERT_EQUAL(xentmem_reap(t, &done, 1, 5000), 1);
+        CU_ASSERT_FALSE(t->finished.bell_rung);
+    }
+    fd.fd = xentmem_fd(t);
+    CU_ASSERT_TRUE(t->finished.bell_rung);
+    CU_ASSERT_EQUAL(poll(&fd, 1, 0), 1);
+    while (nr < NR && xentmem_reap(t, &done, 1, 5000) == 1)
+        nr++;
+    CU_ASSERT_EQUAL(nr, NR);
+    CU_ASSERT_FALSE(t->finished.bell_rung);
+    xentmem_close(t);
+}
+
 static void *reap_some(void *arg)
 {
     struct xentmem_op *done;
@@ -228,6 +262,46 @@ static void *reap_some(void *arg)
         nr += (unsigned)r;
     }
     return (void *)nr;
+}
+
+static void *reap_one(void *arg)
+{
+    struct xentmem_op *done;
+
+    return (void *)(intptr_t)xentmem_reap(arg, &done, 1, -1);
+}
+
+/* Whoever takes another's answers wakes the one that sleeps for them, whom nobody else does here.
+ */
+static void who_sleeps_for_answers_that_others_take_is_woken(void)
+{
+    uint8_t page[XENTMEM_PAGE_SIZE] = {1};
+    struct xentmem_op op = {.kind = XENTMEM_PUT, .object = object, .page = page};
+    struct fake f;
+    struct xentmem *t = fake_open(&f, 5000, 0);
+    struct finished *finished = &t->finished;
+    pthread_t sleeper;
+    void *nr_reaped;
+
+    atomic_store(&f.manners, FAKE_SILENT);
+    CU_ASSERT_EQUAL_FATAL(xentmem_submit(t, &op, 1), 1);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&sleeper, NULL, reap_one, t), 0);
+    while (atomic_load(&finished->nr_asleep) == 0)
+        usleep(100);
+    usleep(50000); /* it has looked at the rings for the last time */
+    atomic_store(&f.manners, FAKE_MUTE);
+    while (ring_read_once(&f.back[0].view.shared->rsp_prod) +
+               ring_read_once(&f.back[1].view.shared->rsp_prod) ==
+           0)
+        usleep(100);
+    for (unsigned i = 0; i < FAKE_RINGS; i++)
+        ring_collect(t, &t->rings[i]);
+    pthread_mutex_lock(&finished->lock);
+    CU_ASSERT(finished->bell_rung || !finished->first);
+    pthread_mutex_unlock(&finished->lock);
+    pthread_join(sleeper, &nr_reaped);
+    CU_ASSERT_EQUAL((intptr_t)nr_reaped, 1);
+    xentmem_close(t);
 }
 
 static void two_threads_that_reap_leave_nobody_asleep(void)
@@ -793,6 +867,8 @@ static void bad_arguments_send_nothing(void)
     T(operations_at_depth_32_all_come_back)                                                        \
     T(the_descriptor_wakes_a_poller_for_every_answer)                                              \
     T(who_looks_for_answers_asks_for_no_notification_until_the_descriptor_is_lent)                 \
+    T(what_is_left_when_few_are_reaped_rings_for_nobody)                                           \
+    T(who_sleeps_for_answers_that_others_take_is_woken)                                            \
     T(two_threads_that_reap_leave_nobody_asleep)                                                   \
     T(the_descriptor_rests_when_nothing_is_under_way)                                              \
     T(notification_of_what_was_reaped_wakes_the_descriptor_once)                                   \
