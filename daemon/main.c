@@ -372,7 +372,7 @@ int main(int argc, char **argv)
         break;
     }
     page_hash_choose(clock_now_ns);
-    d.emulated = copy_choose(clock_now_ns); /* seen nowhere else */
+    d.emulated = copy_choose(clock_now_ns); /* no real one was seen to prefer words */
     log_init(&d.log, STDERR_FILENO, d.options.log_level);
     malloc_settle();
     ok = build(&d);

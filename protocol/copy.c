@@ -39,6 +39,8 @@ void copy_words(void *to, const void *from, size_t bytes)
 
 /* ---- the trial ---- */
 
+#define TRIAL_COPIES 256u
+
 struct trial_pages {
     _Alignas(TMEMIF_PAGE_SIZE) uint8_t from[TMEMIF_PAGE_SIZE];
     uint8_t to[TMEMIF_PAGE_SIZE];
@@ -63,8 +65,8 @@ static void try_words(void *pages)
 bool copy_choose(uint64_t (*now_ns)(void))
 {
     struct trial_pages pages = {.from = {0}};
-    uint64_t memcpy_ns = trial_ns(try_memcpy, &pages, now_ns);
-    uint64_t words_ns = trial_ns(try_words, &pages, now_ns);
+    uint64_t memcpy_ns = trial_ns(try_memcpy, &pages, TRIAL_COPIES, now_ns);
+    uint64_t words_ns = trial_ns(try_words, &pages, TRIAL_COPIES, now_ns);
     /* half of it in an emulated machine, a fifth in an emulated program, twice as much elsewhere */
     bool words = 3 * words_ns < 2 * memcpy_ns;
 

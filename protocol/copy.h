@@ -10,12 +10,10 @@
 #ifndef TMEM_COPY_H
 #define TMEM_COPY_H
 
-#ifndef __KERNEL__
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#endif
 
 /* The process's, as the processor is. Whichever way it is, the bytes are the same. */
 extern bool copy_in_words;

@@ -6,20 +6,21 @@
 #include <stdint.h>
 
 #define TRIAL_ROUNDS 5u
-#define TRIAL_RUNS   256u /* which take many times what a clock does that is a system call, 30 us */
 
 /*
- * TRIAL_RUNS times @run(@arg), in nanoseconds: the least of several rounds, as what disturbs only
- * makes it longer. @now_ns tells the time.
+ * @nr_runs times @run(@arg), in nanoseconds: the least of several rounds, as what disturbs only
+ * makes it longer. @now_ns tells the time, which may be a system call of 30 us: the runs have to
+ * take many times that.
  */
-static inline uint64_t trial_ns(void (*run)(void *arg), void *arg, uint64_t (*now_ns)(void))
+static inline uint64_t trial_ns(void (*run)(void *arg), void *arg, unsigned nr_runs,
+                                uint64_t (*now_ns)(void))
 {
     uint64_t least = UINT64_MAX;
 
     for (unsigned round = 0; round < TRIAL_ROUNDS; round++) {
         uint64_t before = now_ns(), cost;
 
-        for (unsigned i = 0; i < TRIAL_RUNS; i++) {
+        for (unsigned i = 0; i < nr_runs; i++) {
             run(arg);
             __asm__ volatile("" : : "r"(arg) : "memory"); /* or it need not be done */
         }

@@ -7,6 +7,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#define TRIAL_PAGES 16u
+
 static uint64_t with_vectors(const void *page, uint64_t seed)
 {
     return XXH3_64bits_withSeed(page, TMEMIF_PAGE_SIZE, seed);
@@ -42,7 +44,7 @@ static uint64_t cost_of(page_hash_fn *hash, uint64_t (*now_ns)(void))
 {
     struct trial t = {.hash = hash, .sum = 1};
 
-    return trial_ns(try_out, &t, now_ns);
+    return trial_ns(try_out, &t, TRIAL_PAGES, now_ns);
 }
 
 bool page_hash_choose(uint64_t (*now_ns)(void))

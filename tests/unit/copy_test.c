@@ -43,7 +43,8 @@ static void copy_and_compare(void (*copy)(void *to, const void *from, size_t byt
 /* As many bytes as were asked for, in whatever parts, also where they lie in no order. */
 static void all_bytes_are_copied_and_no_more(void)
 {
-    static const size_t sizes[] = {0, 1, 8, 63, 64, 65, 2047, 2048, 2049, 4095, 4096};
+    static const size_t sizes[] = {
+        0, 1, 8, 63, 64, 65, COPY_PART - 1, COPY_PART, COPY_PART + 1, 4095, 4096};
 
     for (unsigned times = 1; times < 6; times += 4) {
         choose(times * WORDS_NS);

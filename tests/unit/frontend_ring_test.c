@@ -215,6 +215,18 @@ static void who_looks_for_answers_asks_for_no_notification_until_the_descriptor_
     xentmem_close(t);
 }
 
+static void wait_for_answers(const struct fake *f, uint32_t nr)
+{
+    uint32_t nr_there;
+
+    do {
+        nr_there = 0;
+        for (unsigned ring = 0; ring < FAKE_RINGS; ring++)
+            nr_there += ring_read_once(&f->back[ring].view.shared->rsp_prod);
+        usleep(100);
+    } while (nr_there < nr);
+}
+
 /* It is a system call; who asks for the descriptor later is told of what was finished before. */
 static void what_is_left_when_few_are_reaped_rings_for_nobody(void)
 {
@@ -231,10 +243,7 @@ static void what_is_left_when_few_are_reaped_rings_for_nobody(void)
     atomic_store(&f.manners, FAKE_SILENT);
     CU_ASSERT_EQUAL_FATAL(xentmem_submit(t, ops, NR), NR);
     atomic_store(&f.manners, FAKE_MUTE); /* no notification makes it readable */
-    while (ring_read_once(&f.back[0].view.shared->rsp_prod) +
-               ring_read_once(&f.back[1].view.shared->rsp_prod) <
-           NR)
-        continue;
+    wait_for_answers(&f, NR);
     for (; nr < NR / 2; nr++) {
         CU_ASSERT_EQUAL(xentmem_reap(t, &done, 1, 5000), 1);
         CU_ASSERT_FALSE(t->finished.bell_rung);
@@ -290,10 +299,7 @@ static void who_sleeps_for_answers_that_others_take_is_woken(void)
         usleep(100);
     usleep(50000); /* it has looked at the rings for the last time */
     atomic_store(&f.manners, FAKE_MUTE);
-    while (ring_read_once(&f.back[0].view.shared->rsp_prod) +
-               ring_read_once(&f.back[1].view.shared->rsp_prod) ==
-           0)
-        usleep(100);
+    wait_for_answers(&f, 1);
     for (unsigned i = 0; i < FAKE_RINGS; i++)
         ring_collect(t, &t->rings[i]);
     pthread_mutex_lock(&finished->lock);
