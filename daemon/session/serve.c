@@ -7,12 +7,21 @@
 #include "daemon/session/dispatch.h"
 #include "daemon/session/record.h"
 
+/*
+ * A frontend that sleeps is told amid a turn, of half of what a worker's turn (TURN_BUDGET) gives,
+ * and takes that while the rest is made. Of 32 local operations under way, of a client that does
+ * not look for answers, a get took 0.82 us instead of 0.96, at the cost of 1.04 a put instead of
+ * 1.00. Told of every eight, 0.82 and 1.25.
+ */
+#define TOLD_TOGETHER 16u
+
 /* One turn of one ring. */
 struct turn {
     struct session_ring *ring;
     struct sender sender;
     struct lookahead lookahead;
     uint32_t nr_waiting; /* requests seen behind the one that was taken */
+    uint32_t told;       /* rsp_prod when it was last asked whether to notify */
     unsigned budget;     /* what requests and elements may still cost */
 };
 
@@ -355,11 +364,25 @@ static bool have_request(struct turn *t, enum serve_result *result_out)
     return true;
 }
 
+/* Notify, if the frontend asked for one of the answers since this was last called. */
+static void tell(struct turn *t)
+{
+    struct session_ring *r = t->ring;
+
+    if (ring_back_needs_notify(&r->back, t->told)) {
+        r->session->link->ops->notify(r->session->link, r->number);
+        worker_count(&r->ring.nr_notifies, 1);
+    }
+    t->told = r->back.rsp_prod;
+}
+
 static enum serve_result serve_requests(struct turn *t)
 {
     enum serve_result result = SERVE_MORE;
 
     while (t->budget > 0) {
+        if (t->ring->back.rsp_prod - t->told >= TOLD_TOGETHER)
+            tell(t);
         if (!have_request(t, &result))
             return result;
         if (!t->ring->busy) { /* refused as it was taken */
@@ -399,8 +422,8 @@ enum serve_result serve_ring(struct session_ring *r, unsigned worker, unsigned b
                    .pools_lock = &s->pools_lock,
                    .record = r->record},
         .budget = budget,
+        .told = r->back.rsp_prod,
     };
-    uint32_t answered = r->back.rsp_prod;
     enum serve_result result;
 
     t.lookahead.ahead = &r->ahead;
@@ -409,10 +432,7 @@ enum serve_result serve_ring(struct session_ring *r, unsigned worker, unsigned b
     if (session_is_broken(s))
         return SERVE_BROKEN;
     result = serve_requests(&t);
-    if (ring_back_needs_notify(&r->back, answered)) {
-        s->link->ops->notify(s->link, r->number);
-        worker_count(&r->ring.nr_notifies, 1);
-    }
+    tell(&t);
     return result;
 }
 

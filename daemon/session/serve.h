@@ -8,7 +8,7 @@
 /*
  * Serve requests, and elements of batches, that cost @budget and one of them more. Every answer is
  * on the ring before the next request begins, but for gets one behind the other, of which a few
- * are run together; the peer is notified at the end if it asked for that.
+ * are run together; the peer is notified, if it asked for that, after some of them and at the end.
  */
 enum serve_result serve_ring(struct session_ring *r, unsigned worker, unsigned budget);
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A turn of a ring. When it notifies: if the frontend asked to be told of one of the answers
- * that the turn gave, once, however it ended. And what it answers: the same however much waits at
- * a time, although gets that wait one behind the other are run together.
+ * that the turn gave, once, however it ended; amid a long turn for what it has given by then. And
+ * what it answers: the same however much waits at a time, although gets that wait one behind the
+ * other are run together.
  */
 #include "daemon/engine/state.h"
 #include "tests/lib/random.h"
@@ -89,6 +90,31 @@ static void turn_that_ends_early_notifies_of_what_it_gave(void)
         CU_ASSERT_EQUAL(b.world.nr_notified, turn == 3);
     }
     bed_end(&b);
+}
+
+/* Whoever sleeps takes half of a full turn's answers while the rest are made, good or bad. */
+static void long_turn_notifies_before_its_end(void)
+{
+    static const struct {
+        uint32_t event, rearm;
+        unsigned nr_notified;
+        uint32_t notified_of;
+    } cases[] = {{1, 0, 1, 16},  {16, 0, 1, 16}, {17, 0, 1, 20}, {20, 0, 1, 20},
+                 {1, 17, 2, 20}, {1, 20, 2, 20}, {1, 21, 1, 16}};
+    static const struct tmemif_request bad = {.op = 0x7fff};
+
+    for (unsigned i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
+        static struct bed b;
+
+        bed_begin(&b);
+        bed_put(&b, i % 2 ? &bad : &nop, 20);
+        b.world.rearm = cases[i / 2].rearm;
+        ring_publish(&b.front.view.shared->rsp_event, cases[i / 2].event);
+        CU_ASSERT_EQUAL(bed_serve(&b, 1000), SERVE_EMPTY);
+        CU_ASSERT_EQUAL(b.world.nr_notified, cases[i / 2].nr_notified);
+        CU_ASSERT_EQUAL(b.world.notified_of, cases[i / 2].notified_of);
+        bed_end(&b);
+    }
 }
 
 /* A refused request is answered, too; after a broken index there is nothing to tell. */
@@ -324,6 +350,7 @@ static void turn_of_gets_keeps_to_its_budget(void)
     T(answers_are_the_same_however_much_waits)                                                     \
     T(turn_of_gets_keeps_to_its_budget)                                                            \
     T(turn_that_reaches_the_event_notifies_once)                                                   \
+    T(long_turn_notifies_before_its_end)                                                           \
     T(turn_that_ends_early_notifies_of_what_it_gave)                                               \
     T(session_that_is_broken_is_not_notified)                                                      \
     T(ring_that_is_refused_leaves_no_record)

@@ -23,13 +23,18 @@ struct session_world {
     struct attention attention;
     struct session *session;
     unsigned nr_notified; /* times that the peer was */
+    uint32_t notified_of; /* rsp_prod at the last of them */
+    uint32_t rearm;       /* set rsp_event to that then; 0: no */
 };
 
 static inline void session_world_notify(struct link *link, unsigned ring)
 {
-    (void)ring;
-    ((struct session_world *)(void *)((char *)link - offsetof(struct session_world, link)))
-        ->nr_notified++;
+    struct session_world *w = (void *)((char *)link - offsetof(struct session_world, link));
+
+    w->nr_notified++;
+    w->notified_of = w->session->rings[ring].back.rsp_prod;
+    if (w->rearm)
+        ring_publish(&w->session->rings[ring].back.view.shared->rsp_event, w->rearm);
 }
 
 static inline int session_world_consume(struct link *link, unsigned ring)
