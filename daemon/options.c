@@ -13,6 +13,7 @@
 #include "daemon/util/size.h"
 #include "protocol/ring.h"
 #include "protocol/tmemif.h"
+#include "protocol/trial.h"
 
 #define MAX_POLL_US 1000u
 /* Less is a mistyped unit, not a manager. */
@@ -92,7 +93,7 @@ static unsigned nr_cpus(void)
 
 static void set_defaults(struct options *o)
 {
-    uint64_t cost_ns = clock_cost_ns();
+    uint64_t cost_ns = trial_clock_ns(clock_now_ns);
     unsigned cpus = nr_cpus();
 
     *o = (struct options){
@@ -142,7 +143,7 @@ static bool parse_polling(const char *text, struct polling *polling_out)
 
     if (!parse_unsigned(text, 0, MAX_POLL_US, &us))
         return false;
-    *polling_out = polling_make(us, true, clock_cost_ns());
+    *polling_out = polling_make(us, true, trial_clock_ns(clock_now_ns));
     return true;
 }
 

@@ -30,4 +30,17 @@ static inline uint64_t trial_ns(void (*run)(void *arg), void *arg, unsigned nr_r
     return least;
 }
 
+/* What it costs to ask @now_ns: tens of nanoseconds, or what a system call costs. */
+static inline uint64_t trial_clock_ns(uint64_t (*now_ns)(void))
+{
+    uint64_t least = UINT64_MAX;
+
+    for (unsigned i = 0; i < 8; i++) {
+        uint64_t before = now_ns(), cost = now_ns() - before;
+
+        least = cost < least ? cost : least;
+    }
+    return least;
+}
+
 #endif /* TMEM_TRIAL_H */

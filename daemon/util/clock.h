@@ -14,19 +14,6 @@ static inline uint64_t clock_now_ns(void)
     return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
-/* What it costs to ask for it: tens of nanoseconds, or what a system call costs. */
-static inline uint64_t clock_cost_ns(void)
-{
-    uint64_t least = UINT64_MAX;
-
-    for (unsigned i = 0; i < 8; i++) {
-        uint64_t before = clock_now_ns(), cost = clock_now_ns() - before;
-
-        least = cost < least ? cost : least;
-    }
-    return least;
-}
-
 static inline uint64_t clock_now_ms(void)
 {
     return clock_now_ns() / 1000000u;

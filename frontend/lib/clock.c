@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "frontend/lib/clock.h"
 
+#include "protocol/trial.h"
+
 /* More than the vDSO takes, less than a system call. */
 #define DEAR_NS 200u
 
@@ -19,21 +21,9 @@ uint64_t clock_ns(void)
     return in_ns(&now);
 }
 
-static uint64_t exact_cost_ns(void)
-{
-    uint64_t least = UINT64_MAX;
-
-    for (unsigned i = 0; i < 8; i++) {
-        uint64_t before = clock_ns(), cost = clock_ns() - before;
-
-        least = cost < least ? cost : least;
-    }
-    return least;
-}
-
 uint64_t clock_choose_ns(void)
 {
-    uint64_t cost = exact_cost_ns();
+    uint64_t cost = trial_clock_ns(clock_ns);
     struct timespec tick;
 
     if (cost > DEAR_NS && clock_getres(CLOCK_MONOTONIC_COARSE, &tick) == 0) {
