@@ -580,12 +580,14 @@ define XEN_BENCH
 	tests/bench/report $(BUILD)/bench-$(1).json $(BUILD)/bench/$(1).figures
 endef
 
+XEN_BENCH_PVH = $(call XEN_BENCH,xen-pvh,s/_/_pvh_/,--guest-type pvh)
+
 .PHONY: bench-xen bench-xen-pvh
 bench-xen: testbed-images
 	$(call XEN_BENCH,xen)
-	$(MAKE) bench-xen-pvh
+	$(XEN_BENCH_PVH)
 bench-xen-pvh: testbed-images
-	$(call XEN_BENCH,xen-pvh,s/_/_pvh_/,--guest-type pvh)
+	$(XEN_BENCH_PVH)
 
 $(BUILD)/bench/xen_bench: $(call obj,tests/bench/xen_bench.c tests/bench/client.c tests/bench/vchan.c $(BENCH_SRC)) \
                           $(BUILD)/lib/layers.a $(BUILD)/lib/libxentmem.a
