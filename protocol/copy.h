@@ -6,6 +6,9 @@
  * general registers take a fifth of its time in an emulated program (0.3 us a page instead of 1.6;
  * QEMU 7.2 without AVX) and half of it in an emulated machine; on an EPYC 9005 they take twice as
  * much. So either end tries both ways, once, and takes the cheaper one.
+ *
+ * On a processor it is all of a page at once: from some 2 KiB on memcpy() is `rep movsb` where that
+ * is quick, and does not read the lines that it overwrites, which the peer's processor has.
  */
 #ifndef TMEM_COPY_H
 #define TMEM_COPY_H

@@ -3,7 +3,7 @@
 
 #include "daemon/blk/batch.h"
 #include "daemon/store/page_copy.h"
-#include "daemon/util/copy.h"
+#include "protocol/copy.h"
 
 /* A multiple of POOL_PAGE_FLUSH. */
 #define OBJECT_PAGES 256u
@@ -36,7 +36,7 @@ enum tmemif_status pool_page_read(struct engine *e, const struct page_op *op, vo
     if (rc != TMEMIF_OK)
         return rc;
     if (frame)
-        copy_out(buffer, frame, DISK_PAGE_SIZE);
+        copy_bytes(buffer, frame, DISK_PAGE_SIZE);
     else
         fill(buffer, word);
     engine_get_end(e, &get, true);

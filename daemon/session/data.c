@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "daemon/util/copy.h"
+#include "protocol/copy.h"
 #include "protocol/ring.h"
 
 bool data_copy_in(struct link *link, const struct tmemif_data *from, void *local)
@@ -28,7 +28,7 @@ bool data_copy_out(struct link *link, const struct tmemif_data *to, const void *
 {
     if (to->kind == TMEMIF_DATA_GRANT)
         return link->ops->copy_to_grant(link, to, local);
-    copy_out(link->data + to->offset, local, to->length);
+    copy_bytes(link->data + to->offset, local, to->length);
     return true;
 }
 
