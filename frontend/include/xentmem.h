@@ -298,8 +298,9 @@ int xentmem_vector(struct xentmem *t, struct xentmem_op *ops, unsigned nr_ops);
 
 /*
  * Start up to @nr_ops operations without waiting. Returns how many of them, from
- * the first on, were started: fewer when all room is in use (reap, then go on);
- * -1 with errno if the first cannot be started (EAGAIN: no room; EINVAL).
+ * the first on, were started: fewer when all room is in use (reap, then go on), or
+ * before one that is not valid; -1 with errno if the first cannot be started
+ * (EAGAIN: no room; EINVAL).
  * An op that was started is the library's until xentmem_reap() returns it. A PUT's
  * page may be used again at once. Does not block, but for short locks.
  */
@@ -308,7 +309,8 @@ int xentmem_submit(struct xentmem *t, struct xentmem_op *ops, unsigned nr_ops);
 /*
  * Take up to @max finished operations, in any order. Waits for the first at most
  * @timeout_ms (0: not at all, -1: until there is one). Returns how many are in
- * @ops_out; 0 if none came, or if none is under way; -1 with errno.
+ * @ops_out; 0 if none came, or if none is under way; -1 with errno once all have come
+ * back and the handle is dead.
  */
 int xentmem_reap(struct xentmem *t, struct xentmem_op **ops_out, unsigned max, int timeout_ms);
 

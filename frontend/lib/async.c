@@ -38,7 +38,7 @@ static unsigned reap_finished(struct xentmem *t, struct xentmem_op **ops_out, un
         ops_out[nr++] = release(t, call);
         call = next;
     }
-    atomic_fetch_sub(&t->finished.nr_open, nr);
+    finished_close(t, nr);
     return nr;
 }
 
@@ -153,7 +153,8 @@ static void wait_for_events(struct xentmem *t, uint64_t deadline)
         atomic_fetch_add(&f->nr_asleep, 1);
         /* what came before the manager knew that we sleep is on the list then */
         collect_and_arm_all(t);
-        take_events(t, finished_any(f) ? 0 : deadline_left_ms(deadline));
+        take_events(
+            t, finished_any(f) || atomic_load(&f->nr_open) == 0 ? 0 : deadline_left_ms(deadline));
         atomic_fetch_sub(&f->nr_asleep, 1);
         collect_all(t);
     }
@@ -173,6 +174,18 @@ int xentmem_fd(struct xentmem *t)
     collect_and_arm_all(t);
     finished_ring_bell(t);
     return t->finished.epoll_fd;
+}
+
+/* What there is to do all the same; 0 or -1. */
+static int with_none_under_way(struct xentmem *t)
+{
+    /* calls that were given up may hold all room until the manager is back */
+    if (atomic_load(&t->lost))
+        reconnect_look(t);
+    /* a notification of what was found before it came would wake whoever polls for ever */
+    if (atomic_load(&t->finished.fd_lent))
+        take_events(t, 0);
+    return handle_return(atomic_load(&t->dead));
 }
 
 int xentmem_reap(struct xentmem *t, struct xentmem_op **ops_out, unsigned max, int timeout_ms)
@@ -195,12 +208,8 @@ int xentmem_reap(struct xentmem *t, struct xentmem_op **ops_out, unsigned max, i
         }
         if (nr)
             return (int)nr;
-        if (atomic_load(&t->finished.nr_open) == 0) {
-            /* a notification of what was found before it came would wake whoever polls for ever */
-            if (atomic_load(&t->finished.fd_lent))
-                take_events(t, 0);
-            return 0;
-        }
+        if (atomic_load(&t->finished.nr_open) == 0)
+            return with_none_under_way(t);
         if (!first && deadline_passed(deadline))
             return 0;
         if (timeout_ms == 0)
@@ -225,7 +234,7 @@ static int start(struct xentmem *t, struct xentmem_op *op, struct ring *r)
     atomic_fetch_add(&t->finished.nr_open, 1);
     if (ring_try_start(t, r, call))
         return 0;
-    atomic_fetch_sub(&t->finished.nr_open, 1);
+    finished_close(t, 1);
     room_give(&t->room, call);
     return EAGAIN;
 }
@@ -245,9 +254,15 @@ int xentmem_submit(struct xentmem *t, struct xentmem_op *ops, unsigned nr_ops)
         touched |= 1ull << r->number;
     }
     for (unsigned i = 0; touched; i++, touched >>= 1) {
-        if (touched & 1)
-            ring_show(t, &t->rings[i]);
+        if (!(touched & 1))
+            continue;
+        ring_show(t, &t->rings[i]);
+        /* who polls next asks nobody before */
+        if (atomic_load(&t->finished.fd_lent))
+            ring_collect_and_arm(t, &t->rings[i]);
     }
+    if (atomic_load(&t->finished.fd_lent))
+        finished_ring_bell(t);
     if (nr && !atomic_load(&t->finished.timer_set))
         finished_timer(t, ring_nap_ms(t->timeout_ms));
     return nr ? (int)nr : handle_return(error);

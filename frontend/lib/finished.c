@@ -96,20 +96,27 @@ bool finished_is_watched(struct finished *f)
     return atomic_load(&f->fd_lent) || atomic_load(&f->nr_asleep) != 0;
 }
 
+/* Something is on the list, or nothing will be: whoever sleeps for it has to leave. */
+static bool has_news(const struct finished *f)
+{
+    return f->first || (atomic_load(&f->nr_open) == 0 && atomic_load(&f->nr_asleep) != 0);
+}
+
 /*
- * bell_fd is to be readable exactly if the list is not empty; if nobody relies on it, that would be
+ * bell_fd is to be readable exactly if there is news; if nobody relies on it, that would be
  * a system call in vain. Under the lock: whoever goes to sleep says so and then looks at the list,
  * and whoever lends the descriptor says so and then rings.
  */
 static void set_bell(struct finished *f)
 {
+    bool news = has_news(f);
     uint64_t one = 1;
     ssize_t r;
 
-    if (f->first && !f->bell_rung && finished_is_watched(f)) {
+    if (news && !f->bell_rung && finished_is_watched(f)) {
         r = write(f->bell_fd, &one, sizeof(one));
         f->bell_rung = r == (ssize_t)sizeof(one);
-    } else if (!f->first && f->bell_rung) {
+    } else if (!news && f->bell_rung) {
         r = read(f->bell_fd, &one, sizeof(one));
         f->bell_rung = false;
     }
@@ -120,6 +127,17 @@ void finished_ring_bell(struct xentmem *t)
     struct finished *f = &t->finished;
 
     if (atomic_load(&f->nr_open) == 0)
+        return;
+    pthread_mutex_lock(&f->lock);
+    set_bell(f);
+    pthread_mutex_unlock(&f->lock);
+}
+
+void finished_close(struct xentmem *t, unsigned nr)
+{
+    struct finished *f = &t->finished;
+
+    if (nr == 0 || atomic_fetch_sub(&f->nr_open, nr) != nr || atomic_load(&f->nr_asleep) == 0)
         return;
     pthread_mutex_lock(&f->lock);
     set_bell(f);

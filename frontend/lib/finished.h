@@ -25,6 +25,8 @@ void finished_add(struct xentmem *t, struct call *call);
 bool finished_any(struct finished *f);
 /* Up to @max finished calls as a list. */
 struct call *finished_take(struct xentmem *t, unsigned max);
+/* @nr operations are their users' again; tell whoever sleeps if none is left to sleep for. */
+void finished_close(struct xentmem *t, unsigned nr);
 /* Does anybody rely on xentmem_fd(), or sleep for it? */
 bool finished_is_watched(struct finished *f);
 /* Tell whoever relies on xentmem_fd(), unless it is xentmem_reap() itself that takes the answers.

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "frontend/lib/clock.h"
+#include "frontend/lib/reconnect.h"
 
 bool op_is_valid(const struct xentmem_op *op)
 {
@@ -128,6 +129,8 @@ int request_wait_for_room(struct xentmem *t, uint64_t deadline)
     /* calls that were given up hold room until their answers are taken */
     for (unsigned i = 0; i < t->attach->nr_rings; i++)
         ring_collect(t, &t->rings[i]);
+    /* nobody sleeps for the manager who would see that it is gone, or back */
+    reconnect_look(t);
     room_wait(&t->room, 10);
     return 0;
 }

@@ -310,6 +310,67 @@ static void who_sleeps_for_answers_that_others_take_is_woken(void)
     xentmem_close(t);
 }
 
+struct leaver {
+    struct xentmem *t;
+    atomic_uint *nr_left;
+};
+
+static void *reap_and_leave(void *arg)
+{
+    struct leaver *l = arg;
+    struct xentmem_op *done;
+    int r = xentmem_reap(l->t, &done, 1, -1);
+
+    atomic_fetch_add(l->nr_left, 1);
+    return (void *)(intptr_t)r;
+}
+
+static bool all_have_left(atomic_uint *nr_left, unsigned nr)
+{
+    for (unsigned i = 0; i < 5000 && atomic_load(nr_left) < nr; i++)
+        usleep(1000);
+    return atomic_load(nr_left) == nr;
+}
+
+/* One of them takes the only answer; the others are not left to wait for one that nobody gives. */
+static void the_last_answer_sends_all_that_reap_home(void)
+{
+    enum { NR = 6 };
+    static uint8_t page[XENTMEM_PAGE_SIZE] = {1};
+    struct xentmem_op op = {.kind = XENTMEM_PUT, .object = object, .page = page};
+    struct fake f;
+    struct xentmem *t = fake_open(&f, 30000, 0);
+    atomic_uint nr_left = 0;
+    struct leaver leaver = {.t = t, .nr_left = &nr_left};
+    pthread_t threads[NR];
+    intptr_t nr_reaped = 0;
+
+    atomic_store(&f.manners, FAKE_SILENT);
+    CU_ASSERT_EQUAL_FATAL(xentmem_submit(t, &op, 1), 1);
+    for (unsigned i = 0; i < NR; i++)
+        CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[i], NULL, reap_and_leave, &leaver), 0);
+    while (atomic_load(&t->finished.nr_asleep) < NR)
+        usleep(100);
+    atomic_store(&f.manners, FAKE_POLITE);
+    CU_ASSERT_TRUE(all_have_left(&nr_left, NR));
+    while (atomic_load(&nr_left) < NR) { /* let them go, or the test would never end */
+        struct xentmem_op more = {.kind = XENTMEM_PUT, .object = object, .page = page}, *back;
+
+        xentmem_submit(t, &more, 1);
+        usleep(20000);
+        xentmem_reap(t, &back, 1, 20);
+    }
+    for (unsigned i = 0; i < NR; i++) {
+        void *r;
+
+        pthread_join(threads[i], &r);
+        nr_reaped += (intptr_t)r;
+    }
+    CU_ASSERT_EQUAL(nr_reaped, 1);
+    CU_ASSERT_FALSE(t->finished.bell_rung);
+    xentmem_close(t);
+}
+
 static void two_threads_that_reap_leave_nobody_asleep(void)
 {
     enum { NR = 400 };
@@ -333,6 +394,33 @@ static void two_threads_that_reap_leave_nobody_asleep(void)
     nr_mine = (uintptr_t)reap_some(t);
     pthread_join(other, &nr_other);
     CU_ASSERT_EQUAL(nr_mine + (uintptr_t)nr_other, nr_begun);
+    xentmem_close(t);
+}
+
+/* Once there was nothing to reap; in less than the second after which the library looks itself. */
+static void who_submits_and_polls_is_woken_by_the_answer(void)
+{
+    uint8_t page[XENTMEM_PAGE_SIZE] = {0};
+    struct fake f;
+    struct xentmem *t = fake_open(&f, 5000, 0);
+    struct pollfd fd = {.fd = xentmem_fd(t), .events = POLLIN};
+    unsigned woken = 0;
+
+    for (unsigned i = 0; i < 8; i++) {
+        struct xentmem_op op = {.kind = XENTMEM_PUT, .object = object, .page = page}, *back;
+        int nr = 0;
+
+        while (poll(&fd, 1, 0) > 0) /* what is left over from the one before */
+            xentmem_reap(t, &back, 1, 0);
+        CU_ASSERT_EQUAL_FATAL(xentmem_submit(t, &op, 1), 1);
+        while (nr == 0 && poll(&fd, 1, 500) == 1)
+            nr = xentmem_reap(t, &back, 1, 0);
+        woken += nr == 1;
+        while (nr == 0)
+            nr = xentmem_reap(t, &back, 1, 5000);
+        CU_ASSERT_EQUAL(op.status, XENTMEM_OK);
+    }
+    CU_ASSERT_EQUAL(woken, 8);
     xentmem_close(t);
 }
 
@@ -778,6 +866,14 @@ static void a_broken_manager_gives_asynchronous_operations_back(void)
     xentmem_close(t);
 }
 
+static void lose_manager(struct fake *f)
+{
+    atomic_store(&f->manners, FAKE_SILENT);
+    atomic_store(&f->again, ATTACH_LOST);
+    atomic_store(&f->look, ATTACH_LOST);
+    fake_ring_event(f);
+}
+
 static void calls_wait_for_a_lost_manager_and_are_answered_when_it_is_back(void)
 {
     uint8_t page[XENTMEM_PAGE_SIZE] = {0};
@@ -785,15 +881,89 @@ static void calls_wait_for_a_lost_manager_and_are_answered_when_it_is_back(void)
     struct xentmem *t = fake_open(&f, 400, 0);
 
     CU_ASSERT_EQUAL(xentmem_put(t, 0, &object, 0, page), XENTMEM_OK);
-    atomic_store(&f.manners, FAKE_SILENT);
-    atomic_store(&f.again, ATTACH_LOST);
-    atomic_store(&f.look, ATTACH_LOST);
-    fake_ring_event(&f);
+    lose_manager(&f);
     CU_ASSERT_EQUAL(xentmem_put(t, 0, &object, 1, page), -1);
     CU_ASSERT_EQUAL(errno, ETIMEDOUT);
     CU_ASSERT(atomic_load(&f.nr_again) >= 2 && atomic_load(&f.nr_again) < 40);
     atomic_store(&f.again, ATTACH_SERVED);
     CU_ASSERT_EQUAL(xentmem_get(t, 0, &object, 1, page), XENTMEM_OK);
+    xentmem_close(t);
+}
+
+/* Nothing is under way then, and what was given up holds all room: nobody sleeps for the manager.
+ */
+static void who_reaps_in_vain_finds_out_that_the_manager_is_back(void)
+{
+    enum { NR = 256 };
+    static uint8_t page[XENTMEM_PAGE_SIZE];
+    static struct xentmem_op ops[NR], *back[NR];
+    struct xentmem_op one = {.kind = XENTMEM_PUT, .object = object, .page = page};
+    struct fake f;
+    struct xentmem *t = fake_open(&f, 200, 0);
+    int nr = 0, reaped = 0, r;
+
+    lose_manager(&f);
+    for (; nr < NR; nr++) {
+        ops[nr] = (struct xentmem_op){
+            .kind = XENTMEM_PUT, .object = {{(uint64_t)nr, 0, 0}}, .page = page};
+        if (xentmem_submit(t, &ops[nr], 1) != 1)
+            break;
+    }
+    CU_ASSERT_FATAL(nr < NR);
+    while ((r = xentmem_reap(t, back, NR, 5000)) > 0)
+        reaped += r;
+    CU_ASSERT_EQUAL(reaped, nr);
+    CU_ASSERT_EQUAL(xentmem_submit(t, &one, 1), -1);
+    CU_ASSERT_EQUAL(errno, EAGAIN);
+    atomic_store(&f.again, ATTACH_SERVED);
+    for (unsigned i = 0; i < 500 && (r = xentmem_submit(t, &one, 1)) != 1; i++) {
+        CU_ASSERT_EQUAL(xentmem_reap(t, back, NR, 0), 0);
+        usleep(10000); /* it is asked again after a pause */
+    }
+    CU_ASSERT_EQUAL(r, 1);
+    CU_ASSERT_EQUAL(xentmem_reap(t, back, NR, 5000), 1);
+    CU_ASSERT_EQUAL(one.status, XENTMEM_OK);
+    xentmem_close(t);
+}
+
+static void who_waits_for_room_finds_out_that_the_manager_is_back(void)
+{
+    static uint8_t page[XENTMEM_PAGE_SIZE];
+    struct xentmem_op ops[30];
+    struct fake f;
+    struct xentmem *t = fake_open(&f, 100, 0);
+    unsigned given_up = 0;
+
+    lose_manager(&f);
+    for (unsigned tries = 0; tries < 8; tries++) {
+        for (unsigned i = 0; i < 30; i++)
+            ops[i] = (struct xentmem_op){.kind = XENTMEM_PUT, .object = object, .page = page};
+        given_up += xentmem_vector(t, ops, 30) == -1 && errno == ETIMEDOUT;
+    }
+    CU_ASSERT_EQUAL(given_up, 8);
+    CU_ASSERT_EQUAL(t->room.nr_free_pages, 0);
+    atomic_store(&f.again, ATTACH_SERVED);
+    t->timeout_ms = 5000;
+    CU_ASSERT_EQUAL(xentmem_put(t, 0, &object, 0, page), XENTMEM_OK);
+    xentmem_close(t);
+}
+
+/* The descriptor stays readable: whoever polls has to learn why. */
+static void who_reaps_from_a_dead_handle_is_told_what_it_died_of(void)
+{
+    struct xentmem_op *back;
+    struct fake f;
+    struct xentmem *t = fake_open(&f, 5000, 0);
+    struct pollfd fd = {.fd = xentmem_fd(t), .events = POLLIN};
+    int r = 0;
+
+    CU_ASSERT_EQUAL(xentmem_reap(t, &back, 1, 0), 0);
+    atomic_store(&f.look, ATTACH_GONE);
+    fake_ring_event(&f);
+    for (unsigned i = 0; i < 10 && r == 0 && poll(&fd, 1, 5000) == 1; i++)
+        r = xentmem_reap(t, &back, 1, 0);
+    CU_ASSERT_EQUAL(r, -1);
+    CU_ASSERT_EQUAL(errno, ENODEV);
     xentmem_close(t);
 }
 
@@ -875,7 +1045,9 @@ static void bad_arguments_send_nothing(void)
     T(who_looks_for_answers_asks_for_no_notification_until_the_descriptor_is_lent)                 \
     T(what_is_left_when_few_are_reaped_rings_for_nobody)                                           \
     T(who_sleeps_for_answers_that_others_take_is_woken)                                            \
+    T(the_last_answer_sends_all_that_reap_home)                                                    \
     T(two_threads_that_reap_leave_nobody_asleep)                                                   \
+    T(who_submits_and_polls_is_woken_by_the_answer)                                                \
     T(the_descriptor_rests_when_nothing_is_under_way)                                              \
     T(notification_of_what_was_reaped_wakes_the_descriptor_once)                                   \
     T(submit_says_eagain_when_the_room_is_used_up_and_threads_still_get_theirs)                    \
@@ -900,6 +1072,9 @@ static void bad_arguments_send_nothing(void)
     T(a_status_of_a_later_version_reaches_the_user)                                                \
     T(a_broken_manager_gives_asynchronous_operations_back)                                         \
     T(calls_wait_for_a_lost_manager_and_are_answered_when_it_is_back)                              \
+    T(who_reaps_in_vain_finds_out_that_the_manager_is_back)                                        \
+    T(who_waits_for_room_finds_out_that_the_manager_is_back)                                       \
+    T(who_reaps_from_a_dead_handle_is_told_what_it_died_of)                                        \
     T(an_attachment_that_is_gone_fails_every_call_at_once)                                         \
     T(a_child_made_by_fork_may_only_close)                                                         \
     T(bad_arguments_send_nothing)
