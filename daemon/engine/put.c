@@ -13,7 +13,7 @@
 #define VAIN_SLICES 4u
 /* Times that a worker's puts do not look for others' dead pages after one has found none. */
 #define VAIN_PAUSE 16u
-/* The same until there is a frame: pages of one word over and over go in vain, as they come up. */
+/* The same until there is a frame, which others may take first. */
 #define FRAME_TRIES 1024u
 /* Slices reclaimed for a frame, which may free none for the same reason. */
 #define FRAME_SLICES 16u
@@ -119,7 +119,7 @@ static bool charge(struct engine *e, struct worker *w, struct claim *c, bool per
         if (atomic_load_explicit(&c->nr_dying, memory_order_acquire) != 0 &&
             reclaim_some(e, c, persistent ? VAIN_SLICES : 1))
             continue;
-        if (persistent || claim_read(&c->max) == 0 || !victim_evict(e, w, c))
+        if (persistent || claim_read(&c->max) == 0 || !victim_evict_any(e, w, c))
             return false;
     }
     return false;

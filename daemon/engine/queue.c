@@ -19,8 +19,10 @@ static void note_oldest(struct queue *q, const struct desc *descs)
                               memory_order_relaxed);
 }
 
-static struct page_list *list_of(struct queue *q, const struct desc *d)
+struct page_list *queue_list_of(struct queue *q, const struct desc *d)
 {
+    if (d->kind == DESC_FILLED)
+        return &q->filled;
     return d->use & USE_MAIN ? &q->main : &q->small;
 }
 
@@ -28,9 +30,9 @@ void queue_push(struct queue *q, struct page_link *links, struct desc *descs, pa
                 bool to_main)
 {
     use_clear(&descs[page].use, USE_USES | USE_MAIN);
-    if (to_main)
+    if (to_main && descs[page].kind != DESC_FILLED)
         use_set(&descs[page].use, USE_MAIN);
-    page_list_push(to_main ? &q->main : &q->small, links, page);
+    page_list_push(queue_list_of(q, &descs[page]), links, page);
     if (q->small.tail == page)
         note_oldest(q, descs);
 }
@@ -39,7 +41,7 @@ void queue_remove(struct queue *q, struct page_link *links, struct desc *descs, 
 {
     bool oldest = q->small.tail == page;
 
-    page_list_remove(list_of(q, &descs[page]), links, page);
+    page_list_remove(queue_list_of(q, &descs[page]), links, page);
     if (oldest)
         note_oldest(q, descs);
 }
@@ -47,9 +49,16 @@ void queue_remove(struct queue *q, struct page_link *links, struct desc *descs, 
 void queue_replace(struct queue *q, struct page_link *links, struct desc *descs, page_nr old,
                    page_nr now)
 {
-    page_list_replace(list_of(q, &descs[old]), links, old, now);
-    use_clear(&descs[now].use, USE_MAIN | USE_USES);
-    use_set(&descs[now].use, descs[old].use & (USE_MAIN | USE_USES));
+    bool was_filled = descs[old].kind == DESC_FILLED;
+
+    if (was_filled != (descs[now].kind == DESC_FILLED)) {
+        queue_remove(q, links, descs, old);
+        queue_push(q, links, descs, now, false);
+    } else {
+        page_list_replace(queue_list_of(q, &descs[old]), links, old, now);
+        use_clear(&descs[now].use, USE_MAIN | USE_USES);
+        use_set(&descs[now].use, descs[old].use & (USE_MAIN | USE_USES));
+    }
     use_add(&descs[now].use);
 }
 
@@ -67,11 +76,12 @@ static page_nr oldest_unpinned(const struct page_list *l, const struct page_link
     return LAYOUT_NONE;
 }
 
-/* Once more round the main queue, for one of its uses. */
-static void send_round(struct queue *q, struct page_link *links, struct desc *descs, page_nr page)
+/* Once more round the queue, for one of its uses. */
+static void send_round(struct page_list *l, struct page_link *links, struct desc *descs,
+                       page_nr page)
 {
-    page_list_remove(&q->main, links, page);
-    page_list_push(&q->main, links, page);
+    page_list_remove(l, links, page);
+    page_list_push(l, links, page);
     use_take(&descs[page].use);
 }
 
@@ -83,23 +93,33 @@ static void pass_to_main(struct queue *q, struct page_link *links, struct desc *
 
 /* The oldest page of the queue that the search wants, or of the other one. */
 static page_nr first_page(struct queue *q, const struct page_link *links, const struct desc *descs,
-                          bool small)
+                          enum queue_part from)
 {
-    page_nr page = oldest_unpinned(small ? &q->small : &q->main, links, descs);
+    bool small = from == QUEUE_SMALL;
+    page_nr page;
 
+    if (from == QUEUE_FILLED)
+        return oldest_unpinned(&q->filled, links, descs);
+    page = oldest_unpinned(small ? &q->small : &q->main, links, descs);
     return page != LAYOUT_NONE ? page : oldest_unpinned(small ? &q->main : &q->small, links, descs);
+}
+
+/* Of those in the small queue it takes some uses to stay, elsewhere one. */
+static bool is_small(const struct desc *d)
+{
+    return d->kind != DESC_FILLED && !(d->use & USE_MAIN);
 }
 
 static bool may_go(const struct desc *d, const struct queue_search *search)
 {
     return live_generation(d->live) < search->floor ||
-           use_count(d->use) < (d->use & USE_MAIN ? 1 : search->uses_to_pass);
+           use_count(d->use) < (is_small(d) ? search->uses_to_pass : 1);
 }
 
 page_nr queue_victim(struct queue *q, struct page_link *links, struct desc *descs,
                      struct queue_search *search)
 {
-    page_nr page = first_page(q, links, descs, search->small);
+    page_nr page = first_page(q, links, descs, search->from);
 
     search->moved = 0;
     while (search->moved < search->steps && page != LAYOUT_NONE) {
@@ -108,12 +128,12 @@ page_nr queue_victim(struct queue *q, struct page_link *links, struct desc *desc
             __builtin_prefetch(&descs[links[page].to_head]);
         if (may_go(&descs[page], search))
             return page;
-        if (descs[page].use & USE_MAIN)
-            send_round(q, links, descs, page);
-        else
+        if (is_small(&descs[page]))
             pass_to_main(q, links, descs, page);
+        else
+            send_round(queue_list_of(q, &descs[page]), links, descs, page);
         search->moved++;
-        page = first_page(q, links, descs, search->small);
+        page = first_page(q, links, descs, search->from);
     }
     return search->steps == 0 ? page : LAYOUT_NONE;
 }

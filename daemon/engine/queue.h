@@ -12,8 +12,11 @@
  * decided by what the pool has in all shards, not by the shares in one of them;
  * and of all small queues the one with the oldest page gives it (victim.c).
  *
- * Pages of a persistent pool are all in the small queue, and nobody asks for
- * a victim there: it is the list of what to reclaim when the pool goes.
+ * Pages of one word over and over, which take no frame, are in a FIFO of their own: whoever needs a
+ * frame would evict them in vain.
+ *
+ * No page of a persistent pool is in the main queue, and nobody asks for
+ * a victim there: they are the lists of what to reclaim when the pool goes.
  */
 #ifndef XTM_ENGINE_QUEUE_H
 #define XTM_ENGINE_QUEUE_H
@@ -24,6 +27,7 @@
 
 struct queue {
     struct page_list small, main;
+    struct page_list filled; /* pages that take no frame */
     /*
      * How old the place at the end of small is, as a generation, if there is one: a page that
      * replaces another keeps its place. Others read it without the lock.
@@ -56,15 +60,25 @@ static inline void queue_init(struct queue *q)
 {
     page_list_init(&q->small);
     page_list_init(&q->main);
+    page_list_init(&q->filled);
     atomic_store_explicit(&q->small_since, 0, memory_order_relaxed);
 }
 
-static inline uint32_t queue_nr(const struct queue *q)
+/* Of pages with a frame. */
+static inline uint32_t queue_nr_frames(const struct queue *q)
 {
     return page_list_nr(&q->small) + page_list_nr(&q->main);
 }
 
-/* Enter @page at the head of the small or the main queue, not used yet. */
+static inline uint32_t queue_nr(const struct queue *q)
+{
+    return queue_nr_frames(q) + page_list_nr(&q->filled);
+}
+
+/* The one that a page is in. */
+struct page_list *queue_list_of(struct queue *q, const struct desc *d);
+
+/* Enter @page at the head of the small or the main queue, not used yet; or of its own. */
 void queue_push(struct queue *q, struct page_link *links, struct desc *descs, page_nr page,
                 bool to_main);
 void queue_remove(struct queue *q, struct page_link *links, struct desc *descs, page_nr page);
@@ -72,9 +86,11 @@ void queue_remove(struct queue *q, struct page_link *links, struct desc *descs, 
 void queue_replace(struct queue *q, struct page_link *links, struct desc *descs, page_nr old,
                    page_nr now);
 
+enum queue_part { QUEUE_SMALL, QUEUE_MAIN, QUEUE_FILLED };
+
 /* What a search for a victim is to do, and what it did. */
 struct queue_search {
-    bool small;            /* from the small queue, if that has one */
+    enum queue_part from;  /* of the first two the other one if it has none */
     uint32_t uses_to_pass; /* see struct queue_rule */
     uint64_t floor;
     unsigned steps; /* pages to look at, at most; 0: the first one that is not pinned goes */

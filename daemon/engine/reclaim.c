@@ -80,6 +80,18 @@ static bool is_below(const struct engine *e, page_nr page, uint64_t floor)
     return page != LAYOUT_NONE && live_generation(e->descs[page].live) < floor;
 }
 
+/* One of those that are dead, which are at the tails; LAYOUT_NONE: there is none. */
+static page_nr dead_page(const struct engine *e, const struct queue *q, uint64_t floor)
+{
+    const page_nr tails[] = {q->small.tail, q->main.tail, q->filled.tail};
+
+    for (unsigned i = 0; i < sizeof(tails) / sizeof(tails[0]); i++) {
+        if (is_below(e, tails[i], floor))
+            return tails[i];
+    }
+    return LAYOUT_NONE;
+}
+
 /* Kill up to @most dead pages of the pool. True: the shard may have more. */
 static bool drain_shard(struct engine *e, struct pool *p, struct shard *s, unsigned most,
                         struct dead_pages *dead)
@@ -88,10 +100,10 @@ static bool drain_shard(struct engine *e, struct pool *p, struct shard *s, unsig
     uint64_t floor = is_destroyed(p) ? FLOOR_DESTROYED : pool_part_of(e, p, s)->floor;
 
     for (unsigned nr = 0; nr < most; nr++) {
-        page_nr page = is_below(e, q->small.tail, floor) ? q->small.tail : q->main.tail;
+        page_nr page = dead_page(e, q, floor);
         struct handle h;
 
-        if (!is_below(e, page, floor))
+        if (page == LAYOUT_NONE)
             return false;
         h = handle_of_desc(e->seed, &e->descs[page]);
         shard_kill_into(e, s, &h, shard_seek(e, s, &h), dead);

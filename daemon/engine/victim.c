@@ -95,8 +95,14 @@ static bool holds_victims(const struct pool *p, const struct claim *c)
 }
 
 struct totals {
-    uint64_t small, main;
+    uint64_t small, main, filled;
 };
+
+/* Those among which a victim is looked for. */
+static uint64_t eligible(const struct totals *nr, bool frame)
+{
+    return nr->small + nr->main + (frame ? 0 : nr->filled);
+}
 
 static struct queue *queue_at(const struct pool *p, uint32_t shard)
 {
@@ -111,16 +117,17 @@ static struct totals pool_totals(const struct engine *e, const struct pool *p)
     for (uint32_t i = 0; i < e->nr_shards; i++) {
         nr.small += page_list_nr(&queue_at(p, i)->small);
         nr.main += page_list_nr(&queue_at(p, i)->main);
+        nr.filled += page_list_nr(&queue_at(p, i)->filled);
     }
     return nr;
 }
 
-static void settle(struct worker *w, uint32_t shard, bool small, uint32_t nr_here)
+static void settle(struct worker *w, uint32_t shard, enum queue_part from, uint32_t nr_here)
 {
     uint32_t nr = 1 + nr_here / CHOICE_PART;
 
     w->victim_shard = (uint16_t)shard;
-    w->victim_small = small;
+    w->victim_from = (uint8_t)from;
     w->victim_left = (uint16_t)(nr < CHOICE_PAGES_MOST ? nr : CHOICE_PAGES_MOST);
 }
 
@@ -139,21 +146,23 @@ static bool choose_oldest(const struct engine *e, struct worker *w, const struct
         if (here == 0 || since >= oldest)
             continue;
         oldest = since;
-        settle(w, i, true, here);
+        settle(w, i, QUEUE_SMALL, here);
     }
     return oldest != UINT64_MAX;
 }
 
-/* A shard by chance: each page in a main queue with the same. @nr: of all. */
-static bool choose_main(const struct engine *e, struct worker *w, const struct pool *p, uint64_t nr)
+/* A shard by chance: each page in a queue of the kind with the same. @nr: of all. */
+static bool choose_by_chance(const struct engine *e, struct worker *w, const struct pool *p,
+                             enum queue_part from, uint64_t nr)
 {
     uint64_t at = random_below(w, nr);
 
     for (uint32_t i = 0; i < e->nr_shards; i++) {
-        uint32_t here = page_list_nr(&queue_at(p, i)->main);
+        const struct queue *q = queue_at(p, i);
+        uint32_t here = page_list_nr(from == QUEUE_FILLED ? &q->filled : &q->main);
 
         if (at < here) {
-            settle(w, i, false, here);
+            settle(w, i, from, here);
             return true;
         }
         at -= here;
@@ -164,12 +173,16 @@ static bool choose_main(const struct engine *e, struct worker *w, const struct p
 static bool choose_queue(struct engine *e, struct worker *w, struct pool *p)
 {
     struct totals nr = pool_totals(e, p);
+    uint64_t nr_eligible = eligible(&nr, w->victim_frame);
 
-    if (nr.small + nr.main == 0)
+    if (nr_eligible == 0)
         return false;
     tuner_note_pressure(p, nr.small + nr.main);
+    /* each page with the same chance, as their ages are not compared */
+    if (!w->victim_frame && nr.filled && random_below(w, nr_eligible) < nr.filled)
+        return choose_by_chance(e, w, p, QUEUE_FILLED, nr.filled);
     if (!queue_small_is_due(pool_rule(p), nr.small, nr.main))
-        return choose_main(e, w, p, nr.main);
+        return choose_by_chance(e, w, p, QUEUE_MAIN, nr.main);
     /* The puts level the shards too, but seldom. */
     if (nr.small < LEVEL_LEAST)
         shards_level(e);
@@ -184,9 +197,9 @@ static bool consider_pool(const struct engine *e, struct worker *w, const struct
     if (slot == LAYOUT_NO_SLOT || !holds_victims(&e->pools[slot], c))
         return false;
     nr = pool_totals(e, &e->pools[slot]);
-    if (nr.small + nr.main <= *most)
+    if (eligible(&nr, w->victim_frame) <= *most)
         return false;
-    *most = nr.small + nr.main;
+    *most = eligible(&nr, w->victim_frame);
     w->victim_pool = slot;
     return true;
 }
@@ -210,12 +223,13 @@ static bool choose_pool(const struct engine *e, struct worker *w, const struct c
     return most != 0;
 }
 
-static bool choose(struct engine *e, struct worker *w, struct claim *only)
+static bool choose(struct engine *e, struct worker *w, struct claim *only, bool frame)
 {
     struct barren barren = {.nr = 0};
 
     w->victim_left = 0;
     w->victim_of = only;
+    w->victim_frame = frame;
     for (;;) {
         struct claim *c = only ? only : choose_claim(e, &barren);
 
@@ -238,16 +252,19 @@ static unsigned moves_here(const struct engine *e, const struct page_list *l)
  * Under the lock: the page of @p here that goes, if its claim may lose one. *@moves_left is what
  * may still be moved for it.
  */
-static page_nr find_victim(struct engine *e, struct pool *p, struct shard *s, bool small,
+static page_nr find_victim(struct engine *e, struct pool *p, struct shard *s, enum queue_part from,
                            const struct claim *only, unsigned *moves_left)
 {
     struct pool_part *part = pool_part_of(e, p, s);
     struct queue_search search = {
-        .small = small, .uses_to_pass = pool_rule(p)->uses_to_pass, .floor = part->floor};
+        .from = from, .uses_to_pass = pool_rule(p)->uses_to_pass, .floor = part->floor};
+    const struct page_list *lists[] = {[QUEUE_SMALL] = &part->queue.small,
+                                       [QUEUE_MAIN] = &part->queue.main,
+                                       [QUEUE_FILLED] = &part->queue.filled};
     struct claim *c = pool_claim(p);
     page_nr page;
 
-    search.steps = moves_here(e, small ? &part->queue.small : &part->queue.main);
+    search.steps = moves_here(e, lists[from]);
     if (search.steps > *moves_left)
         search.steps = *moves_left;
     /* The slot may have been used again since it was chosen; pages in it are of the pool now. */
@@ -270,7 +287,7 @@ static struct shard *lock_chosen(struct engine *e, struct worker *w)
 
     if (lock_try(&s->lock))
         return s;
-    if (w->victim_small)
+    if (w->victim_from == QUEUE_SMALL)
         choose_oldest(e, w, &e->pools[w->victim_pool], (uint32_t)random_below(w, e->nr_workers),
                       e->nr_workers);
     s = &e->shards[w->victim_shard];
@@ -288,7 +305,7 @@ static bool evict_from(struct engine *e, struct worker *w, const struct claim *o
     page_nr page;
     bool free_it;
 
-    page = find_victim(e, p, s, w->victim_small, only, moves_left);
+    page = find_victim(e, p, s, (enum queue_part)w->victim_from, only, moves_left);
     if (page == LAYOUT_NONE) {
         lock_drop(&s->lock);
         return false;
@@ -307,7 +324,7 @@ static bool evict_from(struct engine *e, struct worker *w, const struct claim *o
     return true;
 }
 
-bool victim_evict(struct engine *e, struct worker *w, struct claim *only)
+static bool evict(struct engine *e, struct worker *w, struct claim *only, bool frame)
 {
     unsigned moves_left = MOVES_MOST;
     unsigned tries = 0;
@@ -320,7 +337,8 @@ bool victim_evict(struct engine *e, struct worker *w, struct claim *only)
         /* After a move the pool stays: to compare all of a claim costs most. */
         if (moved && !choose_queue(e, w, &e->pools[w->victim_pool]))
             w->victim_left = 0;
-        if ((w->victim_left == 0 || w->victim_of != only) && !choose(e, w, only))
+        if ((w->victim_left == 0 || w->victim_of != only || w->victim_frame != frame) &&
+            !choose(e, w, only, frame))
             return false;
         w->victim_left--;
         if (evict_from(e, w, only, &moves_left))
@@ -330,4 +348,14 @@ bool victim_evict(struct engine *e, struct worker *w, struct claim *only)
         tries += !moved;
     }
     return false;
+}
+
+bool victim_evict(struct engine *e, struct worker *w, struct claim *only)
+{
+    return evict(e, w, only, true);
+}
+
+bool victim_evict_any(struct engine *e, struct worker *w, struct claim *c)
+{
+    return evict(e, w, c, false);
 }

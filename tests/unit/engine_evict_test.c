@@ -165,6 +165,95 @@ static void guest_full_of_zeros_neither_loses_them_nor_keeps_frames_from_others(
     world_end(&w);
 }
 
+static bool has_zeros(struct world *w, account_nr a, uint32_t p, uint32_t index)
+{
+    struct page_op op = op_of(a, p, 2, index);
+    struct engine_get g;
+    const void *frame;
+    uint32_t word = 1;
+
+    if (engine_get_begin(w->e, &op, &g, &frame, &word, NULL, NULL) != TMEMIF_OK)
+        return false;
+    engine_get_end(w->e, &g, false);
+    return !frame && word == 0;
+}
+
+/* The oldest pages of one guest take no frame: a put of anybody has to find one that has. */
+static void puts_that_need_a_frame_go_past_thousands_that_have_none(void)
+{
+    enum { NR_ZEROS = 3000, NR_FRAMES = 2000 };
+    struct world w = world_make(NR_FRAMES, NR_ZEROS, 1, 4);
+    account_nr cache = guest(&w, 1, 0, PAGES_UNLIMITED), other = guest(&w, 2, 500, 0);
+    uint32_t c = pool(&w, cache, INCLUSIVE), kept = pool(&w, other, TMEMIF_POOL_PERSISTENT);
+    unsigned refused = 0, still_there = 0;
+
+    for (uint32_t i = 0; i < NR_ZEROS; i++)
+        CU_ASSERT_EQUAL(put_zeros(&w, cache, c, i), TMEMIF_OK);
+    for (uint32_t i = 0; i < NR_FRAMES; i++)
+        CU_ASSERT_EQUAL(put(&w, cache, c, 1, i, i), TMEMIF_OK);
+    for (uint32_t i = 0; i < 500; i++)
+        refused += put(&w, other, kept, 1, i, i) != TMEMIF_OK;
+    CU_ASSERT_EQUAL(refused, 0);
+    /* and without its descriptors' end: these pages of one word have frames */
+    for (uint32_t i = 0; i < 3 * NR_FRAMES; i++)
+        refused += put_zeros(&w, cache, c, NR_ZEROS + i) != TMEMIF_OK;
+    CU_ASSERT_EQUAL(refused, 0);
+    for (uint32_t i = 0; i < NR_ZEROS; i++)
+        still_there += has_zeros(&w, cache, c, i);
+    CU_ASSERT_EQUAL(still_there, NR_ZEROS);
+    for (uint32_t i = 0; i < 500; i++)
+        CU_ASSERT_EQUAL(get(&w, other, kept, 1, i, i), TMEMIF_OK);
+    world_end(&w);
+}
+
+static void maximum_is_kept_of_pages_with_and_without_a_frame(void)
+{
+    struct world w = world_make(1000, 1000, 1, 4);
+    account_nr a = guest(&w, 1, 0, 100);
+    uint32_t p = pool(&w, a, INCLUSIVE);
+    unsigned zeros = 0, others = 0;
+
+    for (uint32_t i = 0; i < 500; i++)
+        CU_ASSERT_EQUAL(put_zeros(&w, a, p, i), TMEMIF_OK);
+    CU_ASSERT_EQUAL(ephemeral(&w, a), 100);
+    CU_ASSERT_TRUE(has_zeros(&w, a, p, 499));
+    for (uint32_t i = 0; i < 500; i++) {
+        CU_ASSERT_EQUAL(put(&w, a, p, 1, i, i), TMEMIF_OK);
+        CU_ASSERT_EQUAL(put_zeros(&w, a, p, 500 + i), TMEMIF_OK);
+    }
+    CU_ASSERT_EQUAL(ephemeral(&w, a), 100);
+    for (uint32_t i = 0; i < 1000; i++) {
+        zeros += has_zeros(&w, a, p, i);
+        others += get(&w, a, p, 1, i, i) == TMEMIF_OK;
+    }
+    CU_ASSERT_EQUAL(zeros + others, 100);
+    CU_ASSERT(zeros >= 20 && others >= 20);
+    world_end(&w);
+}
+
+/* With a frame and without by turns, as it is overwritten; then all goes. */
+static void page_changes_its_queue_with_its_kind(void)
+{
+    struct world w = world_make(1000, 1000, 1, 4);
+    account_nr a = guest(&w, 1, 0, PAGES_UNLIMITED);
+    uint32_t p = pool(&w, a, INCLUSIVE);
+
+    for (uint32_t times = 0; times < 3; times++) {
+        for (uint32_t i = 0; i < 50; i++)
+            CU_ASSERT_EQUAL(put_zeros(&w, a, p, i), TMEMIF_OK);
+        CU_ASSERT_TRUE(is_sound(&w));
+        for (uint32_t i = 0; i < 50; i += 2)
+            CU_ASSERT_EQUAL(put(&w, a, p, 2, i, i), TMEMIF_OK);
+        CU_ASSERT_TRUE(is_sound(&w));
+    }
+    CU_ASSERT_EQUAL(engine_pool_destroy(w.e, a, p), TMEMIF_OK);
+    while (engine_reclaim(w.e, 10))
+        ;
+    CU_ASSERT_TRUE(is_sound(&w));
+    CU_ASSERT_EQUAL(ephemeral(&w, a), 0);
+    world_end(&w);
+}
+
 static void scan_does_not_wash_out_what_is_asked_for(void)
 {
     struct world w = world_make(1000, 0, 1, 2);
@@ -317,6 +406,9 @@ static void guest_that_gave_all_up_does_not_make_others_puts_fail(void)
     T(maximum_is_kept_by_evicting_from_oneself)                                                    \
     T(lowered_maximum_is_reached_by_the_puts_that_follow)                                          \
     T(guest_full_of_zeros_neither_loses_them_nor_keeps_frames_from_others)                         \
+    T(puts_that_need_a_frame_go_past_thousands_that_have_none)                                     \
+    T(maximum_is_kept_of_pages_with_and_without_a_frame)                                           \
+    T(page_changes_its_queue_with_its_kind)                                                        \
     T(scan_does_not_wash_out_what_is_asked_for)                                                    \
     T(page_evicted_too_early_comes_back_to_the_main_queue)                                         \
     T(page_that_was_got_and_is_put_again_outlives_a_scan_in_an_exclusive_pool)                     \

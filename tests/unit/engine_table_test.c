@@ -416,7 +416,9 @@ static page_nr evict(struct queued *s)
 {
     static const struct queue_rule rule = {.small_percent = 10, .uses_to_pass = 2};
     struct queue_search search = {
-        .small = queue_small_is_due(&rule, page_list_nr(&s->q.small), page_list_nr(&s->q.main)),
+        .from = queue_small_is_due(&rule, page_list_nr(&s->q.small), page_list_nr(&s->q.main))
+                    ? QUEUE_SMALL
+                    : QUEUE_MAIN,
         .uses_to_pass = rule.uses_to_pass,
         .steps = 2 * NR_QUEUED};
     page_nr page = queue_victim(&s->q, s->links, s->descs, &search);
@@ -494,8 +496,8 @@ static void page_of_the_main_queue_goes_round_once_for_each_use(void)
 static void queue_that_is_wished_for_is_asked_first(void)
 {
     struct queued *s = queued_make();
-    struct queue_search from_main = {.uses_to_pass = 2, .steps = 1},
-                        from_small = {.small = true, .uses_to_pass = 2, .steps = 1};
+    struct queue_search from_main = {.from = QUEUE_MAIN, .uses_to_pass = 2, .steps = 1},
+                        from_small = {.from = QUEUE_SMALL, .uses_to_pass = 2, .steps = 1};
 
     CU_ASSERT_EQUAL(queue_victim(&s->q, s->links, s->descs, &from_main), 0);
     queue_remove(&s->q, s->links, s->descs, 7);
@@ -508,8 +510,8 @@ static void queue_that_is_wished_for_is_asked_first(void)
 static void search_ends_after_its_steps_and_one_of_none_takes_the_first_page(void)
 {
     struct queued *s = queued_make();
-    struct queue_search three = {.small = true, .uses_to_pass = 1, .steps = 3},
-                        none = {.small = true, .uses_to_pass = 1};
+    struct queue_search three = {.from = QUEUE_SMALL, .uses_to_pass = 1, .steps = 3},
+                        none = {.from = QUEUE_SMALL, .uses_to_pass = 1};
 
     for (page_nr page = 0; page < NR_QUEUED; page++)
         use(s, page, 1);
@@ -539,7 +541,7 @@ static void pinned_pages_and_a_queue_of_them_are_left_alone(void)
 static void dead_pages_go_first_though_they_were_asked_for(void)
 {
     struct queued *s = queued_make();
-    struct queue_search search = {.small = true, .uses_to_pass = 2, .floor = 5, .steps = 1};
+    struct queue_search search = {.from = QUEUE_SMALL, .uses_to_pass = 2, .floor = 5, .steps = 1};
 
     use(s, 0, 2);
     CU_ASSERT_EQUAL(queue_victim(&s->q, s->links, s->descs, &search), 0);
