@@ -89,6 +89,13 @@ static int say_open_error(const struct tool *tool, int error, const char *hint)
                      tool->reason[0] ? tool->reason : strerror(error), hint);
 }
 
+static const char *hint_of_another(const struct tool *tool)
+{
+    bool local = tool->attach && strncmp(tool->attach, "local:", strlen("local:")) == 0;
+
+    return local ? "; -a local:PATH:N names another one" : "; -n N names another one";
+}
+
 struct xentmem *tool_open(struct tool *tool, int *code_out)
 {
     const struct xentmem_options options = XENTMEM_OPTIONS_INIT;
@@ -103,8 +110,7 @@ struct xentmem *tool_open_with(struct tool *tool, const struct xentmem_options *
     int error = errno;
 
     if (!t)
-        *code_out =
-            say_open_error(tool, error, error == EBUSY ? "; -a or -n names another one" : "");
+        *code_out = say_open_error(tool, error, error == EBUSY ? hint_of_another(tool) : "");
     return t;
 }
 

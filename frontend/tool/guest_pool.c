@@ -107,7 +107,7 @@ static int pool_refused(struct tool *tool, const char *what, int status)
     if (status == XENTMEM_TOO_MANY)
         return tool_fail(TOOL_REFUSED,
                          "%s: too many pools: this attachment has its %u (xentmem pool list; "
-                         "another attachment has its own: -n), or the manager holds all it can",
+                         "another attachment has its own), or the manager holds all it can",
                          what, XENTMEM_MAX_POOLS);
     return tool_result(tool, what, status);
 }

@@ -276,7 +276,7 @@ static void attachment_in_use_says_what_to_do(void)
                w.build, w.daemon.socket);
     CU_ASSERT_EQUAL(code, 2);
     CU_ASSERT_PTR_NOT_NULL(
-        strstr(w.output, "in use by another process; -a or -n names another one"));
+        strstr(w.output, "in use by another process; -a local:PATH:N names another one"));
     end(&w);
 }
 
