@@ -256,9 +256,22 @@ static void say_bad_option(int option, char **argv)
             text);
 }
 
+/* Why options that are each right do not go together; NULL: they do. */
+static const char *why_not_together(const struct options *o)
+{
+    if (!o->socket && o->xen == XEN_NEVER)
+        return "--no-local and --no-xen leave nobody to serve";
+    if (o->local.min_pages > o->local.max_pages)
+        return "--local-min is more than --local-max";
+    if (o->memory_pages && o->local.min_pages > o->memory_pages)
+        return "--local-min is more than --memory";
+    return NULL;
+}
+
 enum options_result options_parse(int argc, char **argv, struct options *options_out)
 {
     struct options o;
+    const char *why;
     int option;
 
     set_defaults(&o);
@@ -286,8 +299,9 @@ enum options_result options_parse(int argc, char **argv, struct options *options
         fprintf(stderr, "xentmemd: %s: it takes no argument (xentmemd -h)\n", argv[optind]);
         return OPTIONS_BAD;
     }
-    if (!o.socket && o.xen == XEN_NEVER) {
-        fprintf(stderr, "xentmemd: --no-local and --no-xen leave nobody to serve\n");
+    why = why_not_together(&o);
+    if (why) {
+        fprintf(stderr, "xentmemd: %s\n", why);
         return OPTIONS_BAD;
     }
     *options_out = o;

@@ -207,6 +207,20 @@ static void what_an_option_takes_is_said(void)
     CU_ASSERT_EQUAL(o.local.max_pages, PAGES_UNLIMITED);
 }
 
+static void minimum_that_cannot_be_kept_is_refused(void)
+{
+    struct options o;
+
+    CU_ASSERT_EQUAL(PARSE(&o, "--local-min=2M", "--local-max=1M"), OPTIONS_BAD);
+    CU_ASSERT_STRING_EQUAL(said, "xentmemd: --local-min is more than --local-max\n");
+    CU_ASSERT_EQUAL(PARSE(&o, "--local-min=100G", "--memory=64M"), OPTIONS_BAD);
+    CU_ASSERT_STRING_EQUAL(said, "xentmemd: --local-min is more than --memory\n");
+    CU_ASSERT_EQUAL(PARSE(&o, "--local-min=1M", "--local-max=1M", "--memory=1M"), OPTIONS_RUN);
+    CU_ASSERT_EQUAL(PARSE(&o, "--local-min=1M"), OPTIONS_RUN);
+    CU_ASSERT_EQUAL(PARSE(&o, "--no-local", "--no-xen", "--xen"), OPTIONS_RUN);
+    CU_ASSERT_EQUAL(o.xen, XEN_REQUIRED);
+}
+
 static void default_memory_leaves_a_reserve(void)
 {
     CU_ASSERT_EQUAL(segments_default_pages(0), 0);
@@ -227,5 +241,6 @@ static void default_memory_leaves_a_reserve(void)
     T(bad_options_are_refused)                                                                     \
     T(what_is_no_option_is_said_in_our_words)                                                      \
     T(what_an_option_takes_is_said)                                                                \
+    T(minimum_that_cannot_be_kept_is_refused)                                                      \
     T(default_memory_leaves_a_reserve)
 RUN_TESTS(TESTS)
