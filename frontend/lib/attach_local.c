@@ -390,13 +390,16 @@ static int begin_again(struct attach_local *l)
 static enum attach_state local_again(struct attach *a)
 {
     struct attach_local *l = local_of(a);
-    int error = l->pending < 0 ? begin_again(l) : 0;
+    int error;
 
-    if (!error) {
-        error = take_welcome(l, &l->pending, deadline_in_ms(AGAIN_WAIT_MS));
-        if (error == ETIMEDOUT)
-            return ATTACH_COMING;
+    /* whatever that is, no manager has said it: a folder without rights for a moment, say */
+    if (l->pending < 0 && begin_again(l) != 0) {
+        hang_up(&l->pending);
+        return ATTACH_LOST;
     }
+    error = take_welcome(l, &l->pending, deadline_in_ms(AGAIN_WAIT_MS));
+    if (error == ETIMEDOUT)
+        return ATTACH_COMING;
     hang_up(&l->pending);
     switch (error) {
     case 0:

@@ -644,6 +644,25 @@ static void without_its_manager_a_call_takes_the_time_limit_and_no_longer(void)
     end(&w);
 }
 
+static void a_socket_without_rights_for_a_while_ends_no_handle(void)
+{
+    _Alignas(8) uint8_t page[XENTMEM_PAGE_SIZE] = {0};
+    struct xentmem *t;
+    struct world w;
+    uint32_t pool;
+
+    t = open_and_kill(&w, &pool);
+    CU_ASSERT_TRUE_FATAL(daemon_run_start(&w.daemon, daemon_args));
+    CU_ASSERT_EQUAL_FATAL(seteuid(60000), 0);
+    CU_ASSERT_EQUAL(xentmem_put(t, pool, &object, 1, page), -1);
+    CU_ASSERT_EQUAL(errno, ETIMEDOUT);
+    CU_ASSERT_EQUAL_FATAL(seteuid(0), 0);
+    t->timeout_ms = 30000;
+    CU_ASSERT_EQUAL(xentmem_put(t, pool, &object, 2, page), XENTMEM_OK);
+    xentmem_close(t);
+    end(&w);
+}
+
 /* Listen in the daemon's place, with room for one connection more than @backlog, and say nothing.
  */
 static int listen_in_its_place(const struct world *w, int backlog)
@@ -863,6 +882,7 @@ static void every_failure_of_the_system_is_said(void)
     T(closing_leaves_no_descriptor_and_no_mapping_behind)                                          \
     T(a_daemon_killed_under_load_loses_nothing_that_was_acknowledged)                              \
     T(without_its_manager_a_call_takes_the_time_limit_and_no_longer)                               \
+    T(a_socket_without_rights_for_a_while_ends_no_handle)                                          \
     T(a_manager_that_never_answers_costs_no_more_than_the_time_limit)                              \
     T(a_manager_that_answers_late_is_heard_all_the_same)                                           \
     T(open_keeps_its_time_limit_whether_there_is_room_to_connect_or_not)                           \
