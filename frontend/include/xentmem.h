@@ -109,7 +109,7 @@ const char *xentmem_version(void);
  */
 struct xentmem_options {
     size_t size;            /* of this struct: tells library versions apart */
-    unsigned nr_rings;      /* 0: chosen; at most 4, as the manager allows */
+    unsigned nr_rings;      /* 0: chosen, at most 4; else up to 64, local 16 */
     int ring_page_order;    /* 32 << order requests under way on a ring; -1: chosen */
     unsigned nr_data_pages; /* pages under way on all rings; 0: 256, local 512. At least 8 */
     int poll_us;            /* longest time to look for an answer before sleeping; 0: sleep at

@@ -49,7 +49,7 @@ const struct command guest_commands[] = {
      "  -P, --pool POOL  use this pool, and leave it with the pages in it\n"
      "      --poll-us N  longest time to look for an answer before sleeping\n"
      "                   (chosen by the number of CPUs; 0: sleep at once)\n"
-     "      --rings N    rings to the manager (one for each CPU, at most 4)\n"
+     "      --rings N    rings to the manager (chosen; at most 4 then)\n"
      "      --ring-order N\n"
      "                   pages of a ring, as a power of two: 32 << N requests on it\n",
      guest_bench},
