@@ -132,14 +132,32 @@ struct xentmem *tool_open_control(struct tool *tool, int *code_out)
     }
 }
 
+/* What the library's errno means for whoever has not written the program; NULL: what it says. */
+static const char *words_of(int error)
+{
+    switch (error) {
+    case ETIMEDOUT:
+        return "the manager does not answer";
+    case ENODEV:
+        return "the manager is gone, or was started anew and has nothing of this attachment";
+    default:
+        return NULL;
+    }
+}
+
 int tool_result(struct tool *tool, const char *what, int status)
 {
+    const char *words;
+
     switch (status) {
     case XENTMEM_OK:
         return TOOL_DONE;
     case XENTMEM_MISS:
         return TOOL_MISS;
     case -1:
+        words = words_of(errno);
+        if (words)
+            return tool_fail(code_of_errno(errno), "%s: %s", what, words);
         return tool_fail(code_of_errno(errno), "%s: %s%s%s", what, strerror(errno),
                          tool->reason[0] ? ": " : "", tool->reason);
     default:

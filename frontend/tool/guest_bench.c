@@ -317,7 +317,9 @@ static int run_all(struct bench *b, struct run *runs)
         runs[1].nr_pages = (uint32_t)runs[0].done;
     if (code == TOOL_DONE)
         code = run_phase(b, &runs[1]);
-    if (b->own_pool && xentmem_pool_destroy(b->t, b->pool) != XENTMEM_OK && code == TOOL_DONE)
+    /* not of a manager that would be waited for in vain once more */
+    if (b->own_pool && code != TOOL_NO_MANAGER &&
+        xentmem_pool_destroy(b->t, b->pool) != XENTMEM_OK && code == TOOL_DONE)
         code = tool_fail(TOOL_SYSTEM, "bench: its pool could not be destroyed");
     return code;
 }

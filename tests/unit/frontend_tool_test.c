@@ -44,28 +44,41 @@ static void end(struct world *w)
     daemon_run_fini(&w->daemon);
 }
 
-/* Run `xentmem -a local:SOCKET ARGUMENTS` by the shell. Its exit status; what it printed is kept.
- */
-__attribute__((format(printf, 2, 3))) static int run(struct world *w, const char *format, ...)
+/* `xentmem -a local:SOCKET ARGUMENTS` by the shell. */
+static FILE *run_begin(struct world *w, const char *arguments)
 {
-    char arguments[1024], command[PATH_MAX + 2048];
-    va_list args;
-    size_t length = 0, r;
+    char command[PATH_MAX + 2048];
     FILE *pipe;
-    int status;
 
-    va_start(args, format);
-    vsnprintf(arguments, sizeof(arguments), format, args);
-    va_end(args);
     snprintf(command, sizeof(command), "{ %s/bin/xentmem -a local:%s %s\n} 2>&1", w->build,
              w->daemon.socket, arguments);
     pipe = popen(command, "r");
     CU_ASSERT_PTR_NOT_NULL_FATAL(pipe);
+    return pipe;
+}
+
+/* Its exit status; what it printed is kept. */
+static int run_end(struct world *w, FILE *pipe)
+{
+    size_t length = 0, r;
+    int status;
+
     while ((r = fread(w->output + length, 1, sizeof(w->output) - 1 - length, pipe)) > 0)
         length += r;
     w->output[length] = '\0';
     status = pclose(pipe);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+__attribute__((format(printf, 2, 3))) static int run(struct world *w, const char *format, ...)
+{
+    char arguments[1024];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(arguments, sizeof(arguments), format, args);
+    va_end(args);
+    return run_end(w, run_begin(w, arguments));
 }
 
 /* Make a file of @nr_bytes that no two pages of are alike. */
@@ -459,6 +472,23 @@ static void without_a_manager_the_exit_status_says_so(void)
     end(&w);
 }
 
+static void a_manager_that_was_started_anew_is_said_in_words(void)
+{
+    static const char *const fresh[] = {"--memory", "64M", "--fresh", "--log-level", "error", NULL};
+    struct world w;
+    FILE *bench;
+
+    begin(&w);
+    bench = run_begin(&w, "bench -s 60");
+    sleep(1);
+    daemon_run_kill(&w.daemon);
+    CU_ASSERT_TRUE_FATAL(daemon_run_start(&w.daemon, fresh));
+    CU_ASSERT_EQUAL(run_end(&w, bench), 5);
+    CU_ASSERT_PTR_NOT_NULL(
+        strstr(w.output, "was started anew and has nothing of this attachment\n"));
+    end(&w);
+}
+
 /* What the library gives up on after its time limit, and what it says at once. */
 static void an_errno_of_the_library_becomes_its_exit_status(void)
 {
@@ -526,6 +556,7 @@ static void the_bench_measures_and_cleans_up(void)
     T(every_command_explains_itself)                                                               \
     T(what_is_for_root_is_refused)                                                                 \
     T(without_a_manager_the_exit_status_says_so)                                                   \
+    T(a_manager_that_was_started_anew_is_said_in_words)                                            \
     T(an_errno_of_the_library_becomes_its_exit_status)                                             \
     T(the_bench_measures_and_cleans_up)
 RUN_TESTS(TESTS)
