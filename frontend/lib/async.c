@@ -11,6 +11,9 @@
 #include "frontend/lib/ring.h"
 #include "protocol/copy.h"
 
+/* Between two looks for room that given up operations hold. */
+#define ROOM_MS 10
+
 /* Hand a finished operation back to its user. */
 static struct xentmem_op *release(struct xentmem *t, struct call *call)
 {
@@ -60,11 +63,7 @@ static void look_at_deadlines(struct xentmem *t)
 
 static void take_timer(struct xentmem *t)
 {
-    uint64_t times;
-    ssize_t r = read(t->finished.timer_fd, &times, sizeof(times));
-
-    (void)r;
-    atomic_store(&t->finished.timer_set, false);
+    finished_take_timer(t);
     look_at_deadlines(t);
     /* the next try comes before any deadline */
     if (atomic_load(&t->lost))
@@ -146,6 +145,7 @@ static void wait_for_events(struct xentmem *t, uint64_t deadline)
 {
     struct finished *f = &t->finished;
     struct stopwatch watch = {0};
+    bool at_once;
 
     if (!look(t, &watch, patience_us(&f->patience, t->poll_us))) {
         if (t->poll_us)
@@ -153,8 +153,8 @@ static void wait_for_events(struct xentmem *t, uint64_t deadline)
         atomic_fetch_add(&f->nr_asleep, 1);
         /* what came before the manager knew that we sleep is on the list then */
         collect_and_arm_all(t);
-        take_events(
-            t, finished_any(f) || atomic_load(&f->nr_open) == 0 ? 0 : deadline_left_ms(deadline));
+        at_once = finished_any(f) || atomic_load(&f->nr_open) == 0;
+        take_events(t, at_once ? 0 : deadline_left_ms(deadline));
         atomic_fetch_sub(&f->nr_asleep, 1);
         collect_all(t);
     }
@@ -176,15 +176,18 @@ int xentmem_fd(struct xentmem *t)
     return t->finished.epoll_fd;
 }
 
-/* What there is to do all the same; 0 or -1. */
-static int with_none_under_way(struct xentmem *t)
+/*
+ * Events are taken all the same: they tell of a manager that is gone, or back, and one that is left
+ * would wake whoever polls for ever. What was given up may hold all room until its answers come:
+ * then they are waited for, a little. 0 or -1.
+ */
+static int with_none_under_way(struct xentmem *t, int timeout_ms)
 {
-    /* calls that were given up may hold all room until the manager is back */
+    bool wait = timeout_ms != 0 && atomic_load(&t->finished.lacks_room);
+
     if (atomic_load(&t->lost))
         reconnect_look(t);
-    /* a notification of what was found before it came would wake whoever polls for ever */
-    if (atomic_load(&t->finished.fd_lent))
-        take_events(t, 0);
+    take_events(t, !wait ? 0 : timeout_ms > 0 && timeout_ms < ROOM_MS ? timeout_ms : ROOM_MS);
     return handle_return(atomic_load(&t->dead));
 }
 
@@ -209,7 +212,7 @@ int xentmem_reap(struct xentmem *t, struct xentmem_op **ops_out, unsigned max, i
         if (nr)
             return (int)nr;
         if (atomic_load(&t->finished.nr_open) == 0)
-            return with_none_under_way(t);
+            return with_none_under_way(t, timeout_ms);
         if (!first && deadline_passed(deadline))
             return 0;
         if (timeout_ms == 0)
@@ -239,6 +242,20 @@ static int start(struct xentmem *t, struct xentmem_op *op, struct ring *r)
     return EAGAIN;
 }
 
+/* With nothing under way that would give some back nobody but the timer can wake who polls for it.
+ */
+static void note_room(struct xentmem *t, bool none)
+{
+    struct finished *f = &t->finished;
+    bool lacks = none && atomic_load(&f->nr_open) == 0;
+
+    if (!lacks && !atomic_load_explicit(&f->lacks_room, memory_order_relaxed))
+        return;
+    atomic_store(&f->lacks_room, lacks);
+    if (lacks)
+        finished_timer(t, ROOM_MS);
+}
+
 int xentmem_submit(struct xentmem *t, struct xentmem_op *ops, unsigned nr_ops)
 {
     uint64_t touched = 0; /* a bit for each ring */
@@ -257,12 +274,13 @@ int xentmem_submit(struct xentmem *t, struct xentmem_op *ops, unsigned nr_ops)
         if (!(touched & 1))
             continue;
         ring_show(t, &t->rings[i]);
-        /* who polls next asks nobody before */
-        if (atomic_load(&t->finished.fd_lent))
+        /* who polls next asks nobody before; who sleeps may have asked on other rings */
+        if (finished_is_watched(&t->finished))
             ring_collect_and_arm(t, &t->rings[i]);
     }
-    if (atomic_load(&t->finished.fd_lent))
+    if (nr && finished_is_watched(&t->finished))
         finished_ring_bell(t);
+    note_room(t, nr == 0 && error == EAGAIN);
     if (nr && !atomic_load(&t->finished.timer_set))
         finished_timer(t, ring_nap_ms(t->timeout_ms));
     return nr ? (int)nr : handle_return(error);

@@ -7,6 +7,8 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "frontend/lib/clock.h"
+
 static int watch(struct xentmem *t, int fd, unsigned what)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.u32 = what};
@@ -69,13 +71,34 @@ void finished_watch(struct xentmem *t, bool on)
 
 void finished_timer(struct xentmem *t, int ms)
 {
+    struct finished *f = &t->finished;
     struct itimerspec when = {
         .it_value = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L + 1}};
+    uint64_t due;
 
-    if (ms < 0 || atomic_load(&t->finished.nr_open) == 0)
+    if (ms < 0 || (atomic_load(&f->nr_open) == 0 && !atomic_load(&f->lacks_room)))
         return;
-    atomic_store(&t->finished.timer_set, true);
-    timerfd_settime(t->finished.timer_fd, 0, &when, NULL);
+    due = clock_us() + (uint64_t)ms * 1000;
+    pthread_mutex_lock(&f->lock);
+    if (!atomic_load(&f->timer_set) || due < f->timer_due_us) {
+        f->timer_due_us = due;
+        atomic_store(&f->timer_set, true);
+        timerfd_settime(f->timer_fd, 0, &when, NULL);
+    }
+    pthread_mutex_unlock(&f->lock);
+}
+
+void finished_take_timer(struct xentmem *t)
+{
+    struct finished *f = &t->finished;
+    uint64_t times;
+    ssize_t r;
+
+    pthread_mutex_lock(&f->lock);
+    r = read(f->timer_fd, &times, sizeof(times));
+    if (r == (ssize_t)sizeof(times)) /* or it has been set anew */
+        atomic_store(&f->timer_set, false);
+    pthread_mutex_unlock(&f->lock);
 }
 
 /* ---- the list ---- */

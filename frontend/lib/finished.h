@@ -36,7 +36,12 @@ void finished_ring_bell(struct xentmem *t);
 /* Do the attachment's descriptors count for xentmem_fd()? Not while the manager is lost. */
 void finished_watch(struct xentmem *t, bool on);
 
-/* Make xentmem_fd() readable in @ms at the latest, if operations are under way; -1: never. */
+/*
+ * Make xentmem_fd() readable in @ms at the latest, if operations are under way or have no room; -1:
+ * never. What was set for an earlier time stays.
+ */
 void finished_timer(struct xentmem *t, int ms);
+/* Take note that its time came. */
+void finished_take_timer(struct xentmem *t);
 
 #endif /* XENTMEM_LIB_FINISHED_H */

@@ -129,9 +129,9 @@ int request_wait_for_room(struct xentmem *t, uint64_t deadline)
     /* calls that were given up hold room until their answers are taken */
     for (unsigned i = 0; i < t->attach->nr_rings; i++)
         ring_collect(t, &t->rings[i]);
-    /* nobody sleeps for the manager who would see that it is gone, or back */
-    reconnect_look(t);
-    room_wait(&t->room, 10);
+    /* it may be that nobody sleeps for the manager who would see that it is gone, or back */
+    if (!room_wait(&t->room, 10))
+        reconnect_look(t);
     return 0;
 }
 

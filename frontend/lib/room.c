@@ -144,11 +144,13 @@ void room_give(struct room *r, struct call *call)
     pthread_mutex_unlock(&r->lock);
 }
 
-void room_wait(struct room *r, unsigned ms)
+bool room_wait(struct room *r, unsigned ms)
 {
     struct timespec until = deadline_timespec(deadline_in_ms((int)ms));
+    int error;
 
     pthread_mutex_lock(&r->lock);
-    pthread_cond_timedwait(&r->freed, &r->lock, &until);
+    error = pthread_cond_timedwait(&r->freed, &r->lock, &until);
     pthread_mutex_unlock(&r->lock);
+    return error == 0;
 }

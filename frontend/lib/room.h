@@ -42,8 +42,8 @@ struct call *room_take(struct room *r, uint32_t nr_pages, bool asynchronous);
 uint32_t room_take_pages(struct room *r, uint32_t nr, uint32_t *pages_out);
 void room_give(struct room *r, struct call *call);
 
-/* Wait a little for somebody to give something back, at most @ms. */
-void room_wait(struct room *r, unsigned ms);
+/* Wait a little for somebody to give something back, at most @ms. False: nobody did. */
+bool room_wait(struct room *r, unsigned ms);
 
 static inline uint8_t *room_page(const struct room *r, uint32_t page)
 {

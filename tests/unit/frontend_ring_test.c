@@ -10,6 +10,7 @@
 
 #include "frontend/include/xentmem.h"
 #include "frontend/lib/clock.h"
+#include "frontend/lib/request.h"
 #include "frontend/lib/ring.h"
 #include "tests/lib/runner.h"
 #include "tests/unit/frontend_fake.h"
@@ -307,6 +308,44 @@ static void who_sleeps_for_answers_that_others_take_is_woken(void)
     pthread_mutex_unlock(&finished->lock);
     pthread_join(sleeper, &nr_reaped);
     CU_ASSERT_EQUAL((intptr_t)nr_reaped, 1);
+    xentmem_close(t);
+}
+
+/* An object whose operations go on ring @number. */
+static struct xentmem_object object_on(struct xentmem *t, unsigned number)
+{
+    struct xentmem_object o = {{0, 0, 0}};
+
+    while (request_ring(t, 0, &o)->number != number)
+        o.id[0]++;
+    return o;
+}
+
+/* It sleeps for one ring, and has asked to be told of that one. */
+static void who_sleeps_is_told_of_what_others_submit_on_another_ring(void)
+{
+    uint8_t page[XENTMEM_PAGE_SIZE] = {1};
+    struct fake f;
+    struct xentmem *t = fake_open(&f, 5000, 0);
+    struct xentmem_object first = object_on(t, 0), second = object_on(t, 1);
+    struct xentmem_op ops[] = {{.kind = XENTMEM_PUT, .object = first, .page = page},
+                               {.kind = XENTMEM_PUT, .object = second, .page = page}},
+                      *back;
+    pthread_t sleeper;
+    void *nr_reaped;
+
+    CU_ASSERT_EQUAL(xentmem_put(t, 0, &second, 0, page), XENTMEM_OK);
+    atomic_store(&f.manners, FAKE_SILENT);
+    CU_ASSERT_EQUAL_FATAL(xentmem_submit(t, &ops[0], 1), 1);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&sleeper, NULL, reap_one, t), 0);
+    while (atomic_load(&t->finished.nr_asleep) == 0)
+        usleep(100);
+    usleep(50000); /* it has asked */
+    CU_ASSERT_EQUAL_FATAL(xentmem_submit(t, &ops[1], 1), 1);
+    CU_ASSERT_EQUAL(notify_at(&f, 1), 2);
+    atomic_store(&f.manners, FAKE_POLITE);
+    pthread_join(sleeper, &nr_reaped);
+    CU_ASSERT_EQUAL((intptr_t)nr_reaped + xentmem_reap(t, &back, 1, 5000), 2);
     xentmem_close(t);
 }
 
@@ -890,19 +929,14 @@ static void calls_wait_for_a_lost_manager_and_are_answered_when_it_is_back(void)
     xentmem_close(t);
 }
 
-/* Nothing is under way then, and what was given up holds all room: nobody sleeps for the manager.
- */
-static void who_reaps_in_vain_finds_out_that_the_manager_is_back(void)
+/* By operations that nobody answers, until all are given up. */
+static void use_up_room(struct xentmem *t)
 {
     enum { NR = 256 };
     static uint8_t page[XENTMEM_PAGE_SIZE];
     static struct xentmem_op ops[NR], *back[NR];
-    struct xentmem_op one = {.kind = XENTMEM_PUT, .object = object, .page = page};
-    struct fake f;
-    struct xentmem *t = fake_open(&f, 200, 0);
     int nr = 0, reaped = 0, r;
 
-    lose_manager(&f);
     for (; nr < NR; nr++) {
         ops[nr] = (struct xentmem_op){
             .kind = XENTMEM_PUT, .object = {{(uint64_t)nr, 0, 0}}, .page = page};
@@ -913,16 +947,110 @@ static void who_reaps_in_vain_finds_out_that_the_manager_is_back(void)
     while ((r = xentmem_reap(t, back, NR, 5000)) > 0)
         reaped += r;
     CU_ASSERT_EQUAL(reaped, nr);
+}
+
+/* Nothing is under way then, and what was given up holds all room: nobody sleeps for the manager.
+ */
+static void who_reaps_in_vain_finds_out_that_the_manager_is_back(void)
+{
+    enum { NR = 4 };
+    static uint8_t page[XENTMEM_PAGE_SIZE];
+    struct xentmem_op *back[NR];
+    struct xentmem_op one = {.kind = XENTMEM_PUT, .object = object, .page = page};
+    struct fake f;
+    struct xentmem *t = fake_open(&f, 200, 0);
+    int r = 0;
+
+    lose_manager(&f);
+    use_up_room(t);
     CU_ASSERT_EQUAL(xentmem_submit(t, &one, 1), -1);
     CU_ASSERT_EQUAL(errno, EAGAIN);
     atomic_store(&f.again, ATTACH_SERVED);
-    for (unsigned i = 0; i < 500 && (r = xentmem_submit(t, &one, 1)) != 1; i++) {
-        CU_ASSERT_EQUAL(xentmem_reap(t, back, NR, 0), 0);
-        usleep(10000); /* it is asked again after a pause */
-    }
+    /* it waits a little each time */
+    for (unsigned i = 0; i < 500 && (r = xentmem_submit(t, &one, 1)) != 1; i++)
+        CU_ASSERT_EQUAL(xentmem_reap(t, back, NR, -1), 0);
     CU_ASSERT_EQUAL(r, 1);
     CU_ASSERT_EQUAL(xentmem_reap(t, back, NR, 5000), 1);
     CU_ASSERT_EQUAL(one.status, XENTMEM_OK);
+    xentmem_close(t);
+}
+
+static void who_polls_for_room_is_woken_until_there_is_some(void)
+{
+    static uint8_t page[XENTMEM_PAGE_SIZE];
+    struct xentmem_op one = {.kind = XENTMEM_PUT, .object = object, .page = page}, *back;
+    struct fake f;
+    struct xentmem *t = fake_open(&f, 200, 0);
+    struct pollfd fd = {.fd = xentmem_fd(t), .events = POLLIN};
+    unsigned asleep = 0;
+    int r = 0;
+
+    lose_manager(&f);
+    use_up_room(t);
+    for (unsigned i = 0; i < 500 && asleep == 0 && (r = xentmem_submit(t, &one, 1)) != 1; i++) {
+        if (i == 3)
+            atomic_store(&f.again, ATTACH_SERVED);
+        asleep += poll(&fd, 1, 5000) == 0;
+        CU_ASSERT_EQUAL(xentmem_reap(t, &back, 1, 0), 0);
+    }
+    CU_ASSERT_EQUAL(asleep, 0);
+    CU_ASSERT_EQUAL(r, 1);
+    xentmem_close(t);
+}
+
+/* One that hangs until all was given up, and goes then: only its event tells. */
+static void who_reaps_in_vain_finds_out_that_a_silent_manager_went(void)
+{
+    static uint8_t page[XENTMEM_PAGE_SIZE];
+    struct xentmem_op one = {.kind = XENTMEM_PUT, .object = object, .page = page}, *back;
+    struct fake f;
+    struct xentmem *t = fake_open(&f, 200, 0);
+    int r = 0;
+
+    atomic_store(&f.manners, FAKE_SILENT);
+    use_up_room(t);
+    lose_manager(&f);
+    atomic_store(&f.again, ATTACH_SERVED);
+    for (unsigned i = 0; i < 500 && (r = xentmem_submit(t, &one, 1)) != 1; i++)
+        CU_ASSERT_EQUAL(xentmem_reap(t, &back, 1, -1), 0);
+    CU_ASSERT_EQUAL(r, 1);
+    xentmem_close(t);
+}
+
+struct caller {
+    struct xentmem *t;
+    atomic_bool stop;
+};
+
+static void *call_again_and_again(void *arg)
+{
+    struct caller *c = arg;
+    uint8_t page[XENTMEM_PAGE_SIZE] = {0};
+
+    while (!atomic_load(&c->stop))
+        xentmem_put(c->t, 0, &object, 1, page);
+    return NULL;
+}
+
+/* Each look for the manager sets the timer; it is not to be put off by that. */
+static void calls_of_others_put_no_time_limit_off(void)
+{
+    static uint8_t page[XENTMEM_PAGE_SIZE];
+    struct xentmem_op one = {.kind = XENTMEM_PUT, .object = object, .page = page}, *back = NULL;
+    struct fake f;
+    struct xentmem *t = fake_open(&f, 300, 0);
+    struct caller caller = {.t = t, .stop = false};
+    pthread_t thread;
+
+    lose_manager(&f);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, call_again_and_again, &caller), 0);
+    usleep(500000);
+    CU_ASSERT_EQUAL(xentmem_submit(t, &one, 1), 1);
+    CU_ASSERT_EQUAL(xentmem_reap(t, &back, 1, 5000), 1);
+    CU_ASSERT_PTR_EQUAL(back, &one);
+    CU_ASSERT_EQUAL(one.error, ETIMEDOUT);
+    atomic_store(&caller.stop, true);
+    pthread_join(thread, NULL);
     xentmem_close(t);
 }
 
@@ -1045,6 +1173,7 @@ static void bad_arguments_send_nothing(void)
     T(who_looks_for_answers_asks_for_no_notification_until_the_descriptor_is_lent)                 \
     T(what_is_left_when_few_are_reaped_rings_for_nobody)                                           \
     T(who_sleeps_for_answers_that_others_take_is_woken)                                            \
+    T(who_sleeps_is_told_of_what_others_submit_on_another_ring)                                    \
     T(the_last_answer_sends_all_that_reap_home)                                                    \
     T(two_threads_that_reap_leave_nobody_asleep)                                                   \
     T(who_submits_and_polls_is_woken_by_the_answer)                                                \
@@ -1073,6 +1202,9 @@ static void bad_arguments_send_nothing(void)
     T(a_broken_manager_gives_asynchronous_operations_back)                                         \
     T(calls_wait_for_a_lost_manager_and_are_answered_when_it_is_back)                              \
     T(who_reaps_in_vain_finds_out_that_the_manager_is_back)                                        \
+    T(who_polls_for_room_is_woken_until_there_is_some)                                             \
+    T(who_reaps_in_vain_finds_out_that_a_silent_manager_went)                                      \
+    T(calls_of_others_put_no_time_limit_off)                                                       \
     T(who_waits_for_room_finds_out_that_the_manager_is_back)                                       \
     T(who_reaps_from_a_dead_handle_is_told_what_it_died_of)                                        \
     T(an_attachment_that_is_gone_fails_every_call_at_once)                                         \
