@@ -8,7 +8,8 @@
  * much. So either end tries both ways, once, and takes the cheaper one.
  *
  * On a processor it is all of a page at once: from some 2 KiB on memcpy() is `rep movsb` where that
- * is quick, and does not read the lines that it overwrites, which the peer's processor has.
+ * is quick (or `rep movsq`, which gcc puts in its place for a size that it knows), and does not
+ * read the lines that it overwrites, which the peer's processor has.
  */
 #ifndef TMEM_COPY_H
 #define TMEM_COPY_H

@@ -15,7 +15,7 @@
 #define VAIN_PAUSE 16u
 /* The same until there is a frame, which others may take first. */
 #define FRAME_TRIES 1024u
-/* Slices reclaimed for a frame, which may free none for the same reason. */
+/* Slices reclaimed for a frame, which free none where pages of one word over and over are dead. */
 #define FRAME_SLICES 16u
 
 /* Generations taken for one put before its sum is computed with the lock held. */
@@ -440,7 +440,7 @@ enum tmemif_status engine_put_commit(struct engine *e, struct engine_put *put)
     lock_drop(&s->lock);
     if (rc != TMEMIF_OK)
         put_give_back(e, put);
-    else if (tuner_wants(p, h.page_hash))
+    else if (tuner_wants(p, h.page_hash) && e->descs[new.page].kind == DESC_FRAME)
         tuner_put(p, h.page_hash, new.old != LAYOUT_NONE);
     dead_pages_free(e, &dead);
     return rc;

@@ -78,11 +78,12 @@ static inline uint32_t queue_nr(const struct queue *q)
 /* The one that a page is in. */
 struct page_list *queue_list_of(struct queue *q, const struct desc *d);
 
-/* Enter @page at the head of the small or the main queue, not used yet; or of its own. */
+/* Enter @page at the head of the small or the main queue, not used yet; one without a frame at
+ * that of the filled ones. */
 void queue_push(struct queue *q, struct page_link *links, struct desc *descs, page_nr page,
                 bool to_main);
 void queue_remove(struct queue *q, struct page_link *links, struct desc *descs, page_nr page);
-/* @now takes the place of @old, which counts as a use. */
+/* @now takes the place of @old, which counts as a use; at the head if only one has a frame. */
 void queue_replace(struct queue *q, struct page_link *links, struct desc *descs, page_nr old,
                    page_nr now);
 

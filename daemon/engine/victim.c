@@ -63,11 +63,10 @@ static void consider(struct best *best, const struct barren *barren, struct clai
     uint64_t pages = claim_read(&c->ephemeral), filled = claim_read(&c->filled);
     uint32_t weight = atomic_load_explicit(&c->weight, memory_order_relaxed);
 
-    if (pages == 0 || pages <= claim_read(&c->min))
-        return;
-    /* Frames are what is short: who holds none has nothing to give. */
+    /* Frames are what is short: who holds none has nothing to give, and keeps as many as its
+     * minimum */
     pages = pages > filled ? pages - filled : 0;
-    if (pages == 0)
+    if (pages == 0 || pages <= claim_read(&c->min))
         return;
     if (is_barren(barren, c))
         return;
@@ -272,7 +271,8 @@ static page_nr find_victim(struct engine *e, struct pool *p, struct shard *s, en
         return LAYOUT_NONE;
     page = queue_victim(&part->queue, e->links, e->descs, &search);
     *moves_left -= search.moved;
-    if (page == LAYOUT_NONE || !claim_give_up(c, only ? 0 : claim_read(&c->min)))
+    if (page == LAYOUT_NONE ||
+        !claim_give_up(c, only ? 0 : claim_read(&c->min) + claim_read(&c->filled)))
         return LAYOUT_NONE;
     return page;
 }
@@ -313,7 +313,7 @@ static bool evict_from(struct engine *e, struct worker *w, const struct claim *o
     h = handle_of_desc(e->seed, &e->descs[page]);
     slot = shard_seek(e, s, &h);
     BUG_UNLESS(slot != NULL && shard_page_at(s, slot) == page);
-    if (!(e->descs[page].use & USE_MAIN))
+    if (w->victim_from != QUEUE_FILLED && !(e->descs[page].use & USE_MAIN))
         ghosts_add(&s->ghosts, h.page_hash);
     s->counters.evictions++;
     pool_part_of(e, p, s)->counters.evictions++;

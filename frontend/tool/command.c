@@ -91,9 +91,11 @@ static int say_open_error(const struct tool *tool, int error, const char *hint)
 
 static const char *hint_of_another(const struct tool *tool)
 {
-    bool local = tool->attach && strncmp(tool->attach, "local:", strlen("local:")) == 0;
-
-    return local ? "; -a local:PATH:N names another one" : "; -n N names another one";
+    if (!tool->attach)
+        return "; -n N in a guest, -a local:PATH:N on this machine, names another one";
+    return strncmp(tool->attach, "local:", strlen("local:")) == 0
+               ? "; -a local:PATH:N names another one"
+               : "; -n N names another one";
 }
 
 struct xentmem *tool_open(struct tool *tool, int *code_out)
@@ -139,7 +141,7 @@ static const char *words_of(int error)
     case ETIMEDOUT:
         return "the manager does not answer";
     case ENODEV:
-        return "the manager is gone, or was started anew and has nothing of this attachment";
+        return "the manager is gone, or has nothing of this attachment any more";
     default:
         return NULL;
     }

@@ -206,6 +206,26 @@ static void puts_that_need_a_frame_go_past_thousands_that_have_none(void)
     world_end(&w);
 }
 
+/* Or a guest that put zeros once would have nothing left of it. */
+static void minimum_is_of_pages_with_a_frame(void)
+{
+    struct world w = world_make(1000, 1000, 1, 4);
+    account_nr a = guest(&w, 1, 0, 0), b = guest(&w, 2, 0, 0);
+    uint32_t p = pool(&w, a, INCLUSIVE), q = pool(&w, b, INCLUSIVE);
+
+    policy(&w, a, 300, PAGES_UNLIMITED, 1);
+    policy(&w, b, 0, PAGES_UNLIMITED, 1000);
+    for (uint32_t i = 0; i < 300; i++)
+        CU_ASSERT_EQUAL(put_zeros(&w, a, p, i), TMEMIF_OK);
+    for (uint32_t i = 0; i < 500; i++)
+        CU_ASSERT_EQUAL(put(&w, a, p, 1, i, i), TMEMIF_OK);
+    for (uint32_t i = 0; i < 3000; i++)
+        CU_ASSERT_EQUAL(put(&w, b, q, 1, i, i), TMEMIF_OK);
+    CU_ASSERT_EQUAL(ephemeral(&w, a), 600);
+    CU_ASSERT_EQUAL(ephemeral(&w, b), 700);
+    world_end(&w);
+}
+
 static void maximum_is_kept_of_pages_with_and_without_a_frame(void)
 {
     struct world w = world_make(1000, 1000, 1, 4);
@@ -407,6 +427,7 @@ static void guest_that_gave_all_up_does_not_make_others_puts_fail(void)
     T(lowered_maximum_is_reached_by_the_puts_that_follow)                                          \
     T(guest_full_of_zeros_neither_loses_them_nor_keeps_frames_from_others)                         \
     T(puts_that_need_a_frame_go_past_thousands_that_have_none)                                     \
+    T(minimum_is_of_pages_with_a_frame)                                                            \
     T(maximum_is_kept_of_pages_with_and_without_a_frame)                                           \
     T(page_changes_its_queue_with_its_kind)                                                        \
     T(scan_does_not_wash_out_what_is_asked_for)                                                    \
