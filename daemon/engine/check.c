@@ -41,9 +41,10 @@ static const char *check_page(struct engine *e, struct shard *s, page_nr page, s
     return NULL;
 }
 
-static const char *check_list(const struct engine *e, struct queue *q, const struct page_list *l,
+static const char *check_list(const struct engine *e, struct queue *q, enum queue_part part,
                               uint16_t pool)
 {
+    const struct page_list *l = queue_list(q, part);
     page_nr before = LAYOUT_NONE;
     uint32_t nr = 0;
 
@@ -53,7 +54,7 @@ static const char *check_list(const struct engine *e, struct queue *q, const str
         CHECK(nr++ < page_list_nr(l), "a queue is longer than its count");
         CHECK(e->links[page].to_head == before, "a queue's links disagree");
         CHECK(d->live != LIVE_DEAD && d->pool == pool, "a queue has a page of another pool");
-        CHECK(queue_list_of(q, d) == l, "a page is in another queue");
+        CHECK(queue_part_of(d) == part, "a page is in another queue");
         before = page;
     }
     CHECK(l->tail == before, "a queue ends elsewhere");
@@ -72,13 +73,11 @@ static const char *check_queues(const struct engine *e, const struct shard *s, u
         part = pool_part_of(e, &e->pools[i], s);
         CHECK(pool_state(&e->pools[i]) != POOL_FREE || queue_nr(&part->queue) == 0,
               "a free pool slot has pages");
-        why = check_list(e, &part->queue, &part->queue.small, (uint16_t)i);
-        if (!why)
-            why = check_list(e, &part->queue, &part->queue.main, (uint16_t)i);
-        if (!why)
-            why = check_list(e, &part->queue, &part->queue.filled, (uint16_t)i);
-        if (why)
-            return why;
+        for (unsigned list = 0; list < QUEUE_PARTS; list++) {
+            why = check_list(e, &part->queue, (enum queue_part)list, (uint16_t)i);
+            if (why)
+                return why;
+        }
         *nr_out += queue_nr(&part->queue);
     }
     return NULL;

@@ -19,11 +19,16 @@ static void note_oldest(struct queue *q, const struct desc *descs)
                               memory_order_relaxed);
 }
 
-struct page_list *queue_list_of(struct queue *q, const struct desc *d)
+enum queue_part queue_part_of(const struct desc *d)
 {
     if (d->kind == DESC_FILLED)
-        return &q->filled;
-    return d->use & USE_MAIN ? &q->main : &q->small;
+        return QUEUE_FILLED;
+    return d->use & USE_MAIN ? QUEUE_MAIN : QUEUE_SMALL;
+}
+
+static struct page_list *list_of(struct queue *q, const struct desc *d)
+{
+    return queue_list(q, queue_part_of(d));
 }
 
 void queue_push(struct queue *q, struct page_link *links, struct desc *descs, page_nr page,
@@ -32,7 +37,7 @@ void queue_push(struct queue *q, struct page_link *links, struct desc *descs, pa
     use_clear(&descs[page].use, USE_USES | USE_MAIN);
     if (to_main && descs[page].kind != DESC_FILLED)
         use_set(&descs[page].use, USE_MAIN);
-    page_list_push(queue_list_of(q, &descs[page]), links, page);
+    page_list_push(list_of(q, &descs[page]), links, page);
     if (q->small.tail == page)
         note_oldest(q, descs);
 }
@@ -41,7 +46,7 @@ void queue_remove(struct queue *q, struct page_link *links, struct desc *descs, 
 {
     bool oldest = q->small.tail == page;
 
-    page_list_remove(queue_list_of(q, &descs[page]), links, page);
+    page_list_remove(list_of(q, &descs[page]), links, page);
     if (oldest)
         note_oldest(q, descs);
 }
@@ -55,7 +60,7 @@ void queue_replace(struct queue *q, struct page_link *links, struct desc *descs,
         queue_remove(q, links, descs, old);
         queue_push(q, links, descs, now, false);
     } else {
-        page_list_replace(queue_list_of(q, &descs[old]), links, old, now);
+        page_list_replace(list_of(q, &descs[old]), links, old, now);
         use_clear(&descs[now].use, USE_MAIN | USE_USES);
         use_set(&descs[now].use, descs[old].use & (USE_MAIN | USE_USES));
     }
@@ -104,16 +109,10 @@ static page_nr first_page(struct queue *q, const struct page_link *links, const 
     return page != LAYOUT_NONE ? page : oldest_unpinned(small ? &q->main : &q->small, links, descs);
 }
 
-/* Of those in the small queue it takes some uses to stay, elsewhere one. */
-static bool is_small(const struct desc *d)
-{
-    return d->kind != DESC_FILLED && !(d->use & USE_MAIN);
-}
-
 static bool may_go(const struct desc *d, const struct queue_search *search)
 {
     return live_generation(d->live) < search->floor ||
-           use_count(d->use) < (is_small(d) ? search->uses_to_pass : 1);
+           use_count(d->use) < (queue_part_of(d) == QUEUE_SMALL ? search->uses_to_pass : 1);
 }
 
 page_nr queue_victim(struct queue *q, struct page_link *links, struct desc *descs,
@@ -128,10 +127,10 @@ page_nr queue_victim(struct queue *q, struct page_link *links, struct desc *desc
             __builtin_prefetch(&descs[links[page].to_head]);
         if (may_go(&descs[page], search))
             return page;
-        if (is_small(&descs[page]))
+        if (queue_part_of(&descs[page]) == QUEUE_SMALL)
             pass_to_main(q, links, descs, page);
         else
-            send_round(queue_list_of(q, &descs[page]), links, descs, page);
+            send_round(list_of(q, &descs[page]), links, descs, page);
         search->moved++;
         page = first_page(q, links, descs, search->from);
     }

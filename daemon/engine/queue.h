@@ -64,19 +64,28 @@ static inline void queue_init(struct queue *q)
     atomic_store_explicit(&q->small_since, 0, memory_order_relaxed);
 }
 
-/* Of pages with a frame. */
-static inline uint32_t queue_nr_frames(const struct queue *q)
-{
-    return page_list_nr(&q->small) + page_list_nr(&q->main);
-}
-
 static inline uint32_t queue_nr(const struct queue *q)
 {
-    return queue_nr_frames(q) + page_list_nr(&q->filled);
+    return page_list_nr(&q->small) + page_list_nr(&q->main) + page_list_nr(&q->filled);
 }
 
-/* The one that a page is in. */
-struct page_list *queue_list_of(struct queue *q, const struct desc *d);
+enum queue_part { QUEUE_SMALL, QUEUE_MAIN, QUEUE_FILLED };
+#define QUEUE_PARTS 3u
+
+static inline struct page_list *queue_list(struct queue *q, enum queue_part part)
+{
+    switch (part) {
+    case QUEUE_SMALL:
+        return &q->small;
+    case QUEUE_MAIN:
+        return &q->main;
+    default:
+        return &q->filled;
+    }
+}
+
+/* The part that a page is in. */
+enum queue_part queue_part_of(const struct desc *d);
 
 /* Enter @page at the head of the small or the main queue, not used yet; one without a frame at
  * that of the filled ones. */
@@ -86,8 +95,6 @@ void queue_remove(struct queue *q, struct page_link *links, struct desc *descs, 
 /* @now takes the place of @old, which counts as a use; at the head if only one has a frame. */
 void queue_replace(struct queue *q, struct page_link *links, struct desc *descs, page_nr old,
                    page_nr now);
-
-enum queue_part { QUEUE_SMALL, QUEUE_MAIN, QUEUE_FILLED };
 
 /* What a search for a victim is to do, and what it did. */
 struct queue_search {

@@ -157,8 +157,7 @@ static bool choose_by_chance(const struct engine *e, struct worker *w, const str
     uint64_t at = random_below(w, nr);
 
     for (uint32_t i = 0; i < e->nr_shards; i++) {
-        const struct queue *q = queue_at(p, i);
-        uint32_t here = page_list_nr(from == QUEUE_FILLED ? &q->filled : &q->main);
+        uint32_t here = page_list_nr(queue_list(queue_at(p, i), from));
 
         if (at < here) {
             settle(w, i, from, here);
@@ -257,13 +256,10 @@ static page_nr find_victim(struct engine *e, struct pool *p, struct shard *s, en
     struct pool_part *part = pool_part_of(e, p, s);
     struct queue_search search = {
         .from = from, .uses_to_pass = pool_rule(p)->uses_to_pass, .floor = part->floor};
-    const struct page_list *lists[] = {[QUEUE_SMALL] = &part->queue.small,
-                                       [QUEUE_MAIN] = &part->queue.main,
-                                       [QUEUE_FILLED] = &part->queue.filled};
     struct claim *c = pool_claim(p);
     page_nr page;
 
-    search.steps = moves_here(e, lists[from]);
+    search.steps = moves_here(e, queue_list(&part->queue, from));
     if (search.steps > *moves_left)
         search.steps = *moves_left;
     /* The slot may have been used again since it was chosen; pages in it are of the pool now. */
