@@ -11,9 +11,6 @@
 #include "frontend/lib/ring.h"
 #include "protocol/copy.h"
 
-/* Between two looks for room that given up operations hold. */
-#define ROOM_MS 10
-
 /* Hand a finished operation back to its user. */
 static struct xentmem_op *release(struct xentmem *t, struct call *call)
 {
@@ -183,11 +180,13 @@ int xentmem_fd(struct xentmem *t)
  */
 static int with_none_under_way(struct xentmem *t, int timeout_ms)
 {
-    bool wait = timeout_ms != 0 && atomic_load(&t->finished.lacks_room);
+    int wait_ms = 0;
 
+    if (timeout_ms != 0 && atomic_load(&t->finished.lacks_room))
+        wait_ms = timeout_ms > 0 && timeout_ms < ROOM_LOOK_MS ? timeout_ms : ROOM_LOOK_MS;
     if (atomic_load(&t->lost))
         reconnect_look(t);
-    take_events(t, !wait ? 0 : timeout_ms > 0 && timeout_ms < ROOM_MS ? timeout_ms : ROOM_MS);
+    take_events(t, wait_ms);
     return handle_return(atomic_load(&t->dead));
 }
 
@@ -253,7 +252,7 @@ static void note_room(struct xentmem *t, bool none)
         return;
     atomic_store(&f->lacks_room, lacks);
     if (lacks)
-        finished_timer(t, ROOM_MS);
+        finished_timer(t, ROOM_LOOK_MS);
 }
 
 int xentmem_submit(struct xentmem *t, struct xentmem_op *ops, unsigned nr_ops)

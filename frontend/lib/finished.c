@@ -145,26 +145,25 @@ static void set_bell(struct finished *f)
     }
 }
 
-void finished_ring_bell(struct xentmem *t)
+static void lock_and_set_bell(struct finished *f)
 {
-    struct finished *f = &t->finished;
-
-    if (atomic_load(&f->nr_open) == 0)
-        return;
     pthread_mutex_lock(&f->lock);
     set_bell(f);
     pthread_mutex_unlock(&f->lock);
+}
+
+void finished_ring_bell(struct xentmem *t)
+{
+    if (atomic_load(&t->finished.nr_open) != 0)
+        lock_and_set_bell(&t->finished);
 }
 
 void finished_close(struct xentmem *t, unsigned nr)
 {
     struct finished *f = &t->finished;
 
-    if (nr == 0 || atomic_fetch_sub(&f->nr_open, nr) != nr || atomic_load(&f->nr_asleep) == 0)
-        return;
-    pthread_mutex_lock(&f->lock);
-    set_bell(f);
-    pthread_mutex_unlock(&f->lock);
+    if (nr && atomic_fetch_sub(&f->nr_open, nr) == nr && atomic_load(&f->nr_asleep) != 0)
+        lock_and_set_bell(f);
 }
 
 /* Up to @max finished calls as a list. */

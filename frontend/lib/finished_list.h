@@ -23,10 +23,9 @@ struct finished {
     int bell_fd;         /* eventfd: something is on the list, and somebody relies on it */
     int timer_fd;        /* time to look for what is overdue */
     atomic_bool timer_set;
-    uint64_t timer_due_us; /* while it is set; under the lock */
-    atomic_bool
-        lacks_room; /* xentmem_submit() found none, with nothing under way to give some back */
-    int epoll_fd;   /* all of what xentmem_reap() may have to look at */
+    uint64_t timer_due_us;  /* while it is set; under the lock */
+    atomic_bool lacks_room; /* none for xentmem_submit(), and nothing under way that gives some */
+    int epoll_fd;           /* all of what xentmem_reap() may have to look at */
 };
 
 #endif /* XENTMEM_LIB_FINISHED_LIST_H */

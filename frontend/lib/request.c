@@ -130,7 +130,7 @@ int request_wait_for_room(struct xentmem *t, uint64_t deadline)
     for (unsigned i = 0; i < t->attach->nr_rings; i++)
         ring_collect(t, &t->rings[i]);
     /* it may be that nobody sleeps for the manager who would see that it is gone, or back */
-    if (!room_wait(&t->room, 10))
+    if (!room_wait(&t->room, ROOM_LOOK_MS))
         reconnect_look(t);
     return 0;
 }

@@ -42,6 +42,9 @@ struct call *room_take(struct room *r, uint32_t nr_pages, bool asynchronous);
 uint32_t room_take_pages(struct room *r, uint32_t nr, uint32_t *pages_out);
 void room_give(struct room *r, struct call *call);
 
+/* Between two looks for room that operations which were given up hold. */
+#define ROOM_LOOK_MS 10
+
 /* Wait a little for somebody to give something back, at most @ms. False: nobody did. */
 bool room_wait(struct room *r, unsigned ms);
 

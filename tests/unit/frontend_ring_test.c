@@ -949,28 +949,33 @@ static void use_up_room(struct xentmem *t)
     CU_ASSERT_EQUAL(reaped, nr);
 }
 
+/* It waits a little each time that there is no room. */
+static void expect_to_submit_at_last(struct xentmem *t, struct xentmem_op *op)
+{
+    struct xentmem_op *back;
+    int r = 0;
+
+    for (unsigned i = 0; i < 500 && (r = xentmem_submit(t, op, 1)) != 1; i++)
+        CU_ASSERT_EQUAL(xentmem_reap(t, &back, 1, -1), 0);
+    CU_ASSERT_EQUAL(r, 1);
+}
+
 /* Nothing is under way then, and what was given up holds all room: nobody sleeps for the manager.
  */
 static void who_reaps_in_vain_finds_out_that_the_manager_is_back(void)
 {
-    enum { NR = 4 };
     static uint8_t page[XENTMEM_PAGE_SIZE];
-    struct xentmem_op *back[NR];
-    struct xentmem_op one = {.kind = XENTMEM_PUT, .object = object, .page = page};
+    struct xentmem_op one = {.kind = XENTMEM_PUT, .object = object, .page = page}, *back;
     struct fake f;
     struct xentmem *t = fake_open(&f, 200, 0);
-    int r = 0;
 
     lose_manager(&f);
     use_up_room(t);
     CU_ASSERT_EQUAL(xentmem_submit(t, &one, 1), -1);
     CU_ASSERT_EQUAL(errno, EAGAIN);
     atomic_store(&f.again, ATTACH_SERVED);
-    /* it waits a little each time */
-    for (unsigned i = 0; i < 500 && (r = xentmem_submit(t, &one, 1)) != 1; i++)
-        CU_ASSERT_EQUAL(xentmem_reap(t, back, NR, -1), 0);
-    CU_ASSERT_EQUAL(r, 1);
-    CU_ASSERT_EQUAL(xentmem_reap(t, back, NR, 5000), 1);
+    expect_to_submit_at_last(t, &one);
+    CU_ASSERT_EQUAL(xentmem_reap(t, &back, 1, 5000), 1);
     CU_ASSERT_EQUAL(one.status, XENTMEM_OK);
     xentmem_close(t);
 }
@@ -1002,18 +1007,15 @@ static void who_polls_for_room_is_woken_until_there_is_some(void)
 static void who_reaps_in_vain_finds_out_that_a_silent_manager_went(void)
 {
     static uint8_t page[XENTMEM_PAGE_SIZE];
-    struct xentmem_op one = {.kind = XENTMEM_PUT, .object = object, .page = page}, *back;
+    struct xentmem_op one = {.kind = XENTMEM_PUT, .object = object, .page = page};
     struct fake f;
     struct xentmem *t = fake_open(&f, 200, 0);
-    int r = 0;
 
     atomic_store(&f.manners, FAKE_SILENT);
     use_up_room(t);
     lose_manager(&f);
     atomic_store(&f.again, ATTACH_SERVED);
-    for (unsigned i = 0; i < 500 && (r = xentmem_submit(t, &one, 1)) != 1; i++)
-        CU_ASSERT_EQUAL(xentmem_reap(t, &back, 1, -1), 0);
-    CU_ASSERT_EQUAL(r, 1);
+    expect_to_submit_at_last(t, &one);
     xentmem_close(t);
 }
 
