@@ -423,12 +423,14 @@ enum tmemif_status engine_put_commit(struct engine *e, struct engine_put *put)
     struct shard_new_page new = {0};
     struct dead_pages dead;
     enum tmemif_status rc;
+    bool has_frame;
 
     dead_pages_begin(&dead);
     if (!put->has_facts)
         page_look(engine_frame(e, put->page), put->seed, &put->facts);
     drop_needless_frame(e, put);
     new.page = put->page;
+    has_frame = e->descs[new.page].kind == DESC_FRAME; /* once it is live, others may evict it */
     rc = lock_for_commit(e, s, put, &h, &new);
     if (rc == TMEMIF_OK) {
         rc = put_enter(e, s, put, &h, &new, &dead);
@@ -440,7 +442,7 @@ enum tmemif_status engine_put_commit(struct engine *e, struct engine_put *put)
     lock_drop(&s->lock);
     if (rc != TMEMIF_OK)
         put_give_back(e, put);
-    else if (tuner_wants(p, h.page_hash) && e->descs[new.page].kind == DESC_FRAME)
+    else if (has_frame && tuner_wants(p, h.page_hash))
         tuner_put(p, h.page_hash, new.old != LAYOUT_NONE);
     dead_pages_free(e, &dead);
     return rc;
