@@ -121,8 +121,9 @@ enum tmemif_status engine_pool_create(struct engine *e, account_nr account, uint
                                       uint32_t *pool_id_out);
 /*
  * Join, or make, the shared pool of @uuid. NOT_ALLOWED, BAD_KIND, NO_POOL (a
- * reader does not make it), TOO_MANY: in this order; NO_MEMORY. A member is
- * told the id that it has.
+ * reader does not make it), TOO_MANY: in this order; NO_MEMORY. BUSY, as above: the
+ * pool would be made, and what it was before waits to be reclaimed. A member is told
+ * the id that it has.
  */
 enum tmemif_status engine_pool_join(struct engine *e, account_nr account,
                                     const uint8_t uuid[TMEMIF_UUID_LEN], uint32_t flags,

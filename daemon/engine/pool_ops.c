@@ -8,13 +8,19 @@
 /* Destroyed pools of one account whose pages may still be waiting. */
 #define DYING_MOST TMEMIF_MAX_POOLS
 
+/*
+ * The same of a shared pool, which ends when nobody is in it and begins anew when somebody joins.
+ * There may be hundreds of them, and a slot for each one that waits.
+ */
+#define SHARED_DYING_MOST 4
+
 /* Pools that an account may have however many others there are. */
 #define POOLS_ALWAYS 4
 
 #define PRIVATE_FLAGS (TMEMIF_POOL_PERSISTENT | TMEMIF_POOL_INCLUSIVE | TMEMIF_POOL_LEASED)
 #define SHARED_FLAGS  (TMEMIF_POOL_PERSISTENT | TMEMIF_POOL_LEASED)
 
-/* Pages that whoever destroys a pool reclaims at once: most pools are empty by then. */
+/* Pages that whoever leaves a pool reclaims at once: most pools are empty by then. */
 #define RECLAIM_AT_ONCE 256u
 
 /* Slots are for all: some for each account, more only while half of them are free. */
@@ -29,6 +35,11 @@ static bool may_have_more(const struct engine *e, account_nr account)
     return nr_free > e->nr_pools / 2;
 }
 
+static bool has_dying(const struct claim *c, uint32_t most)
+{
+    return atomic_load_explicit(&c->nr_dying, memory_order_relaxed) >= most;
+}
+
 static enum tmemif_status create_locked(struct engine *e, account_nr account, uint32_t flags,
                                         uint32_t *pool_id_out)
 {
@@ -39,7 +50,7 @@ static enum tmemif_status create_locked(struct engine *e, account_nr account, ui
     if (!account_is_open(e, account))
         return TMEMIF_NOT_FOUND;
     /* One that creates and destroys faster than its pages are reclaimed waits. */
-    if (atomic_load_explicit(&e->claims[account].nr_dying, memory_order_relaxed) >= DYING_MOST)
+    if (has_dying(&e->claims[account], DYING_MOST))
         return TMEMIF_BUSY;
     if (!may_have_more(e, account))
         return TMEMIF_TOO_MANY;
@@ -53,6 +64,18 @@ static enum tmemif_status create_locked(struct engine *e, account_nr account, ui
     return TMEMIF_OK;
 }
 
+/*
+ * Reclaim, if it is that for want of which no pool was begun. BUSY: what @claim has destroyed, and
+ * whatever others have destroyed before does not come first.
+ */
+static bool made_room(struct engine *e, enum tmemif_status rc, const struct claim *claim)
+{
+    if ((rc != TMEMIF_TOO_MANY && rc != TMEMIF_BUSY) || !reclaim_has_work(e))
+        return false;
+    reclaim_slice(e, rc == TMEMIF_BUSY ? claim : NULL, RECLAIM_AT_ONCE);
+    return true;
+}
+
 enum tmemif_status engine_pool_create(struct engine *e, account_nr account, uint32_t flags,
                                       uint32_t *pool_id_out)
 {
@@ -63,9 +86,7 @@ enum tmemif_status engine_pool_create(struct engine *e, account_nr account, uint
     lock_take(&e->lock);
     rc = create_locked(e, account, flags, pool_id_out);
     lock_drop(&e->lock);
-    if ((rc == TMEMIF_TOO_MANY || rc == TMEMIF_BUSY) && reclaim_has_work(e)) {
-        /* BUSY: with its own, and whatever others have destroyed before does not come first */
-        reclaim_slice(e, rc == TMEMIF_BUSY ? &e->claims[account] : NULL, RECLAIM_AT_ONCE);
+    if (made_room(e, rc, &e->claims[account])) {
         lock_take(&e->lock);
         rc = create_locked(e, account, flags, pool_id_out);
         lock_drop(&e->lock);
@@ -73,9 +94,10 @@ enum tmemif_status engine_pool_create(struct engine *e, account_nr account, uint
     return rc;
 }
 
+/* *@claim_out is the pool's, if the answer is BUSY. */
 static enum tmemif_status join_locked(struct engine *e, account_nr account,
                                       const uint8_t uuid[TMEMIF_UUID_LEN], uint32_t flags,
-                                      uint32_t *pool_id_out)
+                                      uint32_t *pool_id_out, const struct claim **claim_out)
 {
     struct pool_owner owner = {.account = LAYOUT_NONE};
     struct account_key key;
@@ -105,6 +127,9 @@ static enum tmemif_status join_locked(struct engine *e, account_nr account,
     if (rc != TMEMIF_OK)
         return rc;
     if (slot == LAYOUT_NO_SLOT) {
+        *claim_out = &e->claims[e->nr_accounts + owner.shared];
+        if (has_dying(*claim_out, SHARED_DYING_MOST))
+            return TMEMIF_BUSY;
         rc = pool_start(e, &owner, flags | TMEMIF_POOL_SHARED, &slot);
         if (rc != TMEMIF_OK)
             return rc;
@@ -119,14 +144,20 @@ enum tmemif_status engine_pool_join(struct engine *e, account_nr account,
                                     const uint8_t uuid[TMEMIF_UUID_LEN], uint32_t flags,
                                     uint32_t *pool_id_out)
 {
+    const struct claim *claim = NULL;
     enum tmemif_status rc;
 
     flags &= ~TMEMIF_POOL_SHARED;
     if (flags & ~SHARED_FLAGS)
         return TMEMIF_BAD_REQUEST;
     lock_take(&e->lock);
-    rc = join_locked(e, account, uuid, flags, pool_id_out);
+    rc = join_locked(e, account, uuid, flags, pool_id_out, &claim);
     lock_drop(&e->lock);
+    if (made_room(e, rc, claim)) {
+        lock_take(&e->lock);
+        rc = join_locked(e, account, uuid, flags, pool_id_out, &claim);
+        lock_drop(&e->lock);
+    }
     return rc;
 }
 
@@ -145,29 +176,17 @@ static enum tmemif_status seat_of(const struct engine *e, account_nr account, ui
     return TMEMIF_OK;
 }
 
-enum tmemif_status engine_pool_leave(struct engine *e, account_nr account, uint32_t pool_id)
+/* Out of the pool, which ends if nobody needs it. @shared: only out of a shared one. */
+static enum tmemif_status leave(struct engine *e, account_nr account, uint32_t pool_id, bool shared)
 {
-    enum tmemif_status rc;
-    uint16_t slot;
-
-    lock_take(&e->lock);
-    rc = seat_of(e, account, pool_id, &slot);
-    if (rc == TMEMIF_OK && e->pools[slot].shared == LAYOUT_NONE)
-        rc = TMEMIF_BAD_KIND;
-    if (rc == TMEMIF_OK)
-        pool_give_up(e, account, pool_id);
-    lock_drop(&e->lock);
-    return rc;
-}
-
-enum tmemif_status engine_pool_destroy(struct engine *e, account_nr account, uint32_t pool_id)
-{
-    enum tmemif_status rc;
     const struct claim *claim = NULL;
+    enum tmemif_status rc;
     uint16_t slot;
 
     lock_take(&e->lock);
     rc = seat_of(e, account, pool_id, &slot);
+    if (rc == TMEMIF_OK && shared && e->pools[slot].shared == LAYOUT_NONE)
+        rc = TMEMIF_BAD_KIND;
     if (rc == TMEMIF_OK) {
         claim = pool_claim(&e->pools[slot]);
         pool_give_up(e, account, pool_id);
@@ -176,4 +195,14 @@ enum tmemif_status engine_pool_destroy(struct engine *e, account_nr account, uin
     if (rc == TMEMIF_OK && reclaim_has_work(e))
         reclaim_slice(e, claim, RECLAIM_AT_ONCE);
     return rc;
+}
+
+enum tmemif_status engine_pool_leave(struct engine *e, account_nr account, uint32_t pool_id)
+{
+    return leave(e, account, pool_id, true);
+}
+
+enum tmemif_status engine_pool_destroy(struct engine *e, account_nr account, uint32_t pool_id)
+{
+    return leave(e, account, pool_id, false);
 }

@@ -121,6 +121,31 @@ static void c25_last_one_out_frees_an_ephemeral_pool(void)
     world_end(&s.w);
 }
 
+/* Each end leaves a slot to be reclaimed, and slots are for all. */
+static void who_leaves_and_joins_again_and_again_takes_no_slots_from_others(void)
+{
+    struct pair s = pair_make(0);
+    unsigned nr_ended;
+
+    CU_ASSERT_EQUAL(engine_pool_leave(s.w.e, s.b, s.q), TMEMIF_OK);
+    for (unsigned i = 0; i < 200; i++) {
+        enum tmemif_status rc = TMEMIF_BUSY;
+
+        /* its charge goes with the pool: the limit is not what makes it reclaim */
+        CU_ASSERT_EQUAL(put(&s.w, s.a, s.p, i, 1, i), TMEMIF_OK);
+        if (i % 2 || engine_pool_leave(s.w.e, s.a, s.p) != TMEMIF_OK)
+            engine_account_reset(s.w.e, s.a);
+        for (unsigned tries = 0; rc == TMEMIF_BUSY && tries < 100; tries++)
+            rc = join(&s.w, s.a, 5, 0, &s.p);
+        CU_ASSERT_EQUAL(rc, TMEMIF_OK);
+        nr_ended = 0;
+        for (uint32_t slot = 0; slot < s.w.e->nr_pools; slot++)
+            nr_ended += pool_state(&s.w.e->pools[slot]) == POOL_DRAINING;
+        CU_ASSERT(nr_ended <= 4);
+    }
+    world_end(&s.w);
+}
+
 static void c25_persistent_pool_stays_until_the_operator_removes_it(void)
 {
     struct pair s = pair_make(PERSISTENT);
@@ -512,6 +537,7 @@ static void members_and_policies_are_listed(void)
     T(c24_put_and_flush_are_seen_by_all_sharers_at_once)                                           \
     T(c25_shared_pages_are_charged_to_the_pool_alone)                                              \
     T(c25_last_one_out_frees_an_ephemeral_pool)                                                    \
+    T(who_leaves_and_joins_again_and_again_takes_no_slots_from_others)                             \
     T(c25_persistent_pool_stays_until_the_operator_removes_it)                                     \
     T(c25_lost_member_that_may_fill_costs_an_ephemeral_pool_its_pages_and_leases)                  \
     T(c25_fence_leaves_persistent_pools_and_readers_pools_alone)                                   \
