@@ -32,7 +32,7 @@ bool claim_charge(struct claim *c, bool persistent)
     uint64_t limit = claim_read(persistent ? &c->quota : &c->max);
     _Atomic uint64_t *counter = counter_of(c, persistent);
 
-    if (atomic_fetch_add_explicit(counter, 1, memory_order_relaxed) < limit)
+    if (atomic_fetch_add_explicit(counter, 1, memory_order_release) < limit)
         return true;
     atomic_fetch_sub_explicit(counter, 1, memory_order_relaxed);
     return false;
@@ -50,13 +50,47 @@ void claim_uncharge(struct claim *c, bool persistent)
     BUG_UNLESS(before != 0);
 }
 
-bool claim_give_up(struct claim *c, uint64_t least)
+bool claim_begin_put(struct claim *c)
 {
-    uint64_t pages = claim_read(&c->ephemeral);
+    if (claim_read(&c->min) == 0)
+        return false;
+    atomic_fetch_add_explicit(&c->under_way, 1, memory_order_relaxed);
+    return true;
+}
 
-    while (pages > least) {
+void claim_end_put(struct claim *c)
+{
+    atomic_fetch_sub_explicit(&c->under_way, 1, memory_order_relaxed);
+}
+
+/* Read after the pages that are charged: a put is counted before it charges one. */
+static uint64_t kept(const struct claim *c)
+{
+    uint64_t min = claim_read(&c->min);
+
+    return claim_read(&c->filled) +
+           (min < UINT32_MAX ? min + claim_read(&c->under_way) : UINT32_MAX);
+}
+
+static uint64_t ephemeral(const struct claim *c)
+{
+    return atomic_load_explicit(&c->ephemeral, memory_order_acquire);
+}
+
+uint64_t claim_to_give(const struct claim *c)
+{
+    uint64_t pages = ephemeral(c), least = kept(c);
+
+    return pages > least ? pages - least : 0;
+}
+
+bool claim_give_up(struct claim *c, bool to_others)
+{
+    uint64_t pages = ephemeral(c);
+
+    while (pages > (to_others ? kept(c) : 0)) {
         if (atomic_compare_exchange_weak_explicit(&c->ephemeral, &pages, pages - 1,
-                                                  memory_order_relaxed, memory_order_relaxed))
+                                                  memory_order_acquire, memory_order_acquire))
             return true;
     }
     return false;

@@ -19,6 +19,7 @@
 struct claim {
     _Atomic uint64_t persistent, ephemeral; /* pages charged */
     _Atomic uint64_t filled;                /* ephemeral ones that take no frame */
+    _Atomic uint64_t under_way;             /* ephemeral ones of puts that are not done */
     _Atomic uint64_t quota, min, max;       /* struct policy */
     _Atomic uint32_t weight;
     /* Its pools that drain and its tombstones: while there are any, memory may come back. */
@@ -44,8 +45,19 @@ bool claim_charge(struct claim *c, bool persistent);
 /* One page more whatever the limit: it is there already. */
 void claim_charge_found(struct claim *c, bool persistent);
 void claim_uncharge(struct claim *c, bool persistent);
-/* One ephemeral page less, unless that leaves less than @least. */
-bool claim_give_up(struct claim *c, uint64_t least);
+
+/*
+ * A page that is replaced is charged twice until the put is done. To take that for a page that the
+ * claim has above its minimum would leave it with less. So puts of ephemeral pages are counted from
+ * before they charge until they are done, if there is a minimum. False: there is none.
+ */
+bool claim_begin_put(struct claim *c);
+void claim_end_put(struct claim *c);
+/* Ephemeral pages in frames that others may have. */
+uint64_t claim_to_give(const struct claim *c);
+
+/* One ephemeral page less, if there is one; @to_others: one of those that they may have. */
+bool claim_give_up(struct claim *c, bool to_others);
 
 /*
  * Should @a lose a page rather than @b? Both hold more than their minimum, and

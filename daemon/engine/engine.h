@@ -184,6 +184,7 @@ struct engine_put {
     uint16_t pool;
     bool persistent;
     bool charged; /* or it is to take over the charge of the page it replaces */
+    bool counted; /* by claim_begin_put() */
     struct claim *claim;
     uint64_t pool_generation; /* the pool's record when the put began */
     uint64_t object_hash, page_hash;

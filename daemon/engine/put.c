@@ -215,6 +215,14 @@ static enum tmemif_status why_not_taken(const struct engine *e, const struct pag
     return shard_may_put(shard_of(e, h->object_hash)) ? TMEMIF_OK : TMEMIF_NO_MEMORY;
 }
 
+/* What it charges is a live page by now, or nothing. */
+static void put_uncount(struct engine_put *put)
+{
+    if (put->counted)
+        claim_end_put(put->claim);
+    put->counted = false;
+}
+
 /* Charge the page and find it. OK, QUOTA or NO_MEMORY; then nothing is charged. */
 static enum tmemif_status take_page(struct engine *e, const struct handle *h,
                                     struct engine_put *put)
@@ -222,9 +230,12 @@ static enum tmemif_status take_page(struct engine *e, const struct handle *h,
     struct worker *w = &e->workers[put->op.worker];
 
     put->page = LAYOUT_NONE;
+    put->counted = !put->persistent && claim_begin_put(put->claim);
     put->charged = charge(e, w, put->claim, put->persistent);
-    if (!put->charged && !has_page(e, h))
+    if (!put->charged && !has_page(e, h)) {
+        put_uncount(put);
         return TMEMIF_QUOTA;
+    }
     level_now_and_then(e, w);
     if (!put->persistent || is_admitted(e, h))
         put->page = find_page(e, w, put->claim, put->persistent);
@@ -232,6 +243,7 @@ static enum tmemif_status take_page(struct engine *e, const struct handle *h,
         return TMEMIF_OK;
     if (put->charged)
         claim_uncharge(put->claim, put->persistent);
+    put_uncount(put);
     return TMEMIF_NO_MEMORY;
 }
 
@@ -302,6 +314,7 @@ static void put_give_back(struct engine *e, struct engine_put *put)
     store_page_free(e->store, put->page);
     if (put->charged)
         claim_uncharge(put->claim, put->persistent);
+    put_uncount(put);
     put->page = LAYOUT_NONE;
     put->charged = false;
 }
@@ -442,7 +455,8 @@ enum tmemif_status engine_put_commit(struct engine *e, struct engine_put *put)
     lock_drop(&s->lock);
     if (rc != TMEMIF_OK)
         put_give_back(e, put);
-    else if (has_frame && tuner_wants(p, h.page_hash))
+    put_uncount(put);
+    if (rc == TMEMIF_OK && has_frame && tuner_wants(p, h.page_hash))
         tuner_put(p, h.page_hash, new.old != LAYOUT_NONE);
     dead_pages_free(e, &dead);
     return rc;

@@ -63,12 +63,9 @@ static void consider(struct best *best, const struct barren *barren, struct clai
     uint64_t pages = claim_read(&c->ephemeral), filled = claim_read(&c->filled);
     uint32_t weight = atomic_load_explicit(&c->weight, memory_order_relaxed);
 
-    /* Frames are what is short: who holds none has nothing to give, and keeps as many as its
-     * minimum */
+    /* Frames are what is short: who holds none has nothing to give */
     pages = pages > filled ? pages - filled : 0;
-    if (pages == 0 || pages <= claim_read(&c->min))
-        return;
-    if (is_barren(barren, c))
+    if (pages == 0 || claim_to_give(c) == 0 || is_barren(barren, c))
         return;
     if (!best->claim || claim_owes_more(pages, weight, best->pages, best->weight))
         *best = (struct best){.claim = c, .pages = pages, .weight = weight};
@@ -267,8 +264,7 @@ static page_nr find_victim(struct engine *e, struct pool *p, struct shard *s, en
         return LAYOUT_NONE;
     page = queue_victim(&part->queue, e->links, e->descs, &search);
     *moves_left -= search.moved;
-    if (page == LAYOUT_NONE ||
-        !claim_give_up(c, only ? 0 : claim_read(&c->min) + claim_read(&c->filled)))
+    if (page == LAYOUT_NONE || !claim_give_up(c, !only))
         return LAYOUT_NONE;
     return page;
 }

@@ -306,6 +306,60 @@ static void nobody_falls_below_his_minimum_at_any_moment(void)
     game_end(&g);
 }
 
+/* A page that is being replaced is charged twice, and is not one to give for that. */
+static void page_that_is_being_replaced_is_of_the_minimum(void)
+{
+    struct engine_put puts[MAX_GUESTS - 1];
+    struct game g;
+    void *frame;
+
+    game_begin(&g);
+    player_add(&g, 1, 0);
+    player_add(&g, 100, 0);
+    set_policy(&g, 0, 700, 1);
+    put_many(&g, 0, 700);
+    put_many(&g, 1, NR_FRAMES);
+    for (unsigned i = 0; i < MAX_GUESTS - 1; i++) {
+        struct page_op op = op_of(g.players[0].account, g.players[0].pool, i % 7, i);
+
+        op.worker = 1 + i;
+        CU_ASSERT_EQUAL(engine_put_begin(g.w.e, &op, &puts[i], &frame), TMEMIF_OK);
+        page_fill(frame, i);
+    }
+    put_many(&g, 1, NR_FRAMES);
+    for (unsigned i = 0; i < MAX_GUESTS - 1; i++)
+        CU_ASSERT_EQUAL(engine_put_commit(g.w.e, &puts[i]), TMEMIF_OK);
+    CU_ASSERT_EQUAL(held(&g, 0), 700);
+    CU_ASSERT_EQUAL(g.nr_refused, 0);
+    game_end(&g);
+}
+
+/* With as many workers as there can be: what they may have under way is not kept by each guest. */
+static void minimums_that_fill_the_store_are_had_by_all(void)
+{
+    enum { NR_GUESTS = 10, MIN = 100 };
+    struct world w = world_make(NR_GUESTS * MIN, 0, ENGINE_WORKERS_MOST, 8);
+    const struct policy policy = {.min_pages = MIN, .max_pages = PAGES_UNLIMITED, .weight = 1};
+    struct account_stats stats;
+    account_nr guests[NR_GUESTS];
+
+    for (uint32_t g = 0; g < NR_GUESTS; g++) {
+        guests[g] = guest(&w, 1 + g, 0, 0);
+        engine_account_set_policy(w.e, guests[g], &policy);
+    }
+    for (uint32_t g = 0; g < NR_GUESTS; g++) {
+        uint32_t p = pool(&w, guests[g], TMEMIF_POOL_INCLUSIVE);
+
+        for (uint32_t i = 0; i < 5 * MIN; i++)
+            CU_ASSERT_EQUAL(put(&w, guests[g], p, i, i, i), TMEMIF_OK);
+    }
+    for (uint32_t g = 0; g < NR_GUESTS; g++) {
+        WORLD_MUST(engine_account_stats(w.e, guests[g], &stats));
+        CU_ASSERT_EQUAL(stats.ephemeral_pages, MIN);
+    }
+    world_end(&w);
+}
+
 /* Whatever others hold: what is below the minimum is taken in. */
 static void nobody_is_refused_below_his_minimum(void)
 {
@@ -410,6 +464,8 @@ static void pages_that_are_read_shield_no_others(void)
     T(shared_pool_has_its_own_share)                                                               \
     T(hogs_on_several_workers_get_what_their_weights_say)                                          \
     T(nobody_falls_below_his_minimum_at_any_moment)                                                \
+    T(page_that_is_being_replaced_is_of_the_minimum)                                               \
+    T(minimums_that_fill_the_store_are_had_by_all)                                                 \
     T(nobody_is_refused_below_his_minimum)                                                         \
     T(unused_minimum_is_lent_to_ephemeral_pages_only)                                              \
     T(pages_that_are_read_shield_no_others)
