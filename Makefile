@@ -54,7 +54,7 @@ STORE_SRC    := daemon/store/segment.c daemon/store/super.c daemon/store/desc.c 
 ENGINE_SRC   := daemon/engine/table.c daemon/engine/slab.c daemon/engine/object_index.c \
                 daemon/engine/queue.c daemon/engine/ghost.c daemon/engine/miniature.c daemon/engine/tuner.c daemon/engine/claim.c \
                 daemon/engine/shard.c daemon/engine/tomb.c daemon/engine/victim.c \
-                daemon/engine/reclaim.c daemon/engine/reserve.c daemon/engine/seat.c daemon/engine/pool.c daemon/engine/pool_ops.c \
+                daemon/engine/reclaim.c daemon/engine/reserve.c daemon/engine/limit.c daemon/engine/seat.c daemon/engine/pool.c daemon/engine/pool_ops.c \
                 daemon/engine/account.c daemon/engine/shared.c daemon/engine/put.c \
                 daemon/engine/get.c daemon/engine/ahead.c daemon/engine/flush.c daemon/engine/recover.c \
                 daemon/engine/stats.c daemon/engine/check.c daemon/engine/engine.c

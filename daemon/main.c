@@ -163,6 +163,21 @@ static unsigned device_worker(const struct daemon *d)
     return nr_disk_workers(d);
 }
 
+/* What was kept may be more than is wanted now. */
+static void keep_to_memory(struct daemon *d)
+{
+    uint64_t pages = d->options.memory_pages;
+    uint32_t limit;
+
+    if (pages == 0 || pages >= store_super(d->store)->nr_frames)
+        return;
+    limit = engine_set_limit(d->engine, (uint32_t)pages);
+    if (limit > pages)
+        log_event(&d->log, LOG_LEVEL_WARNING, "segments",
+                  "why=\"--memory is less than what persistent pages and disks take\" pages=%u",
+                  (unsigned)limit);
+}
+
 static bool build_engine(struct daemon *d)
 {
     struct engine_config config = {
@@ -179,6 +194,7 @@ static bool build_engine(struct daemon *d)
     if (store_damage(d->store)->duplicates)
         log_event(&d->log, LOG_LEVEL_ERROR, "damage", "pages=%llu why=\"two of one handle\"",
                   (unsigned long long)store_damage(d->store)->duplicates);
+    keep_to_memory(d);
     return true;
 }
 

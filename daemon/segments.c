@@ -109,8 +109,6 @@ static bool take_up(struct log *log, uint64_t memory_pages, const int fds[STORE_
         log_event(log, LOG_LEVEL_WARNING, "segments",
                   "why=\"--memory is more than what was kept has room for\" pages=%" PRIu32,
                   super->nr_frames);
-    else if (memory_pages)
-        store_set_limit(*store_out, (uint32_t)memory_pages);
     log_event(log, LOG_LEVEL_INFO, "segments", "kept pages=%" PRIu32 " incarnation=%" PRIu32,
               super->nr_frames, super->incarnation);
     return true;

@@ -21,7 +21,8 @@
 /*
  * Open what was kept, or (nothing kept, or @fresh) make a new store and have it
  * kept. @memory_pages: most page frames; 0: what is available less a reserve,
- * or as before. Says in the log what it did; false: and why it could not.
+ * or as before. Fewer than were kept are for the engine to reach. Says in the log what it did;
+ * false: and why it could not.
  */
 bool segments_open(struct log *log, const struct notify *notify, uint64_t memory_pages, bool fresh,
                    struct store **store_out);

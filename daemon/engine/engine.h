@@ -67,6 +67,13 @@ unsigned engine_shards_for(unsigned nr_workers);
 struct engine *engine_create(struct store *store, const struct engine_config *config);
 void engine_destroy(struct engine *e);
 
+/*
+ * Before anyone is served: at most @nr_frames from now on. Ephemeral pages above that go, whosever
+ * they are. Persistent ones stay, and so does room for workers to replace them: the limit that
+ * holds, which may be higher, is returned.
+ */
+uint32_t engine_set_limit(struct engine *e, uint32_t nr_frames);
+
 /* ---- accounts and policy: control ---- */
 
 typedef uint32_t account_nr; /* slot of the account record */

@@ -613,9 +613,66 @@ static void intent_of_no_pool_or_no_sense_is_harmless(void)
     world_end(&w);
 }
 
+/* How much of @nr pages of object 1 there is. */
+static uint32_t count_pages(struct world *w, account_nr a, uint32_t p, uint32_t nr)
+{
+    uint32_t found = 0;
+
+    for (uint32_t i = 0; i < nr; i++)
+        found += get(w, a, p, 1, i, i) == TMEMIF_OK;
+    return found;
+}
+
+static void lower_limit_is_reached_before_anybody_is_served(void)
+{
+    struct world w = world_make(8192, 0, 2, 4);
+    account_nr a = guest(&w, 1, 2000, 0), b = guest(&w, 2, 0, PAGES_UNLIMITED);
+    uint32_t p = pool(&w, a, PERSISTENT), q = pool(&w, b, INCLUSIVE);
+
+    for (uint32_t i = 0; i < 1000; i++)
+        CU_ASSERT_EQUAL(put(&w, a, p, 1, i, i), TMEMIF_OK);
+    for (uint32_t i = 0; i < 7192; i++)
+        CU_ASSERT_EQUAL(put(&w, b, q, 1, i, i), TMEMIF_OK);
+    reopen(&w);
+    CU_ASSERT_EQUAL(engine_set_limit(w.e, 4096), 4096);
+    CU_ASSERT(frames_used(&w) <= 4096 && frames_used(&w) > 4000);
+    CU_ASSERT(is_sound(&w));
+    guest(&w, 1, 2000, 0);
+    guest(&w, 2, 0, PAGES_UNLIMITED);
+    for (uint32_t i = 0; i < 2000; i++)
+        CU_ASSERT_EQUAL(put(&w, a, p, 1, i, i), TMEMIF_OK);
+    CU_ASSERT_EQUAL(count_pages(&w, a, p, 2000), 2000);
+    CU_ASSERT(frames_used(&w) <= 4096);
+    world_end(&w);
+}
+
+static void persistent_pages_above_a_lower_limit_stay_and_can_be_replaced(void)
+{
+    struct world w = world_make(8192, 0, 2, 4);
+    account_nr a = guest(&w, 1, 8192, 0), b = guest(&w, 2, 0, PAGES_UNLIMITED);
+    uint32_t p = pool(&w, a, PERSISTENT), q = pool(&w, b, INCLUSIVE);
+    uint32_t limit;
+
+    for (uint32_t i = 0; i < 5000; i++)
+        CU_ASSERT_EQUAL(put(&w, a, p, 1, i, i + 1), TMEMIF_OK);
+    for (uint32_t i = 0; i < 3000; i++)
+        CU_ASSERT_EQUAL(put(&w, b, q, 1, i, i), TMEMIF_OK);
+    reopen(&w);
+    limit = engine_set_limit(w.e, 4096);
+    CU_ASSERT(limit > 5000 && limit < 5100);
+    CU_ASSERT_EQUAL(frames_used(&w), 5000);
+    guest(&w, 1, 8192, 0);
+    for (uint32_t i = 0; i < 5000; i++)
+        CU_ASSERT_EQUAL(put(&w, a, p, 1, i, i), TMEMIF_OK);
+    CU_ASSERT_EQUAL(count_pages(&w, a, p, 5000), 5000);
+    world_end(&w);
+}
+
 #define TESTS(T)                                                                                   \
     T(c32_private_pages_pools_and_accounts_are_found_again)                                        \
     T(found_pages_stay_without_a_policy_and_nothing_new_comes)                                     \
+    T(lower_limit_is_reached_before_anybody_is_served)                                             \
+    T(persistent_pages_above_a_lower_limit_stay_and_can_be_replaced)                               \
     T(c32_shared_pools_are_found_and_rights_must_be_said_again)                                    \
     T(c32_leases_of_the_last_engine_are_refused)                                                   \
     T(c32_of_two_pages_of_one_handle_the_later_wins)                                               \

@@ -91,6 +91,42 @@ static void c32_pages_are_found_after_a_stop(void)
     end(&d);
 }
 
+/* 1024 pages, which are enough for what is persistent, and 256, which are not. */
+static void with_less_memory_what_is_persistent_stays_and_can_be_written(void)
+{
+    static const char *const memory[] = {"4M", "1M"};
+
+    for (unsigned i = 0; i < 2; i++) {
+        const char *const less[] = {"--memory", memory[i], "--local-quota", "16M", NULL};
+        unsigned nr_left = 0;
+        struct daemon_run d;
+        struct peer p;
+        uint32_t pool;
+        int cache;
+
+        begin(&d);
+        pool = attach(&d, &p, 1);
+        cache = peer_create_pool(&p, TMEMIF_POOL_INCLUSIVE);
+        CU_ASSERT_TRUE_FATAL(cache >= 0);
+        for (uint32_t n = 0; n < 500; n++)
+            CU_ASSERT_EQUAL(peer_put(&p, pool, n, 1, n), TMEMIF_OK);
+        for (uint32_t n = 0; n < 5000; n++)
+            CU_ASSERT_EQUAL(peer_put(&p, (uint32_t)cache, n, 1, n), TMEMIF_OK);
+        daemon_run_kill(&d);
+        CU_ASSERT_TRUE_FATAL(daemon_run_start(&d, less));
+        attach_again(&d, &p);
+        for (uint32_t n = 0; n < 500; n++)
+            CU_ASSERT_EQUAL(peer_put(&p, pool, n, 1, n + 1), TMEMIF_OK);
+        for (uint32_t n = 0; n < 500; n++)
+            CU_ASSERT_EQUAL(peer_get(&p, pool, n, 1, n + 1), TMEMIF_OK);
+        for (uint32_t n = 0; n < 5000; n++)
+            nr_left += peer_get(&p, (uint32_t)cache, n, 1, n) == TMEMIF_OK;
+        CU_ASSERT(i == 0 ? nr_left > 400 && nr_left <= 524 : nr_left == 0);
+        peer_fini(&p);
+        end(&d);
+    }
+}
+
 static void client_with_new_rings_finds_its_pools(void)
 {
     struct daemon_run d;
@@ -477,6 +513,7 @@ static void half_of_the_segments_is_as_good_as_none(void)
 #define TESTS(T)                                                                                   \
     T(c32_pages_are_found_after_a_kill)                                                            \
     T(c32_pages_are_found_after_a_stop)                                                            \
+    T(with_less_memory_what_is_persistent_stays_and_can_be_written)                                \
     T(client_with_new_rings_finds_its_pools)                                                       \
     T(requests_put_while_nobody_is_there_are_answered)                                             \
     T(rings_of_another_session_are_not_resumed)                                                    \
