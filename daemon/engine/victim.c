@@ -21,6 +21,9 @@
 /* For one victim. If all of them were used, the next page goes. */
 #define MOVES_MOST 128u
 
+/* A choice may be overtaken by others; so many times there is nothing to find. */
+#define TRIES_MOST 3u
+
 /* Claims that may turn out to have nothing to evict before it is said that nobody has. */
 #define BARREN_MOST 16u
 
@@ -42,7 +45,9 @@ struct best {
     uint32_t weight;
 };
 
-/* Claims that were chosen and have nothing to evict: what is charged to them dies, or is being put.
+/*
+ * Claims that were chosen and have nothing to evict: what is charged to them dies, or is being put
+ * or copied.
  */
 struct barren {
     const struct claim *claims[BARREN_MOST];
@@ -218,23 +223,30 @@ static bool choose_pool(const struct engine *e, struct worker *w, const struct c
     return most != 0;
 }
 
-static bool choose(struct engine *e, struct worker *w, struct claim *only, bool frame)
+/* False: that was the last one that may be. */
+static bool note_barren(struct barren *b, const struct claim *c)
 {
-    struct barren barren = {.nr = 0};
+    if (b->nr == BARREN_MOST)
+        return false;
+    b->claims[b->nr++] = c;
+    return true;
+}
 
+static bool choose(struct engine *e, struct worker *w, struct claim *only, bool frame,
+                   struct barren *barren)
+{
     w->victim_left = 0;
     w->victim_of = only;
     w->victim_frame = frame;
     for (;;) {
-        struct claim *c = only ? only : choose_claim(e, &barren);
+        struct claim *c = only ? only : choose_claim(e, barren);
 
         if (!c)
             return false;
         if (choose_pool(e, w, c) && choose_queue(e, w, &e->pools[w->victim_pool]))
             return true;
-        if (only || barren.nr == BARREN_MOST)
+        if (only || !note_barren(barren, c))
             return false;
-        barren.claims[barren.nr++] = c;
     }
 }
 
@@ -318,28 +330,32 @@ static bool evict_from(struct engine *e, struct worker *w, const struct claim *o
 
 static bool evict(struct engine *e, struct worker *w, struct claim *only, bool frame)
 {
+    struct barren barren = {.nr = 0};
     unsigned moves_left = MOVES_MOST;
     unsigned tries = 0;
     bool moved = false;
 
-    /* A choice may be overtaken by others; three times there is nothing to find. */
-    while (tries < 3) {
+    for (;;) {
         unsigned before = moves_left;
 
         /* After a move the pool stays: to compare all of a claim costs most. */
         if (moved && !choose_queue(e, w, &e->pools[w->victim_pool]))
             w->victim_left = 0;
         if ((w->victim_left == 0 || w->victim_of != only || w->victim_frame != frame) &&
-            !choose(e, w, only, frame))
+            !choose(e, w, only, frame, &barren))
             return false;
         w->victim_left--;
         if (evict_from(e, w, only, &moves_left))
             return true;
         w->victim_left = 0;
         moved = moves_left != before;
-        tries += !moved;
+        if (moved || ++tries < TRIES_MOST)
+            continue;
+        /* All that it has is being copied: then somebody else's page goes. */
+        if (only || !note_barren(&barren, pool_claim(&e->pools[w->victim_pool])))
+            return false;
+        tries = 0;
     }
-    return false;
 }
 
 bool victim_evict(struct engine *e, struct worker *w, struct claim *only)

@@ -418,6 +418,36 @@ static void guest_that_gave_all_up_does_not_make_others_puts_fail(void)
     world_end(&w);
 }
 
+/* It holds the most for its weight, and all of that is being copied. */
+static void guest_whose_pages_are_being_read_does_not_make_others_puts_fail(void)
+{
+    struct world w = world_make(512, 0, 4, 4);
+    account_nr a = guest(&w, 1, 0, PAGES_UNLIMITED), b = guest(&w, 2, 0, PAGES_UNLIMITED);
+    account_nr c = guest(&w, 3, 1000, 0);
+    uint32_t p = pool(&w, a, INCLUSIVE), q = pool(&w, b, INCLUSIVE);
+    uint32_t kept = pool(&w, c, TMEMIF_POOL_PERSISTENT), word;
+    struct engine_get gets[ENGINE_GETS_MOST];
+    const void *frame;
+
+    policy(&w, b, 0, PAGES_UNLIMITED, 1000);
+    for (uint32_t i = 0; i < ENGINE_GETS_MOST; i++)
+        CU_ASSERT_EQUAL(put(&w, a, p, 1, i, i), TMEMIF_OK);
+    for (uint32_t i = 0; i < 512 - ENGINE_GETS_MOST; i++)
+        CU_ASSERT_EQUAL(put(&w, b, q, 2, i, i), TMEMIF_OK);
+    for (uint32_t i = 0; i < ENGINE_GETS_MOST; i++) {
+        struct page_op op = op_of(a, p, 1, i);
+
+        op.worker = 1;
+        op.beside = i > 0;
+        CU_ASSERT_EQUAL(engine_get_begin(w.e, &op, &gets[i], &frame, &word, NULL, NULL), TMEMIF_OK);
+    }
+    CU_ASSERT_EQUAL(put(&w, c, kept, 1, 0, 0), TMEMIF_OK);
+    for (uint32_t i = 0; i < ENGINE_GETS_MOST; i++)
+        engine_get_end(w.e, &gets[i], true);
+    CU_ASSERT_EQUAL(ephemeral(&w, a), ENGINE_GETS_MOST);
+    world_end(&w);
+}
+
 #define TESTS(T)                                                                                   \
     T(who_holds_more_for_its_weight_loses)                                                         \
     T(shares_follow_weights_and_not_their_inverse)                                                 \
@@ -436,6 +466,7 @@ static void guest_that_gave_all_up_does_not_make_others_puts_fail(void)
     T(small_pool_keeps_what_is_asked_for_although_it_is_all_over_the_shards)                       \
     T(page_that_came_first_goes_first_in_whichever_shard_it_is)                                    \
     T(one_object_in_one_shard_can_fill_the_store_and_be_evicted)                                   \
-    T(guest_that_gave_all_up_does_not_make_others_puts_fail)
+    T(guest_that_gave_all_up_does_not_make_others_puts_fail)                                       \
+    T(guest_whose_pages_are_being_read_does_not_make_others_puts_fail)
 
 RUN_TESTS(TESTS)
