@@ -85,7 +85,10 @@ static enum tmemif_status meet_damaged(struct engine *e, struct shard *s, const 
     bool free_it;
 
     lock_take(&s->lock);
+    s->counters.hits--;
     if (unpin(e, get, &free_it)) {
+        /* it lives, so the slot has the same pool still */
+        pool_part_of(e, p, s)->counters.hits--;
         atomic_fetch_add_explicit(&e->pages_damaged, 1, memory_order_relaxed);
         if (!get->op.firm) {
             uint32_t *slot = shard_seek(e, s, h);
@@ -94,8 +97,6 @@ static enum tmemif_status meet_damaged(struct engine *e, struct shard *s, const 
             free_it = shard_kill(e, s, h, slot);
         }
     }
-    s->counters.hits--;
-    pool_part_of(e, p, s)->counters.hits--;
     if (lease_out && pool_gives_leases(p)) {
         *lease_out = lease_now(&s->leases, h, pool_epoch(p));
         *leased_out = true;
@@ -168,7 +169,7 @@ enum tmemif_status engine_get_begin(struct engine *e, const struct page_op *op,
         *leased_out = true;
     }
     lock_drop(&s->lock);
-    if (tuner_wants(p, h.page_hash))
+    if (tuner_wants(p, h.page_hash) && !(hit && e->descs[get.page].kind == DESC_FILLED))
         tuner_get(p, h.page_hash, hit);
     if (!hit)
         return TMEMIF_MISS;
@@ -199,7 +200,8 @@ void engine_get_end(struct engine *e, struct engine_get *get, bool copied)
             BUG_UNLESS(slot != NULL && shard_page_at(s, slot) == get->page);
             free_it = shard_kill(e, s, &h, slot);
             /* It was wanted: should the guest put it again, it is not as any new one. */
-            ghosts_add(&s->ghosts, h.page_hash);
+            if (d->kind == DESC_FRAME)
+                ghosts_add(&s->ghosts, h.page_hash);
         }
     }
     lock_drop(&s->lock);

@@ -29,8 +29,9 @@ struct queue {
     struct page_list small, main;
     struct page_list filled; /* pages that take no frame */
     /*
-     * How old the place at the end of small is, as a generation, if there is one: a page that
-     * replaces another keeps its place. Others read it without the lock.
+     * How old the page at the end of small is, as a generation, if there is one. Replaced there it
+     * keeps its age; replaced before it came there it seems younger than its place. Others read it
+     * without the lock.
      */
     _Atomic uint64_t small_since;
 };

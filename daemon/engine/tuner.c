@@ -45,13 +45,11 @@ static void set_sample(struct pool *p, uint32_t below)
 
 static void reset(struct tuner *t)
 {
-    lock_take(&t->lock);
     miniature_init(&t->strict, &queue_strict);
     miniature_init(&t->generous, &queue_generous);
     t->lead = 0;
     t->nr_puts = 0;
     atomic_store_explicit(&t->held, 0, memory_order_relaxed);
-    lock_drop(&t->lock);
 }
 
 static struct tuner *tuner_make(struct engine *e)
@@ -67,13 +65,22 @@ void tuner_set_up(struct engine *e, struct pool *p, bool wanted)
 {
     struct tuner *t = tuner_of(p);
 
-    set_sample(p, 0);
-    follow(p, &queue_generous);
     if (wanted && !t)
         t = tuner_make(e);
-    if (!wanted || !t)
+    if (!t) {
+        set_sample(p, 0);
+        follow(p, &queue_generous);
         return;
-    reset(t);
+    }
+    /* Who was about the slot's last pool has left, and who comes late finds an empty sample. */
+    lock_take(&t->lock);
+    set_sample(p, 0);
+    follow(p, &queue_generous);
+    if (wanted)
+        reset(t);
+    lock_drop(&t->lock);
+    if (!wanted)
+        return;
     /* release: it is set up */
     atomic_store_explicit(&p->tuner, t, memory_order_release);
     set_sample(p, SAMPLE_ALL);
@@ -125,8 +132,6 @@ static void make_room(struct pool *p, struct tuner *t)
     uint32_t before = below;
     uint64_t room = wanted_room(t, below);
 
-    if (below == 0)
-        return; /* the slot has another pool by now */
     while (room > MINIATURE_MOST)
         thin(&below, &room);
     if (room < MINIATURE_MOST / 2 && below < SAMPLE_ALL)
@@ -155,12 +160,23 @@ static void count(struct pool *p, struct tuner *t, int32_t by)
     }
 }
 
+/* False: somebody else is at it, or the slot has another pool by now. */
+static bool begin(const struct pool *p, struct tuner *t)
+{
+    if (!lock_try(&t->lock))
+        return false;
+    if (atomic_load_explicit(&p->sample_below, memory_order_relaxed) != 0)
+        return true;
+    lock_drop(&t->lock);
+    return false;
+}
+
 void tuner_get(struct pool *p, uint64_t page_hash, bool hit)
 {
     struct tuner *t = tuner_of(p);
     bool strict, generous;
 
-    if (!lock_try(&t->lock))
+    if (!begin(p, t))
         return;
     strict = miniature_get(&t->strict, page_hash);
     generous = miniature_get(&t->generous, page_hash);
@@ -181,7 +197,7 @@ void tuner_put(struct pool *p, uint64_t page_hash, bool replaced)
 {
     struct tuner *t = tuner_of(p);
 
-    if (!lock_try(&t->lock))
+    if (!begin(p, t))
         return;
     if (replaced) {
         miniature_get(&t->strict, page_hash);

@@ -3,6 +3,7 @@
 #include "tests/lib/runner.h"
 
 #include "daemon/engine/claim.h"
+#include "daemon/engine/state.h"
 #include "tests/unit/engine_world.h"
 
 #define INCLUSIVE TMEMIF_POOL_INCLUSIVE
@@ -129,19 +130,6 @@ static void lowered_maximum_is_reached_by_the_puts_that_follow(void)
     world_end(&w);
 }
 
-static enum tmemif_status put_zeros(struct world *w, account_nr a, uint32_t p, uint32_t index)
-{
-    struct page_op op = op_of(a, p, 2, index);
-    struct engine_put put;
-    void *frame;
-    enum tmemif_status rc = engine_put_begin(w->e, &op, &put, &frame);
-
-    if (rc != TMEMIF_OK)
-        return rc;
-    memset(frame, 0, TMEMIF_PAGE_SIZE);
-    return engine_put_commit(w->e, &put);
-}
-
 /* Pages of one word take no frame, so evicting them makes room for nobody. */
 static void guest_full_of_zeros_neither_loses_them_nor_keeps_frames_from_others(void)
 {
@@ -165,19 +153,6 @@ static void guest_full_of_zeros_neither_loses_them_nor_keeps_frames_from_others(
     world_end(&w);
 }
 
-static bool has_zeros(struct world *w, account_nr a, uint32_t p, uint32_t index)
-{
-    struct page_op op = op_of(a, p, 2, index);
-    struct engine_get g;
-    const void *frame;
-    uint32_t word = 1;
-
-    if (engine_get_begin(w->e, &op, &g, &frame, &word, NULL, NULL) != TMEMIF_OK)
-        return false;
-    engine_get_end(w->e, &g, false);
-    return !frame && word == 0;
-}
-
 /* The oldest pages of one guest take no frame: a put of anybody has to find one that has. */
 static void puts_that_need_a_frame_go_past_thousands_that_have_none(void)
 {
@@ -199,7 +174,7 @@ static void puts_that_need_a_frame_go_past_thousands_that_have_none(void)
         refused += put_zeros(&w, cache, c, NR_ZEROS + i) != TMEMIF_OK;
     CU_ASSERT_EQUAL(refused, 0);
     for (uint32_t i = 0; i < NR_ZEROS; i++)
-        still_there += has_zeros(&w, cache, c, i);
+        still_there += get_zeros(&w, cache, c, i);
     CU_ASSERT_EQUAL(still_there, NR_ZEROS);
     for (uint32_t i = 0; i < 500; i++)
         CU_ASSERT_EQUAL(get(&w, other, kept, 1, i, i), TMEMIF_OK);
@@ -236,14 +211,14 @@ static void maximum_is_kept_of_pages_with_and_without_a_frame(void)
     for (uint32_t i = 0; i < 500; i++)
         CU_ASSERT_EQUAL(put_zeros(&w, a, p, i), TMEMIF_OK);
     CU_ASSERT_EQUAL(ephemeral(&w, a), 100);
-    CU_ASSERT_TRUE(has_zeros(&w, a, p, 499));
+    CU_ASSERT_TRUE(get_zeros(&w, a, p, 499));
     for (uint32_t i = 0; i < 500; i++) {
         CU_ASSERT_EQUAL(put(&w, a, p, 1, i, i), TMEMIF_OK);
         CU_ASSERT_EQUAL(put_zeros(&w, a, p, 500 + i), TMEMIF_OK);
     }
     CU_ASSERT_EQUAL(ephemeral(&w, a), 100);
     for (uint32_t i = 0; i < 1000; i++) {
-        zeros += has_zeros(&w, a, p, i);
+        zeros += get_zeros(&w, a, p, i);
         others += get(&w, a, p, 1, i, i) == TMEMIF_OK;
     }
     CU_ASSERT_EQUAL(zeros + others, 100);
@@ -252,6 +227,22 @@ static void maximum_is_kept_of_pages_with_and_without_a_frame(void)
 }
 
 /* With a frame and without by turns, as it is overwritten; then all goes. */
+static void page_without_a_frame_that_was_got_leaves_no_ghost(void)
+{
+    struct world w = world_make(1000, 500, 1, 1);
+    account_nr a = guest(&w, 1, 0, PAGES_UNLIMITED);
+    uint32_t p = pool(&w, a, 0);
+
+    for (uint32_t i = 0; i < 100; i++)
+        CU_ASSERT_EQUAL(put_zeros(&w, a, p, i), TMEMIF_OK);
+    for (uint32_t i = 0; i < 100; i++)
+        CU_ASSERT(get_zeros(&w, a, p, i));
+    for (uint32_t i = 0; i < 100; i++)
+        CU_ASSERT_EQUAL(put(&w, a, p, 2, i, i), TMEMIF_OK);
+    CU_ASSERT_EQUAL(page_list_nr(&w.e->pools[0].parts[0].queue.small), 100);
+    world_end(&w);
+}
+
 static void page_changes_its_queue_with_its_kind(void)
 {
     struct world w = world_make(1000, 1000, 1, 4);
@@ -459,6 +450,7 @@ static void guest_whose_pages_are_being_read_does_not_make_others_puts_fail(void
     T(puts_that_need_a_frame_go_past_thousands_that_have_none)                                     \
     T(minimum_is_of_pages_with_a_frame)                                                            \
     T(maximum_is_kept_of_pages_with_and_without_a_frame)                                           \
+    T(page_without_a_frame_that_was_got_leaves_no_ghost)                                           \
     T(page_changes_its_queue_with_its_kind)                                                        \
     T(scan_does_not_wash_out_what_is_asked_for)                                                    \
     T(page_evicted_too_early_comes_back_to_the_main_queue)                                         \

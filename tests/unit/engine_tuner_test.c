@@ -200,6 +200,24 @@ static void sample_grows_again_when_a_pool_shrinks(void)
     world_end(&w);
 }
 
+/* They are not evicted with the others, so no rule is chosen by them. */
+static void pages_without_a_frame_are_not_in_the_sample(void)
+{
+    struct world w = world_make(1000, 20000, 1, 4);
+    account_nr a = guest(&w, 1, 0, PAGES_UNLIMITED);
+    uint32_t p = pool(&w, a, INCLUSIVE);
+
+    for (unsigned round = 0; round < 2; round++) {
+        for (uint32_t i = 0; i < 20000; i++) {
+            if (round == 0)
+                CU_ASSERT_EQUAL(put_zeros(&w, a, p, i), TMEMIF_OK);
+            CU_ASSERT(get_zeros(&w, a, p, i));
+        }
+    }
+    CU_ASSERT_EQUAL(only_pool(&w)->sample_below, UINT32_MAX);
+    world_end(&w);
+}
+
 static void guests_that_make_many_pools_do_not_make_many_miniatures(void)
 {
     struct world w = world_make(64, 0, 1, 1);
@@ -253,6 +271,7 @@ static void persistent_pool_has_no_sample_and_a_slot_begins_anew(void)
     T(working_set_that_wanders_makes_the_pool_generous_again)                                      \
     T(sample_shrinks_as_a_pool_grows_and_is_all_of_a_small_one)                                    \
     T(sample_grows_again_when_a_pool_shrinks)                                                      \
+    T(pages_without_a_frame_are_not_in_the_sample)                                                 \
     T(guests_that_make_many_pools_do_not_make_many_miniatures)                                     \
     T(persistent_pool_has_no_sample_and_a_slot_begins_anew)
 

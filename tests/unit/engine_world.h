@@ -162,6 +162,35 @@ static inline enum tmemif_status get(struct world *w, account_nr account, uint32
     return same ? TMEMIF_OK : TMEMIF_BAD_DATA;
 }
 
+/* Pages of zeros are of object 2. */
+static inline enum tmemif_status put_zeros(struct world *w, account_nr a, uint32_t p,
+                                           uint32_t index)
+{
+    struct page_op op = op_of(a, p, 2, index);
+    struct engine_put put;
+    void *frame;
+    enum tmemif_status rc = engine_put_begin(w->e, &op, &put, &frame);
+
+    if (rc != TMEMIF_OK)
+        return rc;
+    memset(frame, 0, TMEMIF_PAGE_SIZE);
+    return engine_put_commit(w->e, &put);
+}
+
+/* Were they there? */
+static inline bool get_zeros(struct world *w, account_nr a, uint32_t p, uint32_t index)
+{
+    struct page_op op = op_of(a, p, 2, index);
+    struct engine_get g;
+    const void *frame;
+    uint32_t word = 1;
+
+    if (engine_get_begin(w->e, &op, &g, &frame, &word, NULL, NULL) != TMEMIF_OK)
+        return false;
+    engine_get_end(w->e, &g, true);
+    return !frame && word == 0;
+}
+
 static inline enum tmemif_status flush(struct world *w, account_nr account, uint32_t pool_id,
                                        uint64_t object, uint32_t index)
 {
