@@ -12,7 +12,6 @@
 /* What a scan of the descriptors counts. */
 struct tally {
     uint64_t nr_pages, ephemeral, persistent, filled;
-    uint64_t ephemeral_filled;
 };
 
 static const char *check_page(struct engine *e, struct shard *s, page_nr page, struct tally *sum)
@@ -37,7 +36,6 @@ static const char *check_page(struct engine *e, struct shard *s, page_nr page, s
     else
         sum->ephemeral++;
     sum->filled += d->kind == DESC_FILLED;
-    sum->ephemeral_filled += d->kind == DESC_FILLED && !pool_is_persistent(&e->pools[d->pool]);
     return NULL;
 }
 
@@ -83,9 +81,8 @@ static const char *check_queues(const struct engine *e, const struct shard *s, u
     return NULL;
 }
 
-/* Adds to @nr_out its pages, and those that are ephemeral and take no frame to @filled_out. */
-static const char *check_shard(struct engine *e, struct shard *s, uint64_t *nr_out,
-                               uint64_t *filled_out)
+/* Adds its pages to @nr_out. */
+static const char *check_shard(struct engine *e, struct shard *s, uint64_t *nr_out)
 {
     struct tally sum = {0};
     uint64_t cursor = 0, nr_queued = 0, nr_of_objects = 0;
@@ -112,7 +109,6 @@ static const char *check_shard(struct engine *e, struct shard *s, uint64_t *nr_o
     CHECK(nr_queued == sum.nr_pages, "queues have more or fewer pages than the index");
     CHECK(s->nr_tombs <= shard_tomb_room(e), "a shard has more tombstones than room");
     *nr_out += sum.nr_pages;
-    *filled_out += sum.ephemeral_filled;
     return NULL;
 }
 
@@ -140,6 +136,15 @@ static uint64_t part_pages(const struct engine *e, const struct pool *p)
     return nr;
 }
 
+static uint64_t part_filled(const struct engine *e, const struct pool *p)
+{
+    uint64_t nr = 0;
+
+    for (uint32_t i = 0; i < e->nr_shards; i++)
+        nr += page_list_nr(&pool_part_of(e, &e->pools[p - e->pools], &e->shards[i])->queue.filled);
+    return nr;
+}
+
 /* Of @c: pools that drain, and tombstones. */
 static uint32_t count_dying(const struct engine *e, const struct claim *c)
 {
@@ -156,14 +161,13 @@ static uint32_t count_dying(const struct engine *e, const struct claim *c)
     return nr;
 }
 
-static const char *check_claims(const struct engine *e, uint64_t nr_filled)
+static const char *check_claims(const struct engine *e)
 {
     uint32_t nr_shared = atomic_load_explicit(&e->shared_end, memory_order_relaxed);
-    uint64_t filled = 0;
 
     for (uint32_t i = 0; i < e->nr_accounts + nr_shared; i++) {
         const struct claim *c = &e->claims[i];
-        uint64_t persistent = 0, ephemeral = 0;
+        uint64_t persistent = 0, ephemeral = 0, filled = 0;
 
         /* Never used: nothing is charged there. */
         if (i >= atomic_load_explicit(&e->accounts_end, memory_order_relaxed) && i < e->nr_accounts)
@@ -173,18 +177,20 @@ static const char *check_claims(const struct engine *e, uint64_t nr_filled)
 
             if (pool_state(p) == POOL_FREE || pool_claim(p) != c)
                 continue;
-            if (pool_is_persistent(p))
+            if (pool_is_persistent(p)) {
                 persistent += part_pages(e, p);
-            else
-                ephemeral += part_pages(e, p);
+                continue;
+            }
+            ephemeral += part_pages(e, p);
+            filled += part_filled(e, p);
         }
         CHECK(persistent == claim_read(&c->persistent), "persistent pages are charged wrong");
         CHECK(ephemeral == claim_read(&c->ephemeral), "ephemeral pages are charged wrong");
         CHECK(count_dying(e, c) == atomic_load_explicit(&c->nr_dying, memory_order_relaxed),
               "what dies of a claim is miscounted");
-        filled += claim_read(&c->filled);
+        CHECK(claim_read(&c->under_way) == 0, "a put that has ended is counted as under way");
+        CHECK(filled == claim_read(&c->filled), "ephemeral pages without a frame are miscounted");
     }
-    CHECK(filled == nr_filled, "ephemeral pages without a frame are miscounted");
     return NULL;
 }
 
@@ -252,15 +258,15 @@ static const char *check_drains(const struct engine *e)
 
 const char *engine_check(struct engine *e)
 {
-    uint64_t nr_pages = 0, nr_filled = 0;
+    uint64_t nr_pages = 0;
     const char *why = NULL;
 
     for (uint32_t i = 0; !why && i < e->nr_shards; i++)
-        why = check_shard(e, &e->shards[i], &nr_pages, &nr_filled);
+        why = check_shard(e, &e->shards[i], &nr_pages);
     if (!why)
         why = check_store(e, nr_pages);
     if (!why)
-        why = check_claims(e, nr_filled);
+        why = check_claims(e);
     if (!why)
         why = check_seats(e);
     if (!why)

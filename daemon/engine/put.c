@@ -87,14 +87,19 @@ static enum tmemif_status refuse(struct engine *e, const struct page_op *op, con
     return rc;
 }
 
-/* Is there a page of @h, whose charge a put of it could take over? */
-static bool has_page(struct engine *e, const struct handle *h)
+/*
+ * Is there a page of @h, whose charge a put of it could take over? @frame: one with a frame, which
+ * the put would give back.
+ */
+static bool has_page(struct engine *e, const struct handle *h, bool frame)
 {
     struct shard *s = shard_of(e, h->object_hash);
+    const uint32_t *slot;
     bool found;
 
     lock_take(&s->lock);
-    found = shard_seek(e, s, h) != NULL;
+    slot = shard_seek(e, s, h);
+    found = slot && (!frame || e->descs[shard_page_at(s, slot)].kind == DESC_FRAME);
     lock_drop(&s->lock);
     return found;
 }
@@ -125,20 +130,6 @@ static bool charge(struct engine *e, struct worker *w, struct claim *c, bool per
     return false;
 }
 
-/* Is there a page of @h, whose frame a put of it will give back? */
-static bool has_frame(struct engine *e, const struct handle *h)
-{
-    struct shard *s = shard_of(e, h->object_hash);
-    const uint32_t *slot;
-    bool found;
-
-    lock_take(&s->lock);
-    slot = shard_seek(e, s, h);
-    found = slot && e->descs[shard_page_at(s, slot)].kind == DESC_FRAME;
-    lock_drop(&s->lock);
-    return found;
-}
-
 /*
  * May the persistent page that was charged be taken, or would it take what a minimum
  * promises? One that replaces another frame has room; what has been flushed makes room.
@@ -146,7 +137,7 @@ static bool has_frame(struct engine *e, const struct handle *h)
 static bool is_admitted(struct engine *e, const struct handle *h)
 {
     for (unsigned tries = 0; tries < ROOM_TRIES; tries++) {
-        if (reserve_leaves_room(e) || has_frame(e, h))
+        if (reserve_leaves_room(e) || has_page(e, h, true))
             return true;
         if (!reclaim_some(e, NULL, VAIN_SLICES))
             return false;
@@ -232,7 +223,7 @@ static enum tmemif_status take_page(struct engine *e, const struct handle *h,
     put->page = LAYOUT_NONE;
     put->counted = !put->persistent && claim_begin_put(put->claim);
     put->charged = charge(e, w, put->claim, put->persistent);
-    if (!put->charged && !has_page(e, h)) {
+    if (!put->charged && !has_page(e, h, false)) {
         put_uncount(put);
         return TMEMIF_QUOTA;
     }

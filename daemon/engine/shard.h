@@ -101,7 +101,10 @@ static inline page_nr shard_page_at(const struct shard *s, const uint32_t *slot)
     return table_value(&s->pages, *slot);
 }
 
-/* Count the page of @d, 1 or with UINT64_MAX -1, for the shard and its pool's claim. */
+/*
+ * Count the page of @d, 1 or with UINT64_MAX -1, for the shard, and an ephemeral one without a
+ * frame for its pool's claim, too. What is charged to a claim is counted by whoever charges it.
+ */
 void shard_count_page(struct engine *e, struct shard *s, const struct desc *d, uint64_t by);
 
 /* Is a page that stands in the index dead, by a new epoch of its pool or a tombstone? */

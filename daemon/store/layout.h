@@ -26,9 +26,9 @@
 
 #define LAYOUT_MAGIC 0x786d656d746e6578ull /* "xentmemx" */
 /*
- * The layout version. A newer daemon that changes a struct here gives it a
- * new number and says in store.c how the older one is read (docs/DECISIONS.md,
- * "Layout versions").
+ * The layout version. Whoever changes a struct here gives it a new number and
+ * says in super.c how the older one is read (docs/DECISIONS.md, "Layout
+ * versions").
  */
 #define LAYOUT_VERSION 1u
 

@@ -8,9 +8,9 @@
  * It knows nothing of pools' meaning, of quotas or of eviction: that is the
  * engine's. What is in the segments: layout.h.
  *
- * Threads: store_create/open/close by one thread; everything else by any
- * thread. Only store_page_alloc() may make a system call, once per STORE_CHUNK_PAGES pages
- * of growth: some 100 us, now and then milliseconds; others that need to grow wait for it.
+ * Threads: store_create/open/close by one thread; everything else by any thread. Only
+ * store_page_alloc() and store_shrink() make system calls, the former once per STORE_CHUNK_PAGES
+ * pages of growth: some 100 us, now and then milliseconds; others that need to grow wait for it.
  */
 #ifndef XTM_STORE_H
 #define XTM_STORE_H
