@@ -89,18 +89,29 @@ static enum disk_status check(const struct disk *d, const struct batch_page *p)
     return p->write && d->read_only ? DISK_IO : DISK_OK;
 }
 
+/* What is in the pool is not what this read is to find: a write stands before it. */
+static bool is_written_before(const struct batch *b, uint32_t at)
+{
+    for (uint32_t i = 0; i < at; i++) {
+        if (b->pages[i].write && b->pages[i].page == b->pages[at].page)
+            return true;
+    }
+    return false;
+}
+
 /* True: nothing is left to do. */
 static bool look(struct cache_disk *d, unsigned worker, struct batch *b)
 {
     uint64_t nr_hits = 0, nr_misses = 0;
-    bool all_done = true;
+    bool all_done = true, writes = false;
 
     for (uint32_t i = 0; i < b->nr_pages; i++) {
         struct batch_page *p = &b->pages[i];
 
         p->status = check(&d->disk, p);
         p->done = p->status != DISK_OK;
-        if (!p->done && !p->write) {
+        writes |= p->write;
+        if (!p->done && !p->write && !(writes && is_written_before(b, i))) {
             p->done = get(d->cache, worker, p->page, p->data);
             *(p->done ? &nr_hits : &nr_misses) += 1;
         }

@@ -113,12 +113,15 @@ static void device_sees_a_batch_as_a_whole(void)
     bed_end(&b);
 }
 
-static void what_concerns_one_page_happens_in_order(void)
+/* @pooled: the page is in the pool before. */
+static void concern_one_page(bool pooled)
 {
     struct batch_page *p;
     struct bed b;
 
     bed_make(&b);
+    if (pooled)
+        CU_ASSERT(reads(&b, b.one, 9, 9));
     call_begin(b.call);
     call_add(b.call, 9, false);
     page_fill(call_add(b.call, 9, true)->data, 900);
@@ -140,6 +143,12 @@ static void what_concerns_one_page_happens_in_order(void)
     CU_ASSERT_EQUAL(memcmp(b.b->pages[9], b.call->data[0], DISK_PAGE_SIZE), 0);
     CU_ASSERT_EQUAL(b.b->nr_reads, 1);
     bed_end(&b);
+}
+
+static void what_concerns_one_page_happens_in_order(void)
+{
+    concern_one_page(false);
+    concern_one_page(true);
 }
 
 static void pages_that_share_a_lock_go_together(void)
