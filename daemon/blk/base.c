@@ -80,6 +80,8 @@ enum tmemif_status base_freeze(struct disks *t, const struct disk_ref *ref, cons
 
     if (base)
         return base->entry.token == token ? TMEMIF_OK : TMEMIF_BUSY;
+    if (item_is_behind_cache(t, ref))
+        return TMEMIF_BAD_KIND;
     if (!disk)
         return TMEMIF_NOT_FOUND;
     if (!item_stack(t, disk, &stack))
@@ -99,6 +101,8 @@ enum tmemif_status base_rollback(struct disks *t, const struct disk_ref *ref)
     account_nr old;
     enum tmemif_status rc;
 
+    if (item_is_behind_cache(t, ref))
+        return TMEMIF_BAD_KIND;
     if (!disk)
         return TMEMIF_NOT_FOUND;
     base = disk->entry.below ? item_find_base(t, disk->entry.below) : NULL;

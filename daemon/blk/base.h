@@ -27,7 +27,7 @@
  * finds the work done.
  *   NOT_FOUND  no such disk
  *   BUSY       there is another base of this name
- *   BAD_KIND   pages of the disk, or what lies below it, were lost
+ *   BAD_KIND   it is a cache; or pages of the disk, or what lies below it, were lost
  *   TOO_MANY   it has as many layers as can be, or there are as many disks
  *   NO_MEMORY
  */
@@ -36,7 +36,7 @@ enum tmemif_status base_freeze(struct disks *t, const struct disk_ref *ref, cons
 
 /*
  * The disk is what lies below its top, a swap disk empty. NOT_FOUND, TOO_MANY,
- * NO_MEMORY; BAD_KIND: what lies below was lost.
+ * NO_MEMORY; BAD_KIND: it is a cache, or what lies below was lost.
  */
 enum tmemif_status base_rollback(struct disks *t, const struct disk_ref *ref);
 

@@ -276,26 +276,13 @@ enum tmemif_status disks_add(struct disks *t, const char *name, const char *base
     return item_add(t, &entry, &item);
 }
 
-static bool is_cache(struct disks *t, const struct disk_ref *ref)
-{
-    struct caches_info info;
-
-    if (ref->name[0] || !t->has_caches)
-        return false;
-    for (uint32_t n = 0; caches_info(&t->caches, n, &info); n++) {
-        if (info.owner.domid == ref->owner.domid && info.owner.vdev == ref->owner.vdev)
-            return true;
-    }
-    return false;
-}
-
 enum tmemif_status disks_resize(struct disks *t, const struct disk_ref *ref, uint32_t nr_pages)
 {
     struct item *item = item_find(t, ref);
     struct entry entry;
     enum tmemif_status rc;
 
-    if (is_cache(t, ref))
+    if (item_is_behind_cache(t, ref))
         return TMEMIF_BAD_KIND;
     if (!item)
         return TMEMIF_NOT_FOUND;
@@ -328,6 +315,8 @@ enum tmemif_status disks_remove(struct disks *t, const struct disk_ref *ref)
 {
     struct item *item = item_find(t, ref);
 
+    if (item_is_behind_cache(t, ref))
+        return TMEMIF_BAD_KIND;
     if (!item)
         return TMEMIF_NOT_FOUND;
     if (item->open)

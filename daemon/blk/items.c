@@ -53,6 +53,19 @@ struct item *item_find(struct disks *t, const struct disk_ref *ref)
     return detached;
 }
 
+bool item_is_behind_cache(const struct disks *t, const struct disk_ref *ref)
+{
+    struct caches_info info;
+
+    if (ref->name[0] || !t->has_caches)
+        return false;
+    for (uint32_t n = 0; caches_info(&t->caches, n, &info); n++) {
+        if (info.owner.domid == ref->owner.domid && info.owner.vdev == ref->owner.vdev)
+            return true;
+    }
+    return false;
+}
+
 struct item *item_find_base(struct disks *t, uint32_t layer)
 {
     for (struct item *i = item_next(t, NULL); i; i = item_next(t, i)) {

@@ -44,6 +44,10 @@ static inline bool item_is_base(const struct item *i)
 
 struct item *item_find_named(struct disks *t, bool base, const char *name);
 struct item *item_find(struct disks *t, const struct disk_ref *ref);
+/*
+ * Does @ref name a cache? An item of the same owner was detached before, and is not what is meant.
+ */
+bool item_is_behind_cache(const struct disks *t, const struct disk_ref *ref);
 /* The base whose layer has this number, or NULL. */
 struct item *item_find_base(struct disks *t, uint32_t layer);
 /* Does anything lie on @base? */

@@ -2,6 +2,7 @@
 /* A device that guests share: what is read once, what is written, and what fails. */
 #include "tests/lib/runner.h"
 
+#include "daemon/blk/base.h"
 #include "daemon/blk/disks.h"
 #include "tests/lib/step.h"
 #include "tests/unit/cache_world.h"
@@ -602,9 +603,11 @@ static void table_of_disks_has_caches_too(void)
                                    .nr_workers = cw.w.config.nr_workers - 1,
                                    .caches = &cw.caches.config};
     CU_ASSERT_TRUE_FATAL(disks_create(&config, &t, &found, &why));
+    disks_close(t, open_target(t, swap, 7), DISK_DETACHED); /* and behind the cache from now on */
     d = open_target(t, xvdb, 7);
     CU_ASSERT(d && open_target(t, swap, 8) && !open_target(t, none, 9));
     CU_ASSERT_TRUE(disks_has(t, &xvdb, &(struct disk_owner){7, 51712}));
+    CU_ASSERT(disks_next(t, &cursor, &info) && info.is_swap && !info.is_open);
     CU_ASSERT(disks_next(t, &cursor, &info) && info.is_swap && !info.is_cache);
     CU_ASSERT(disks_next(t, &cursor, &info) && info.is_cache && info.owner.domid == 7);
     CU_ASSERT_STRING_EQUAL(info.base, "xvdb");
@@ -613,9 +616,13 @@ static void table_of_disks_has_caches_too(void)
     CU_ASSERT_FALSE(disks_next(t, &cursor, &info));
     ref.owner.domid = 7;
     CU_ASSERT_EQUAL(disks_resize(t, &ref, 2 * FAKE_PAGES), TMEMIF_BAD_KIND);
+    CU_ASSERT_EQUAL(base_freeze(t, &ref, "frozen", 1), TMEMIF_BAD_KIND);
+    CU_ASSERT_EQUAL(base_rollback(t, &ref), TMEMIF_BAD_KIND);
+    CU_ASSERT_EQUAL(disks_remove(t, &ref), TMEMIF_BAD_KIND);
     ref.owner.domid = 8;
     CU_ASSERT_EQUAL(disks_resize(t, &ref, 8), TMEMIF_OK);
     disks_close(t, d, DISK_GUEST_GONE);
+    CU_ASSERT_EQUAL(disks_remove(t, &(struct disk_ref){.owner = {7, 51712}}), TMEMIF_OK);
     CU_ASSERT_FALSE(cw.devices[0].is_open);
     disks_destroy(t);
     config.caches = NULL;
