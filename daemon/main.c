@@ -309,11 +309,14 @@ static bool build_xen(struct daemon *d)
     };
     const char *why;
 
-    if (d->options.xen == XEN_NEVER)
+    if (d->options.xen == XEN_NEVER) {
+        disks_taken_up(d->disks);
         return true;
+    }
     d->xen = xen_transport_start(&config, &why);
     if (d->xen)
         return true;
+    disks_taken_up(d->disks);
     if (d->options.xen == XEN_REQUIRED || !d->options.socket)
         return fail(d, "xen", why);
     log_event(&d->log, LOG_LEVEL_NOTICE, "no-guests", "why=\"%s\"", why);

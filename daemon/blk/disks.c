@@ -34,6 +34,7 @@ bool disks_create(const struct disks_config *config, struct disks **disks_out,
     *found_out = (struct disks_found){0};
     catalogue_open(&t->catalogue, t->engine, t->worker);
     items_recover(t, config->store, found_out);
+    t->taken_up = found_out->disks == 0;
     t->has_caches = config->caches != NULL;
     if (config->caches)
         caches_init(&t->caches, config->caches);
@@ -311,6 +312,11 @@ void disks_tell(struct disks *t, void (*tell)(void *arg, const struct disk_owner
     t->tell_arg = arg;
 }
 
+void disks_taken_up(struct disks *t)
+{
+    t->taken_up = true;
+}
+
 enum tmemif_status disks_remove(struct disks *t, const struct disk_ref *ref)
 {
     struct item *item = item_find(t, ref);
@@ -319,7 +325,7 @@ enum tmemif_status disks_remove(struct disks *t, const struct disk_ref *ref)
         return TMEMIF_BAD_KIND;
     if (!item)
         return TMEMIF_NOT_FOUND;
-    if (item->open)
+    if (item->open || !t->taken_up)
         return TMEMIF_BUSY;
     item_remove(t, item);
     return TMEMIF_OK;

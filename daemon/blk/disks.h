@@ -79,8 +79,8 @@ enum disk_end {
 void disks_close(struct disks *t, struct disk *disk, enum disk_end end);
 
 /*
- * The guest @domid is gone, or is another one now: what it has without a name and does not have
- * open is removed. For disks that were detached, and for those of the last daemon.
+ * The guest @domid is gone: what it has without a name and does not have open is removed. For disks
+ * that were detached, and for those of the last daemon.
  */
 void disks_forget(struct disks *t, uint32_t domid);
 
@@ -114,7 +114,12 @@ enum tmemif_status disks_resize(struct disks *t, const struct disk_ref *ref, uin
 /* @tell, or nobody, is told when a disk has become larger that @user has open. */
 void disks_tell(struct disks *t, void (*tell)(void *arg, const struct disk_owner *user), void *arg);
 
-/* NOT_FOUND; BUSY: it is open. */
+/*
+ * Guests of the last daemon that have disks have opened them again, or there is nobody to have any.
+ * Until then a disk that is not open may be in use.
+ */
+void disks_taken_up(struct disks *t);
+/* NOT_FOUND; BUSY: it is open, or may be in use; BAD_KIND: it is a cache, which the device has. */
 enum tmemif_status disks_remove(struct disks *t, const struct disk_ref *ref);
 
 struct disk_info {

@@ -29,6 +29,7 @@ struct disks {
     uint32_t next_layer;
     bool has_caches;
     struct caches caches;
+    bool taken_up;                                          /* disks_taken_up() */
     void (*tell)(void *arg, const struct disk_owner *user); /* of one made larger; or NULL */
     void *tell_arg;
     struct item items[CATALOGUE_ENTRIES];

@@ -27,6 +27,7 @@ static inline void disks_make(struct disk_world *dw)
     const char *why;
 
     WORLD_MUST(disks_create(&config, &dw->disks, &dw->found, &why));
+    disks_taken_up(dw->disks); /* there are no guests to take them up */
 }
 
 static inline struct disk_world disk_world_make(uint32_t nr_frames, uint32_t nr_filled)

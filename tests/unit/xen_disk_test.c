@@ -1266,6 +1266,7 @@ static void lose_disk(struct manager *m)
 
     config.engine = engine_create(m->store, &engine_config);
     MUST(config.engine && disks_create(&config, &disks, &found, &why));
+    disks_taken_up(disks);
     CU_ASSERT_EQUAL(disks_remove(disks, &ref), TMEMIF_OK);
     disks_destroy(disks);
     engine_destroy(config.engine);
@@ -1431,6 +1432,28 @@ static void what_xenstore_does_not_say_is_asked_again(void)
     manager_end(m);
 }
 
+/* Who has it is not known yet. */
+static void disk_is_not_removed_before_its_guest_is_taken_up(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+
+    CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
+    manager_stop(m);
+    fake_refuse(m->fake, FRONT("state"), FAKE_READS, EAGAIN);
+    manager_start(m);
+    settle(m);
+    CU_ASSERT_EQUAL(disks_remove(m->disks, &guests_disk), TMEMIF_BUSY);
+    fake_refuse(m->fake, "", 0, 0);
+    CU_ASSERT(guest_finds(&g, 1, 1));
+    CU_ASSERT_EQUAL(disks_remove(m->disks, &guests_disk), TMEMIF_BUSY);
+    fake_write(m->fake, FRONT("state"), "6");
+    dom0_detach(m->fake);
+    CU_ASSERT(wait_gone(m, BACK("")));
+    CU_ASSERT_EQUAL(disks_remove(m->disks, &guests_disk), TMEMIF_OK);
+    manager_end(m);
+}
+
 #define TESTS(T)                                                                                   \
     T(features_come_before_the_state_that_says_so)                                                 \
     T(guest_reads_what_it_wrote)                                                                   \
@@ -1480,5 +1503,6 @@ static void what_xenstore_does_not_say_is_asked_again(void)
     T(state_of_a_resize_that_was_refused_is_said_again)                                            \
     T(resize_while_a_disk_is_taken_up_is_told)                                                     \
     T(guest_that_connects_to_a_resized_disk_is_told_when_it_is_connected)                          \
-    T(disk_that_became_larger_twice_is_found_after_a_kill)
+    T(disk_that_became_larger_twice_is_found_after_a_kill)                                         \
+    T(disk_is_not_removed_before_its_guest_is_taken_up)
 RUN_TESTS(TESTS)

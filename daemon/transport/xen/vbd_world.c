@@ -110,8 +110,10 @@ bool vbd_world_sweep_is_due(const struct vbd_world *w, uint64_t now_ms)
 
 void vbd_world_sweep(struct vbd_world *w, uint64_t now_ms)
 {
-    if (!w->swept)
+    if (!w->swept) {
         sweep_records(w);
+        disks_taken_up(w->disks);
+    }
     w->swept = true;
     w->sweep_at_ms = sweep_disks(w) ? 0 : now_ms + SWEEP_MS;
 }

@@ -48,8 +48,8 @@ bool vbd_world_is_gone(const struct vbd_world *w, uint32_t domid);
 
 /*
  * Disks that nobody has open, and whose guests are gone, go; so do records of disks that there are
- * no more. It is due some time after something was detached, and at the start when all are taken
- * up.
+ * no more. From the first time on the operator may remove disks, as who has one is known. It is due
+ * some time after something was detached, and at the start when all are taken up.
  */
 bool vbd_world_sweep_is_due(const struct vbd_world *w, uint64_t now_ms);
 void vbd_world_sweep(struct vbd_world *w, uint64_t now_ms);

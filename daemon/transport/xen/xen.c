@@ -406,10 +406,12 @@ static void prepare_vbds(struct xen_transport *t, const struct xen_config *confi
                               .log = config->log,
                               .folder = SCHEMA_IN_VBD_BACKEND};
     schema_vbds(t->vbds.path, platform->domid);
-    if (config->disks && !t->vbd_world.disks)
+    if (config->disks && !t->vbd_world.disks) {
+        disks_taken_up(config->disks);
         log_event(config->log, LOG_LEVEL_NOTICE, "no-disks",
                   "dom=0 why=\"disks need a manager domain: with backend=0 xl takes target= for a "
                   "file of dom0\"");
+    }
 }
 
 struct xen_transport *xen_transport_start_on(struct platform *platform,
