@@ -1454,6 +1454,18 @@ static void disk_is_not_removed_before_its_guest_is_taken_up(void)
     manager_end(m);
 }
 
+static void manager_is_no_guest_of_its_own(void)
+{
+    struct manager *m = manager_new();
+
+    dom0_attach_to(m->fake, MANAGER, "swap/1M");
+    CU_ASSERT(wait_value(m, back_of(MANAGER, "state"), "6"));
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, back_of(MANAGER, "error")),
+                           "the manager cannot be a guest of its own");
+    CU_ASSERT_EQUAL(nr_disks(m), 0);
+    manager_end(m);
+}
+
 #define TESTS(T)                                                                                   \
     T(features_come_before_the_state_that_says_so)                                                 \
     T(guest_reads_what_it_wrote)                                                                   \
@@ -1504,5 +1516,6 @@ static void disk_is_not_removed_before_its_guest_is_taken_up(void)
     T(resize_while_a_disk_is_taken_up_is_told)                                                     \
     T(guest_that_connects_to_a_resized_disk_is_told_when_it_is_connected)                          \
     T(disk_that_became_larger_twice_is_found_after_a_kill)                                         \
-    T(disk_is_not_removed_before_its_guest_is_taken_up)
+    T(disk_is_not_removed_before_its_guest_is_taken_up)                                            \
+    T(manager_is_no_guest_of_its_own)
 RUN_TESTS(TESTS)

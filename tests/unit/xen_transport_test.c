@@ -1351,6 +1351,27 @@ static void a_number_that_is_no_device_is_refused(void)
     }
 }
 
+/* In PVH to map one's own page is to lose it. */
+static void the_manager_is_no_guest_of_its_own(void)
+{
+    struct manager *m = manager_new();
+    char state[SCHEMA_PATH_LEN];
+
+    snprintf(state, sizeof(state), "%s", fake_at(MANAGER, "backend/tmem/5/0", "state"));
+    fake_write(m->fake, fake_at(MANAGER, "xentmem/guest/5/0", "uuid"), UUID);
+    fake_write(m->fake, fake_at(MANAGER, "device/tmem/0", "backend"), "ours");
+    fake_write(m->fake, fake_at(MANAGER, "device/tmem/0", "state"), "1");
+    fake_write(m->fake, state, "1");
+    CU_ASSERT(wait_value(m, state, "2"));
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, fake_at(MANAGER, "backend/tmem/5/0", "error")),
+                           "the manager cannot be a guest of its own");
+    CU_ASSERT_EQUAL(m->nr_said, 0);
+    fake_write(m->fake, fake_at(MANAGER, "device/tmem/0", "state"), "3");
+    CU_ASSERT(wait_value(m, state, "6"));
+    CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
+    manager_end(m);
+}
+
 /* dom0 sends operator's messages over it. */
 static void the_last_number_is_dom0s_own(void)
 {
@@ -1902,6 +1923,7 @@ static void guests_are_served_on_when_xenstore_is_lost(void)
     T(a_restarted_manager_is_told_all_policy_again)                                                \
     T(a_guest_without_policy_is_not_served)                                                        \
     T(a_number_that_is_no_device_is_refused)                                                       \
+    T(the_manager_is_no_guest_of_its_own)                                                 \
     T(the_last_number_is_dom0s_own)                                                                \
     T(a_shared_pools_policy_that_was_not_taken_is_passed_on_again)                                 \
     T(a_members_right_that_was_not_taken_is_passed_on_again)                                       \

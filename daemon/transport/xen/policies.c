@@ -251,6 +251,8 @@ enum admission policies_admit(struct policies *p, const struct schema_place *pla
     enum schema_node bad;
     enum admission admission;
 
+    if (place->guest == place->manager && place->guest != 0) /* dom0's own grants are fine */
+        return refuse(why_out, "the manager cannot be a guest of its own");
     if (!is_device(place))
         return refuse(why_out, "there is no such device: they end at 4294967293");
     switch (policies_read_key(p, place, &key)) {

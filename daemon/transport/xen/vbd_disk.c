@@ -39,6 +39,10 @@ static enum vbd_found open_target(struct vbd_disk *d, struct vbd_world *w, const
     enum vbd_found found = look_for(d, w, target, &owner, connected, why_out);
     const char *why;
 
+    if (b->place.guest == b->platform->domid) {
+        snprintf(why_out, SCHEMA_REASON_LEN, "the manager cannot be a guest of its own");
+        return VBD_REFUSED;
+    }
     if (found != VBD_FOUND)
         return found;
     if (disks_open(w->disks, target, &owner, &d->disk, &why)) {
