@@ -136,7 +136,8 @@ void fake_refuse(struct fake_platform *f, const char *path, unsigned calls, int 
 static bool is_refused(struct platform *p, enum fake_calls call, const char *path)
 {
     struct fake_platform *f = fake_of(p);
-    bool once = call != FAKE_WRITES && ++f->nr_asked == f->refused_at;
+    bool asks = call == FAKE_READS || call == FAKE_LISTS;
+    bool once = asks && ++f->nr_asked == f->refused_at;
 
     if (!once && (!(f->refused_calls & call) || !is_at_or_below(path, f->refused)))
         return false;
@@ -234,6 +235,8 @@ static bool fake_watch(struct platform *p, const char *path)
 {
     struct fake_platform *f = fake_of(p);
 
+    if (is_refused(p, FAKE_WATCHES, path))
+        return false;
     if (f->nr_watches == FAKE_MAX_WATCHES) {
         errno = E2BIG;
         return false;

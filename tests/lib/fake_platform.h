@@ -29,7 +29,7 @@ struct fake_node {
 };
 
 /* Calls of the transport. */
-enum fake_calls { FAKE_READS = 1, FAKE_LISTS = 2, FAKE_WRITES = 4 };
+enum fake_calls { FAKE_READS = 1, FAKE_LISTS = 2, FAKE_WRITES = 4, FAKE_WATCHES = 8 };
 
 struct fake_channel {
     bool used;

@@ -1466,6 +1466,21 @@ static void manager_is_no_guest_of_its_own(void)
     manager_end(m);
 }
 
+/* xenstored has no watch left for us: then it is looked at by time. */
+static void frontend_that_cannot_be_watched_is_served(void)
+{
+    struct manager *m = manager_new();
+    struct guest g;
+
+    fake_refuse(m->fake, FRONT("state"), FAKE_WATCHES, E2BIG);
+    dom0_attach(m->fake, "swap/1M");
+    guest_takes_offer(&g, m);
+    CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
+    fake_refuse(m->fake, "", 0, 0);
+    come_to_rest(m);
+    manager_end(m);
+}
+
 #define TESTS(T)                                                                                   \
     T(features_come_before_the_state_that_says_so)                                                 \
     T(guest_reads_what_it_wrote)                                                                   \
@@ -1517,5 +1532,6 @@ static void manager_is_no_guest_of_its_own(void)
     T(guest_that_connects_to_a_resized_disk_is_told_when_it_is_connected)                          \
     T(disk_that_became_larger_twice_is_found_after_a_kill)                                         \
     T(disk_is_not_removed_before_its_guest_is_taken_up)                                            \
-    T(manager_is_no_guest_of_its_own)
+    T(manager_is_no_guest_of_its_own)                                                              \
+    T(frontend_that_cannot_be_watched_is_served)
 RUN_TESTS(TESTS)

@@ -1372,6 +1372,21 @@ static void the_manager_is_no_guest_of_its_own(void)
     manager_end(m);
 }
 
+/* xenstored has no watch left for us: then it is looked at by time. */
+static void a_frontend_that_cannot_be_watched_is_served(void)
+{
+    struct manager *m = manager_new();
+    struct guest g;
+
+    fake_refuse(m->fake, FRONT("state"), FAKE_WATCHES, E2BIG);
+    dom0_attach(m->fake);
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    guest_share(&g, m, 1);
+    CU_ASSERT(wait_value(m, BACK("state"), "4"));
+    CU_ASSERT_EQUAL(guest_nop(&g), TMEMIF_OK);
+    manager_end(m);
+}
+
 /* dom0 sends operator's messages over it. */
 static void the_last_number_is_dom0s_own(void)
 {
@@ -1923,7 +1938,8 @@ static void guests_are_served_on_when_xenstore_is_lost(void)
     T(a_restarted_manager_is_told_all_policy_again)                                                \
     T(a_guest_without_policy_is_not_served)                                                        \
     T(a_number_that_is_no_device_is_refused)                                                       \
-    T(the_manager_is_no_guest_of_its_own)                                                 \
+    T(the_manager_is_no_guest_of_its_own)                                                          \
+    T(a_frontend_that_cannot_be_watched_is_served)                                                 \
     T(the_last_number_is_dom0s_own)                                                                \
     T(a_shared_pools_policy_that_was_not_taken_is_passed_on_again)                                 \
     T(a_members_right_that_was_not_taken_is_passed_on_again)                                       \

@@ -419,8 +419,11 @@ static void look(struct backend *b, uint64_t now_ms)
             break;
     }
     b->is_new = false;
-    if (b->state_owed && !is_over(b))
+    if (is_over(b))
+        return;
+    if (b->state_owed)
         backend_look_again(b, now_ms);
+    backend_look_unwatched(b, now_ms);
 }
 
 static struct backend *create(void *world, const struct schema_place *place)

@@ -11,6 +11,8 @@
 #define PACE_PERIOD_MS 1000u
 /* When to look again at what has to wait. */
 #define LOOK_WAIT_MS 200u
+/* When to look at what cannot be watched. */
+#define UNWATCHED_MS 1000u
 
 bool backend_init(struct backend *b, const struct backend_kind *kind, struct platform *platform,
                   struct log *log, const struct schema_place *place)
@@ -103,17 +105,26 @@ void backend_watch(struct backend *b)
     if (b->is_watched)
         return;
     b->is_watched = b->platform->ops->watch(b->platform, b->front_state_path);
-    if (!b->is_watched)
+    if (!b->is_watched && !b->unwatched_told)
         log_limited(b->log, &b->log_limit, LOG_LEVEL_ERROR, "xenstore",
                     "dom=%u %s=%u why=\"the frontend cannot be watched: %s\" "
                     "hint=\"xenstore-control quota\"",
                     b->place.guest, b->kind->name, b->place.device, strerror(errno));
+    b->unwatched_told = !b->is_watched;
 }
 
 void backend_look_again(struct backend *b, uint64_t now_ms)
 {
     b->touched = true;
     b->not_before_ms = now_ms + LOOK_WAIT_MS;
+}
+
+void backend_look_unwatched(struct backend *b, uint64_t now_ms)
+{
+    if (b->is_watched || b->touched)
+        return;
+    b->touched = true;
+    b->not_before_ms = now_ms + UNWATCHED_MS;
 }
 
 bool backend_may_attach(struct backend *b, uint64_t now_ms)

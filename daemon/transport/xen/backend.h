@@ -37,6 +37,7 @@ struct backend {
     bool state_owed;                        /* writing that has failed: it is to be tried again */
     int refused;                            /* errno of a write that failed, since it was cleared */
     bool is_watched;
+    bool unwatched_told;    /* that it cannot be */
     bool is_new;            /* not looked at yet, or xenstore did not say */
     bool touched;           /* to be looked at */
     bool wants_map;         /* to be looked at in a turn that may map */
@@ -69,6 +70,8 @@ void backend_remove_folder(struct backend *b);
 void backend_watch(struct backend *b);
 /* Not now: what has to wait. */
 void backend_look_again(struct backend *b, uint64_t now_ms);
+/* Soon, if it cannot be watched and there is nothing to wait for. */
+void backend_look_unwatched(struct backend *b, uint64_t now_ms);
 /* May it attach, or be offered to a frontend that begins anew, now? Some at once, then one a
  * second. */
 bool backend_may_attach(struct backend *b, uint64_t now_ms);

@@ -456,6 +456,8 @@ static void look(struct backend *b, uint64_t now_ms)
         tidy(v, now_ms);
     else if (b->state_owed || owes_size(v))
         backend_look_again(b, now_ms);
+    else
+        backend_look_unwatched(b, now_ms);
 }
 
 static struct backend *create(void *world, const struct schema_place *place)
