@@ -9,11 +9,13 @@
 
 static const char bad_index[] = "ring index out of range";
 
+static const char no_record[] = "all ring records are in use";
+
 static bool begin_queue(struct queue *q, const struct device_config *c, const char **why_out)
 {
     q->record = answer_rec_open(c->store, &c->owner, q->number, c->link->session, 0, false);
     if (!q->record) {
-        *why_out = "all ring records are in use";
+        *why_out = no_record;
         return false;
     }
     blkif_ring_init(&q->back, c->link->queues[q->number].pages, c->link->order, c->link->abi, 0);
@@ -46,13 +48,17 @@ static bool resume_queue(struct queue *q, const struct device_config *c, const c
     struct answer owed;
     bool is_owed, bad;
 
-    *why_out = "the record is of another ring";
     q->record = answer_rec_find(c->store, &c->owner, q->number);
     if (q->record && is_lost)
         answer_rec_set_lost(q->record);
-    if (!q->record && c->disk->lasting)
+    if (!q->record && c->disk->lasting) {
+        *why_out = no_record;
         q->record =
             answer_rec_open(c->store, &c->owner, q->number, c->link->session, rsp_prod, is_lost);
+        if (!q->record)
+            return false;
+    }
+    *why_out = "the record is of another ring";
     if (!q->record || !answer_rec_resume(q->record, c->link->session, rsp_prod, &is_owed, &owed))
         return false;
     blkif_ring_init(&q->back, shared, c->link->order, c->link->abi, rsp_prod);
@@ -98,12 +104,15 @@ static void end_batches(struct queue *q)
         free(q->scratch);
 }
 
-struct device *device_create(const struct device_config *config, const char **why_out)
+struct device *device_create(const struct device_config *config, bool *lacks_out,
+                             const char **why_out)
 {
+    static const char no_memory[] = "out of memory";
     struct device *d = calloc(1, sizeof(*d));
     bool ok = true;
 
-    *why_out = "out of memory";
+    *why_out = no_memory;
+    *lacks_out = true;
     if (!d)
         return NULL;
     d->link = config->link;
@@ -126,7 +135,8 @@ struct device *device_create(const struct device_config *config, const char **wh
     }
     if (ok)
         return d;
-    device_destroy(d, false);
+    *lacks_out = *why_out == no_memory || *why_out == no_record;
+    device_destroy(d, config->link->resume);
     return NULL;
 }
 

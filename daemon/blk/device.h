@@ -75,9 +75,11 @@ struct device_config {
 
 /*
  * Its queues are ready to be served. An answer that an earlier daemon owed is published. NULL:
- * *why_out is a static sentence. Link and disk stay the caller's.
+ * *why_out is a static sentence, and *lacks_out whether for want of memory or records, which may
+ * be there later; then what was to be resumed still can be. Link and disk stay the caller's.
  */
-struct device *device_create(const struct device_config *config, const char **why_out);
+struct device *device_create(const struct device_config *config, bool *lacks_out,
+                             const char **why_out);
 /*
  * No worker has a queue of it. @kept: its records stay, for the next daemon. What the disk keeps
  * is abandoned.

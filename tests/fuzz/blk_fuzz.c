@@ -88,9 +88,10 @@ static void connect(struct world *w, bool resume)
         .scratch = &w->scratch,
     };
     const char *why = NULL;
+    bool lacks;
 
     w->link.resume = resume;
-    w->device = device_create(&config, &why);
+    w->device = device_create(&config, &lacks, &why);
     REQUIRE(w->device || why);
     if (!w->device && resume) {
         memset(w->ring, 0, sizeof(w->ring));

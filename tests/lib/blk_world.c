@@ -232,7 +232,7 @@ static bool open_world(struct blk_world *w, struct blk_memory *m, struct store *
         .scratch = &w->scratch,
         .wake = wake,
     };
-    w->device = device_create(&config, why_out);
+    w->device = device_create(&config, &w->lacks, why_out);
     if (w->device)
         return true;
     free(w->scratch);

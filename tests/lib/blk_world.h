@@ -36,6 +36,7 @@ struct blk_world {
     unsigned nr_woken;
     struct store *store;
     struct device *device;
+    bool lacks; /* there is no device for want of something */
     struct scratch *scratch;
     enum disk_status fails; /* of every page and discard, unless OK */
     enum disk_status flush_fails;

@@ -23,6 +23,7 @@ struct fake_device {
     struct backing backing;           /* first */
     uint8_t (*pages)[DISK_PAGE_SIZE]; /* shared with processes that are forked */
     bool is_open, by_hand;            /* by_hand: batches wait for fake_run() */
+    bool is_away;                     /* nobody finds it */
     struct crew *crew;
     struct batch *first, *last; /* by hand */
     bool fails_reads[FAKE_PAGES], fails_writes[FAKE_PAGES], fails_flush;
@@ -187,9 +188,10 @@ static inline bool fake_find(void *arg, const char *name, uint64_t *device_out,
     struct fake_device *d = fake_of_name(arg, name);
 
     *why_out = "no such device";
-    if (d)
-        *device_out = d->backing.device;
-    return d != NULL;
+    if (!d || d->is_away)
+        return false;
+    *device_out = d->backing.device;
+    return true;
 }
 
 static inline bool fake_open(void *arg, const char *name, struct backing **backing_out,
@@ -214,17 +216,23 @@ static inline void fake_policy(void *arg, const uint8_t uuid[TMEMIF_UUID_LEN])
     WORLD_MUST(engine_shared_set_policy(cw->w.e, uuid, &policy) == TMEMIF_OK);
 }
 
-static inline void caches_make(struct cache_world *cw)
+/* Of an engine and devices. */
+static inline struct caches_config fake_config(struct cache_world *cw)
 {
-    const struct caches_config config = {
+    cw->source = (struct backing_source){.find = fake_find, .open = fake_open, .arg = cw};
+    return (struct caches_config){
         .engine = cw->w.e,
         .worker = cw->w.config.nr_workers - 1,
         .source = &cw->source,
         .give_policy = fake_policy,
         .arg = cw,
     };
+}
 
-    cw->source = (struct backing_source){.find = fake_find, .open = fake_open, .arg = cw};
+static inline void caches_make(struct cache_world *cw)
+{
+    const struct caches_config config = fake_config(cw);
+
     caches_init(&cw->caches, &config);
 }
 
@@ -232,10 +240,9 @@ static inline void caches_make(struct cache_world *cw)
  * @cw is not copied afterwards. Page n of device i begins as that of tag 1000 * i + n if n <
  * FAKE_FILLED, else as zeros.
  */
-static inline void cache_world_make(struct cache_world *cw, uint32_t nr_frames, unsigned nr_guests)
+static inline void fake_devices_make(struct cache_world *cw)
 {
     memset(cw, 0, sizeof(*cw));
-    cw->w = world_make(nr_frames, 64, nr_guests + 2, 4);
     cw->max_pages = PAGES_UNLIMITED;
     for (unsigned i = 0; i < CACHE_DEVICES; i++) {
         struct fake_device *d = &cw->devices[i];
@@ -248,16 +255,28 @@ static inline void cache_world_make(struct cache_world *cw, uint32_t nr_frames, 
         for (uint32_t n = 0; n < FAKE_FILLED; n++)
             page_fill(d->pages[n], 1000 * i + n);
     }
+}
+
+static inline void fake_devices_end(struct cache_world *cw)
+{
+    for (unsigned i = 0; i < CACHE_DEVICES; i++) {
+        WORLD_MUST(!cw->devices[i].is_open);
+        munmap(cw->devices[i].pages, FAKE_PAGES * sizeof(cw->devices[i].pages[0]));
+    }
+}
+
+/* Devices, an engine and caches. */
+static inline void cache_world_make(struct cache_world *cw, uint32_t nr_frames, unsigned nr_guests)
+{
+    fake_devices_make(cw);
+    cw->w = world_make(nr_frames, 64, nr_guests + 2, 4);
     caches_make(cw);
 }
 
 static inline void cache_world_end(struct cache_world *cw)
 {
     caches_fini(&cw->caches);
-    for (unsigned i = 0; i < CACHE_DEVICES; i++) {
-        WORLD_MUST(!cw->devices[i].is_open);
-        munmap(cw->devices[i].pages, FAKE_PAGES * sizeof(cw->devices[i].pages[0]));
-    }
+    fake_devices_end(cw);
     world_end(&cw->w);
 }
 

@@ -21,6 +21,7 @@
 #include "tests/lib/fake_loop.h"
 #include "tests/lib/fake_platform.h"
 #include "tests/lib/runner.h"
+#include "tests/unit/cache_world.h"
 #include "tests/unit/store_fixture.h"
 #include "xenstore-schema/states.h"
 
@@ -50,6 +51,7 @@ struct manager {
     struct session_table *sessions;
     struct event_base *base;
     struct xen_transport *transport;
+    struct cache_world *devices; /* to be cached, or NULL */
 };
 
 static enum tmemif_status no_guest(void *arg, const struct account_key *guest,
@@ -76,7 +78,8 @@ static const struct xen_policy_ops policy_ops = {no_guest, no_shared, no_member}
 
 static void manager_start(struct manager *m)
 {
-    const struct engine_config engine_config = {.nr_workers = 2, .hash_seed = 1};
+    const struct engine_config engine_config = {.nr_workers = 3, .hash_seed = 1};
+    struct caches_config caches_config;
     const struct policy local = {.max_pages = PAGES_UNLIMITED, .weight = 1};
     struct disks_config disks_config = {.store = m->store, .nr_workers = 2};
     struct control_config control_config = {.store = m->store, .log = &m->log};
@@ -89,6 +92,12 @@ static void manager_start(struct manager *m)
 
     m->engine = disks_config.engine = control_config.engine = session_config.engine =
         engine_create(m->store, &engine_config);
+    if (m->devices) {
+        m->devices->w.e = m->engine;
+        m->devices->w.config = engine_config;
+        caches_config = fake_config(m->devices);
+        disks_config.caches = &caches_config;
+    }
     MUST(m->engine && disks_create(&disks_config, &m->disks, &found, &why));
     m->book = control_config.policy = policy_create(m->engine, &local);
     MUST(m->book);
@@ -1432,6 +1441,121 @@ static void what_xenstore_does_not_say_is_asked_again(void)
     manager_end(m);
 }
 
+/* ---- what a restart lacks ---- */
+
+static struct manager *connected_to_cache(struct guest *g)
+{
+    struct manager *m = manager_new();
+
+    manager_stop(m);
+    m->devices = calloc(1, sizeof(*m->devices));
+    MUST(m->devices);
+    fake_devices_make(m->devices);
+    manager_start(m);
+    dom0_attach(m->fake, "cache/xvdb");
+    guest_takes_offer(g, m);
+    fake_write(m->fake, FRONT("state"), "4");
+    settle(m);
+    return m;
+}
+
+static void cache_manager_end(struct manager *m)
+{
+    struct cache_world *devices = m->devices;
+
+    manager_end(m);
+    fake_devices_end(devices);
+    free(devices);
+}
+
+/* The request that waits is done then, in memory that is another one. */
+static void guest_waits_for_a_device_that_is_not_there_when_it_is_taken_up(void)
+{
+    struct guest g;
+    struct manager *m = connected_to_cache(&g);
+    uint32_t cursor = 0;
+    struct answer_owner owner;
+
+    CU_ASSERT_EQUAL(guest_write(&g, 5, 77), BLKIF_OKAY);
+    manager_stop(m);
+    store_close(m->store);
+    m->store = store_of(1024, 64);
+    guest_put(&g, BLKIF_READ, 3 * 8, DATA_PAGE);
+    guest_publish(&g);
+    m->devices->devices[0].is_away = true;
+    manager_start(m);
+    CU_ASSERT(wait_value(m, BACK("error"), "no such device"));
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("state")), "4");
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, fake_at(MANAGER, "data/xentmem", "ready")), "1");
+    CU_ASSERT_FALSE(answer_rec_next(m->store, &cursor, &owner));
+    /* not as it was, either */
+    m->devices->devices[0].backing.read_only = true;
+    m->devices->devices[0].is_away = false;
+    CU_ASSERT(wait_value(m, BACK("error"), "the manager has this device read-only: access=ro"));
+    m->devices->devices[0].backing.read_only = false;
+    CU_ASSERT_EQUAL(guest_take(&g), BLKIF_OKAY);
+    CU_ASSERT(page_has(page_of(m, DATA_PAGE), 3));
+    CU_ASSERT(guest_finds(&g, 5, 77));
+    CU_ASSERT_FALSE(fake_exists(m->fake, BACK("error")));
+    cache_manager_end(m);
+}
+
+/* What one daemon said is not true of the next. */
+static void device_that_is_there_for_the_next_daemon_is_no_error(void)
+{
+    struct guest g;
+    struct manager *m = connected_to_cache(&g);
+
+    manager_stop(m);
+    m->devices->devices[0].is_away = true;
+    manager_start(m);
+    CU_ASSERT(wait_value(m, BACK("error"), "no such device"));
+    manager_stop(m);
+    m->devices->devices[0].is_away = false;
+    manager_start(m);
+    CU_ASSERT_EQUAL(guest_call(&g, BLKIF_READ, 3 * 8, DATA_PAGE), BLKIF_OKAY);
+    CU_ASSERT_FALSE(fake_exists(m->fake, BACK("error")));
+    cache_manager_end(m);
+}
+
+static void guest_that_waits_for_a_device_can_be_detached(void)
+{
+    struct guest g;
+    struct manager *m = connected_to_cache(&g);
+
+    manager_stop(m);
+    guest_put(&g, BLKIF_READ, 3 * 8, DATA_PAGE);
+    guest_publish(&g);
+    m->devices->devices[0].is_away = true;
+    manager_start(m);
+    CU_ASSERT(wait_value(m, BACK("error"), "no such device"));
+    dom0_detach(m->fake);
+    CU_ASSERT_EQUAL(guest_take(&g), BLKIF_ERROR);
+    fake_write(m->fake, FRONT("state"), "6");
+    CU_ASSERT(wait_gone(m, BACK("")));
+    cache_manager_end(m);
+}
+
+static void guest_waits_while_the_manager_has_no_descriptors(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+
+    CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
+    manager_stop(m);
+    guest_put(&g, BLKIF_READ, 8, DATA_PAGE + 1);
+    guest_publish(&g);
+    m->fake->bind_errno = EMFILE;
+    manager_start(m);
+    CU_ASSERT(wait_value(m, BACK("error"), "the manager is out of memory or descriptors"));
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("state")), "4");
+    m->fake->bind_errno = 0;
+    CU_ASSERT_EQUAL(guest_take(&g), BLKIF_OKAY);
+    CU_ASSERT(page_holds(page_of(m, DATA_PAGE + 1), 1));
+    CU_ASSERT_FALSE(fake_exists(m->fake, BACK("error")));
+    manager_end(m);
+}
+
 /* Who has it is not known yet. */
 static void disk_is_not_removed_before_its_guest_is_taken_up(void)
 {
@@ -1451,6 +1575,25 @@ static void disk_is_not_removed_before_its_guest_is_taken_up(void)
     dom0_detach(m->fake);
     CU_ASSERT(wait_gone(m, BACK("")));
     CU_ASSERT_EQUAL(disks_remove(m->disks, &guests_disk), TMEMIF_OK);
+    manager_end(m);
+}
+
+static void guest_that_closed_while_no_daemon_ran_leaves_no_records(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+    struct answer_owner owner;
+    uint32_t cursor = 0;
+
+    manager_stop(m);
+    fake_write(m->fake, FRONT("state"), "6");
+    CU_ASSERT(answer_rec_next(m->store, &cursor, &owner));
+    manager_start(m);
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    dom0_detach(m->fake);
+    CU_ASSERT(wait_gone(m, BACK("")));
+    cursor = 0;
+    CU_ASSERT_FALSE(answer_rec_next(m->store, &cursor, &owner));
     manager_end(m);
 }
 
@@ -1531,7 +1674,12 @@ static void frontend_that_cannot_be_watched_is_served(void)
     T(resize_while_a_disk_is_taken_up_is_told)                                                     \
     T(guest_that_connects_to_a_resized_disk_is_told_when_it_is_connected)                          \
     T(disk_that_became_larger_twice_is_found_after_a_kill)                                         \
+    T(guest_waits_for_a_device_that_is_not_there_when_it_is_taken_up)                              \
+    T(device_that_is_there_for_the_next_daemon_is_no_error)                                        \
+    T(guest_that_waits_for_a_device_can_be_detached)                                               \
+    T(guest_waits_while_the_manager_has_no_descriptors)                                            \
     T(disk_is_not_removed_before_its_guest_is_taken_up)                                            \
+    T(guest_that_closed_while_no_daemon_ran_leaves_no_records)                                     \
     T(manager_is_no_guest_of_its_own)                                                              \
     T(frontend_that_cannot_be_watched_is_served)
 RUN_TESTS(TESTS)

@@ -229,8 +229,9 @@ static struct vbd_link *link_open(struct world *w, bool is_persistent)
                                            .channels = {3, 4}};
     char why[SCHEMA_REASON_LEN];
     struct vbd_link *link = NULL;
+    bool lacks;
 
-    CU_ASSERT_FATAL(vbd_link_open(&w->fake->platform, GUEST, &front, -1, &link, why));
+    CU_ASSERT_FATAL(vbd_link_open(&w->fake->platform, GUEST, &front, -1, &link, &lacks, why));
     return link;
 }
 

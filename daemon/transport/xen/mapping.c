@@ -14,9 +14,11 @@ struct platform_grants *mapping_open(struct platform *p, uint32_t domid,
 {
     struct platform_grants *g = p->ops->grants_open(p, domid);
 
-    if (!g)
-        snprintf(why_out, SCHEMA_REASON_LEN, "%s", no_room);
-    return g;
+    if (g)
+        return g;
+    snprintf(why_out, SCHEMA_REASON_LEN, "%s", no_room);
+    errno = ENOMEM;
+    return NULL;
 }
 
 /*
@@ -72,10 +74,12 @@ void *mapping_map(struct platform *p, struct platform_grants *g, const char *wha
                  "%s: %u pages cannot be mapped: they are not granted writable, or the manager has "
                  "no maptrack frames left (max_maptrack_frames in its configuration)",
                  what, nr);
+        errno = ENOMEM;
         return NULL;
     }
     snprintf(page_of, sizeof(page_of), "%s: page %u", what, page);
     mapping_explain_ref(page_of, status, why_out);
+    errno = EINVAL;
     return NULL;
 }
 
@@ -83,21 +87,26 @@ struct platform_channel *mapping_bind(struct platform *p, uint32_t domid, const 
                                       uint32_t port, char why_out[SCHEMA_REASON_LEN])
 {
     struct platform_channel *c = p->ops->channel_open(p, domid, port);
+    int error = errno;
 
     if (c)
         return c;
-    if (errno == EPERM || errno == EACCES)
+    errno = EINVAL;
+    if (error == EPERM || error == EACCES) {
         snprintf(why_out, SCHEMA_REASON_LEN,
                  "%s: permission denied: not made for the manager's domain, %s", what, silo);
-    else if (errno == ENOSPC)
+    } else if (error == ENOSPC) {
         snprintf(why_out, SCHEMA_REASON_LEN,
                  "%s: the manager has no event channels left (max_event_channels in its "
                  "configuration)",
                  what);
-    else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM)
+        errno = ENOMEM;
+    } else if (error == EMFILE || error == ENFILE || error == ENOMEM) {
         snprintf(why_out, SCHEMA_REASON_LEN, "%s", no_room);
-    else
+        errno = ENOMEM;
+    } else {
         snprintf(why_out, SCHEMA_REASON_LEN,
                  "%s: not an unbound channel that is made for the manager's domain", what);
+    }
     return NULL;
 }

@@ -3,7 +3,8 @@
  * mapping.h - a guest's pages mapped and its channels bound, or a sentence that says why not.
  *
  * The sentence names the node (@what, at most MAPPING_WHAT_LEN), the limit or the rule that stood
- * in the way. Control thread only.
+ * in the way. errno is ENOMEM then if the manager lacks something, which it may have later, and
+ * EINVAL if what the guest says is no good. Control thread only.
  */
 #ifndef XTM_TRANSPORT_XEN_MAPPING_H
 #define XTM_TRANSPORT_XEN_MAPPING_H

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "daemon/blk/lost.h"
 #include "daemon/transport/xen/node.h"
@@ -23,8 +24,10 @@ struct vbd {
     enum schema_vbd_state state;
     struct vbd_disk disk;
     struct vbd_session session;
-    bool waits;            /* for the disk, which another guest has: */
-    uint32_t waits_for;    /* its domid */
+    bool waits;         /* for the disk, which another guest has: */
+    uint32_t waits_for; /* its domid */
+    /* why it cannot be taken up now, as was said last; or "" */
+    char lacks[SCHEMA_REASON_LEN];
     uint32_t front_state;  /* as it was last read */
     uint32_t told_pages;   /* the size that the frontend was told; 0: that is not known */
     uint64_t remove_at_ms; /* ENDED: when our folder is to go */
@@ -47,6 +50,7 @@ enum outcome {
     DONE,
     LATER,   /* xenstore does not say what has to be known */
     WAITS,   /* another guest has the disk, as is said */
+    LACKS,   /* it cannot be taken up now, for a reason that is given and may pass */
     NO_DISK, /* it cannot be opened, for a reason that is given */
     BROKEN,  /* the frontend cannot be served, for a reason that is given */
 };
@@ -64,6 +68,13 @@ static void close_disk(struct vbd *v, enum disk_end end)
         b->touched = b->touched || ((const struct vbd *)b)->waits;
 }
 
+static void tell_wait(struct vbd *v, const char *why)
+{
+    backend_publish(&v->backend, SCHEMA_VBD_ERROR, why);
+    log_limited(v->backend.log, &v->backend.log_limit, LOG_LEVEL_NOTICE, "wait",
+                "dom=%u vbd=%u why=\"%s\"", v->backend.place.guest, v->backend.place.device, why);
+}
+
 /* What is written is heard of, too: nothing is said twice. */
 static void wait_for_disk(struct vbd *v, const char *why)
 {
@@ -71,9 +82,17 @@ static void wait_for_disk(struct vbd *v, const char *why)
         return;
     v->waits = true;
     v->waits_for = v->disk.user;
-    backend_publish(&v->backend, SCHEMA_VBD_ERROR, why);
-    log_limited(v->backend.log, &v->backend.log_limit, LOG_LEVEL_NOTICE, "wait",
-                "dom=%u vbd=%u why=\"%s\"", v->backend.place.guest, v->backend.place.device, why);
+    tell_wait(v, why);
+}
+
+/* Its requests stay in the ring: a guest that waits may go on, one that is closed has lost them. */
+static void wait_for_room(struct vbd *v, const char *why)
+{
+    if (strcmp(v->lacks, why) != 0) {
+        snprintf(v->lacks, sizeof(v->lacks), "%s", why);
+        tell_wait(v, why);
+    }
+    v->backend.is_new = false; /* nobody else can come to have what it has */
 }
 
 /* @resume: the frontend has it. */
@@ -89,6 +108,8 @@ static enum outcome open_disk(struct vbd *v, bool resume, char why_out[SCHEMA_RE
     v->waits = v->waits && found == VBD_UNSURE;
     if (found == VBD_UNSURE)
         return LATER;
+    if (found == VBD_UNREADY)
+        return LACKS;
     return found == VBD_FOUND ? DONE : NO_DISK;
 }
 
@@ -102,6 +123,7 @@ static enum outcome offer(struct vbd *v, bool renewed, const char *why,
     enum outcome outcome;
 
     end_session(v, why);
+    v->lacks[0] = '\0';
     v->backend.not_before_ms = 0;
     if (renewed) {
         close_disk(v, DISK_DETACHED);
@@ -123,10 +145,11 @@ static enum outcome connect(struct vbd *v, const struct vbd_disk *disk, bool res
                             char why_out[SCHEMA_REASON_LEN])
 {
     struct schema_vbd_front front;
+    bool lacks;
 
     if (!vbd_world_prepare(v->world)) {
         snprintf(why_out, SCHEMA_REASON_LEN, "the manager is out of memory");
-        return BROKEN;
+        return resume ? LACKS : BROKEN;
     }
     switch (vbd_nodes_read_front(&v->backend, &front, why_out)) {
     case BACKEND_READ:
@@ -136,9 +159,9 @@ static enum outcome connect(struct vbd *v, const struct vbd_disk *disk, bool res
     case BACKEND_READ_UNSURE:
         return LATER;
     }
-    return vbd_session_open(&v->session, v->world, &v->backend, disk, &front, resume, why_out)
-               ? DONE
-               : BROKEN;
+    if (vbd_session_open(&v->session, v->world, &v->backend, disk, &front, resume, &lacks, why_out))
+        return DONE;
+    return resume && lacks ? LACKS : BROKEN;
 }
 
 static enum outcome publish_connected(struct vbd *v, char why_out[SCHEMA_REASON_LEN])
@@ -163,21 +186,26 @@ static enum outcome fail_requests(struct vbd *v, char why_out[SCHEMA_REASON_LEN]
     enum outcome outcome = connect(v, &lost, true, why);
 
     if (outcome == DONE) {
+        v->lacks[0] = '\0';
         backend_publish_error(&v->backend, why_out);
         vbd_session_wake(&v->session);
     }
     return outcome == BROKEN ? NO_DISK : outcome;
 }
 
-/* @resume: an earlier daemon has connected it, so our nodes are there. */
-static enum outcome attach(struct vbd *v, bool resume, char why_out[SCHEMA_REASON_LEN])
+/*
+ * @resume: an earlier daemon has connected it, so our nodes are there. @unwanted: it is to close,
+ * which it does when it has its answers.
+ */
+static enum outcome attach(struct vbd *v, bool resume, bool unwanted,
+                           char why_out[SCHEMA_REASON_LEN])
 {
     enum outcome outcome = open_disk(v, resume, why_out);
 
+    if (resume && (outcome == NO_DISK || (outcome == LACKS && unwanted)))
+        return fail_requests(v, why_out);
     if (outcome == DONE)
         outcome = connect(v, &v->disk, resume, why_out);
-    if (outcome == NO_DISK && resume)
-        return fail_requests(v, why_out);
     if (outcome != DONE)
         return outcome;
     /*
@@ -185,10 +213,13 @@ static enum outcome attach(struct vbd *v, bool resume, char why_out[SCHEMA_REASO
      * has slept meanwhile (xl save) goes on with the size of before, until it is told once more.
      */
     v->told_pages = v->disk.disk->resized ? 0 : disk_nr_pages(v->disk.disk);
-    if (resume)
+    v->lacks[0] = '\0';
+    if (resume) {
+        backend_remove(&v->backend, SCHEMA_VBD_ERROR); /* an earlier daemon may have said one */
         vbd_session_wake(&v->session);
-    else
+    } else {
         outcome = publish_connected(v, why_out);
+    }
     if (outcome == DONE)
         log_limited(v->backend.log, &v->backend.log_limit, LOG_LEVEL_INFO, "attach",
                     "dom=%u vbd=%u queues=%u order=%u pages=%u%s%s", v->backend.place.guest,
@@ -244,7 +275,9 @@ static void end(struct vbd *v, const char *why)
     uint32_t own_state;
 
     end_session(v, why);
+    vbd_world_drop_records(v->world, &v->backend.place);
     v->waits = false;
+    v->lacks[0] = '\0';
     close_disk(v, gone ? DISK_GUEST_GONE : DISK_DETACHED);
     v->remove_at_ms = 0;
     /* a node that is written would bring a folder back that has gone already */
@@ -276,7 +309,7 @@ static enum outcome act(struct vbd *v, enum schema_vbd_action action, enum schem
     case SCHEMA_VBD_OFFER:
         return offer(v, event == SCHEMA_VBD_RENEWED, why, why_out);
     case SCHEMA_VBD_ATTACH:
-        return attach(v, resuming, why_out);
+        return attach(v, resuming, event == SCHEMA_VBD_UNWANTED, why_out);
     case SCHEMA_VBD_RESIZE:
         resize(v);
         break;
@@ -321,6 +354,10 @@ static bool apply(struct vbd *v, enum schema_vbd_event event, const char *why)
     case WAITS:
         enter(v, before, "in use");
         return true;
+    case LACKS:
+        enter(v, before, "not now");
+        wait_for_room(v, failure);
+        return false;
     case NO_DISK:
         return apply(v, SCHEMA_VBD_NO_DISK, failure);
     case BROKEN:

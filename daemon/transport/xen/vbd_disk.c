@@ -52,7 +52,8 @@ static enum vbd_found open_target(struct vbd_disk *d, struct vbd_world *w, const
         vbd_disk_close(d, w, DISK_DETACHED);
     }
     snprintf(why_out, SCHEMA_REASON_LEN, "%s", why);
-    return VBD_REFUSED;
+    /* what it had is where it was */
+    return connected && target->kind == TARGET_CACHE ? VBD_UNREADY : VBD_REFUSED;
 }
 
 enum vbd_found vbd_disk_open(struct vbd_disk *d, struct vbd_world *w, const struct backend *b,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/transport/xen/vbd_link.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,11 +146,13 @@ static bool open_queue(struct vbd_link *l, uint32_t domid, const struct schema_v
 }
 
 bool vbd_link_open(struct platform *platform, uint32_t domid, const struct schema_vbd_front *front,
-                   int attend_fd, struct vbd_link **link_out, char why_out[SCHEMA_REASON_LEN])
+                   int attend_fd, struct vbd_link **link_out, bool *lacks_out,
+                   char why_out[SCHEMA_REASON_LEN])
 {
     struct vbd_link *l = calloc(1, sizeof(*l));
     bool ok;
 
+    *lacks_out = true;
     if (!l) {
         snprintf(why_out, SCHEMA_REASON_LEN, "the manager is out of memory");
         return false;
@@ -168,6 +171,7 @@ bool vbd_link_open(struct platform *platform, uint32_t domid, const struct schem
     for (uint32_t queue = 0; ok && queue < front->nr_queues; queue++)
         ok = open_queue(l, domid, front, queue, why_out);
     if (!ok) {
+        *lacks_out = errno == ENOMEM;
         vbd_link_close(l);
         return false;
     }

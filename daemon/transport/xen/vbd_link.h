@@ -19,10 +19,12 @@ struct vbd_link;
 
 /*
  * Map and bind what @front says of domain @domid. @attend_fd is an eventfd that workers write to
- * when the device has news. False: everything is given back, and @why_out says why.
+ * when the device has news. False: everything is given back, @why_out says why, and *lacks_out
+ * whether for want of something that the manager may have later.
  */
 bool vbd_link_open(struct platform *platform, uint32_t domid, const struct schema_vbd_front *front,
-                   int attend_fd, struct vbd_link **link_out, char why_out[SCHEMA_REASON_LEN]);
+                   int attend_fd, struct vbd_link **link_out, bool *lacks_out,
+                   char why_out[SCHEMA_REASON_LEN]);
 /* Unmap and unbind. */
 void vbd_link_close(struct vbd_link *l);
 

@@ -44,7 +44,8 @@ void vbd_session_wake(struct vbd_session *s)
 /* ---- opening ---- */
 
 static bool make_device(struct vbd_session *s, struct vbd_world *w, const struct backend *b,
-                        const struct vbd_disk *d, bool resume, char why_out[SCHEMA_REASON_LEN])
+                        const struct vbd_disk *d, bool resume, bool *lacks_out,
+                        char why_out[SCHEMA_REASON_LEN])
 {
     struct device_config config = {
         .link = vbd_link_blk(s->link),
@@ -59,7 +60,7 @@ static bool make_device(struct vbd_session *s, struct vbd_world *w, const struct
     const char *why = "the manager is out of memory or descriptors";
 
     config.link->resume = resume;
-    s->device = device_create(&config, &why);
+    s->device = device_create(&config, lacks_out, &why);
     while (s->device && s->nr_served < s->device->nr_queues &&
            sessions_serve(w->sessions, &s->device->queues[s->nr_served].ring))
         s->nr_served++;
@@ -71,11 +72,12 @@ static bool make_device(struct vbd_session *s, struct vbd_world *w, const struct
 
 bool vbd_session_open(struct vbd_session *s, struct vbd_world *w, struct backend *b,
                       const struct vbd_disk *d, const struct schema_vbd_front *front, bool resume,
-                      char why_out[SCHEMA_REASON_LEN])
+                      bool *lacks_out, char why_out[SCHEMA_REASON_LEN])
 {
-    if (!vbd_link_open(b->platform, b->place.guest, front, w->attend_fd, &s->link, why_out))
+    if (!vbd_link_open(b->platform, b->place.guest, front, w->attend_fd, &s->link, lacks_out,
+                       why_out))
         return false;
-    if (make_device(s, w, b, d, resume, why_out))
+    if (make_device(s, w, b, d, resume, lacks_out, why_out))
         return true;
     vbd_session_close(s, w, b, why_out, resume);
     return false;

@@ -20,12 +20,12 @@ struct vbd_session {
 };
 
 /*
- * Map what @front says and serve it. @resume: an earlier daemon did. False: nothing is mapped, and
- * @why_out says why.
+ * Map what @front says and serve it. @resume: an earlier daemon did. False: nothing is mapped,
+ * @why_out says why, and *lacks_out whether for want of something that the manager may have later.
  */
 bool vbd_session_open(struct vbd_session *s, struct vbd_world *w, struct backend *b,
                       const struct vbd_disk *d, const struct schema_vbd_front *front, bool resume,
-                      char why_out[SCHEMA_REASON_LEN]);
+                      bool *lacks_out, char why_out[SCHEMA_REASON_LEN]);
 /* @kept: for the next daemon to resume. Nothing happens if there is none. */
 void vbd_session_close(struct vbd_session *s, struct vbd_world *w, struct backend *b,
                        const char *why, bool kept);

@@ -65,6 +65,17 @@ bool vbd_world_is_gone(const struct vbd_world *w, uint32_t domid)
     return w->platform->ops->is_gone(w->platform, domid);
 }
 
+static void drop_records(struct store *store, const struct answer_owner *owner)
+{
+    for (uint32_t queue = 0; queue < BLK_MAX_QUEUES; queue++)
+        answer_rec_close(answer_rec_find(store, owner, queue));
+}
+
+void vbd_world_drop_records(struct vbd_world *w, const struct schema_place *place)
+{
+    drop_records(w->store, &(struct answer_owner){.domid = place->guest, .device = place->device});
+}
+
 static bool is_anybodys(const struct vbd_world *w, const struct answer_owner *owner)
 {
     return roster_find(w->roster,
@@ -77,8 +88,8 @@ static void sweep_records(struct vbd_world *w)
     uint32_t cursor = 0;
 
     while (answer_rec_next(w->store, &cursor, &owner)) {
-        for (uint32_t queue = 0; !is_anybodys(w, &owner) && queue < BLK_MAX_QUEUES; queue++)
-            answer_rec_close(answer_rec_find(w->store, &owner, queue));
+        if (!is_anybodys(w, &owner))
+            drop_records(w->store, &owner);
     }
 }
 

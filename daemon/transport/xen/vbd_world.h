@@ -44,6 +44,9 @@ bool vbd_world_is_resuming(const struct vbd_world *w);
 bool vbd_world_is_same(const struct vbd_world *w, const struct target *target,
                        const struct disk_owner *owner);
 
+/* Records of a connection that an earlier daemon had, and we did not come to resume. */
+void vbd_world_drop_records(struct vbd_world *w, const struct schema_place *place);
+
 bool vbd_world_is_gone(const struct vbd_world *w, uint32_t domid);
 
 /*
