@@ -2,9 +2,9 @@
 /*
  * layer.h - pages of one generation of a disk: an account of its own with one persistent pool.
  *
- * Layers have numbers, which are never used again. That an account is charged
- * with each layer alone keeps disks from pushing anything else aside, and lets a
- * layer change hands as a whole: a disk's top becomes a base without a page moving.
+ * Layers have numbers; one that lies on another has a higher one than that. That an account is
+ * charged with each layer alone keeps disks from pushing anything else aside, and lets a layer
+ * change hands as a whole: a disk's top becomes a base without a page moving.
  *
  * Worker functions take @layer as the account of a whole layer, and the number of a
  * page; absent is what nobody has written, or has discarded.

@@ -11,7 +11,7 @@
 #include "daemon/transport/xen/vbd_disk.h"
 #include "xenstore-schema/vbd_front.h"
 
-/* Features, before our state says InitWait. The disk is open. */
+/* Features, before our state says InitWait. The disk is open, or another guest has it. */
 void vbd_nodes_offer(struct backend *b, const struct vbd_disk *d);
 /* What the frontend reads when our state is Connected, and when it is written again. */
 void vbd_nodes_sectors(struct backend *b, const struct vbd_disk *d);
