@@ -17,6 +17,8 @@
 #define FRAME_TRIES 1024u
 /* Slices reclaimed for a frame, which free none where pages of one word over and over are dead. */
 #define FRAME_SLICES 16u
+/* Pages evicted past minimums for one put: others may take each one's frame first. */
+#define REPLACE_TRIES 16u
 
 /* Generations taken for one put before its sum is computed with the lock held. */
 #define GENERATION_TRIES 3u
@@ -172,6 +174,22 @@ static bool reclaim_rather(struct engine *e, struct worker *w)
     return false;
 }
 
+/*
+ * A persistent page with a frame that is replaced gives its frame back at once, so a minimum is
+ * short of one page for that long. Without it what a disk has could not be written any more.
+ */
+static page_nr find_to_replace(struct engine *e, struct worker *w, const struct handle *h)
+{
+    page_nr page = LAYOUT_NONE;
+
+    for (unsigned tries = 0; tries < REPLACE_TRIES && page == LAYOUT_NONE; tries++) {
+        if (!has_page(e, h, true) || !victim_evict_past_minimum(e, w))
+            break;
+        page = store_page_alloc(e->store, DESC_FRAME);
+    }
+    return page;
+}
+
 /* A page with a frame, at the cost of somebody's if need be. */
 static page_nr find_page(struct engine *e, struct worker *w, struct claim *own, bool persistent)
 {
@@ -230,6 +248,8 @@ static enum tmemif_status take_page(struct engine *e, const struct handle *h,
     level_now_and_then(e, w);
     if (!put->persistent || is_admitted(e, h))
         put->page = find_page(e, w, put->claim, put->persistent);
+    if (put->page == LAYOUT_NONE && put->persistent)
+        put->page = find_to_replace(e, w, h);
     if (put->page != LAYOUT_NONE)
         return TMEMIF_OK;
     if (put->charged)

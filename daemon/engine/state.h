@@ -145,7 +145,7 @@ struct worker {
     uint16_t victim_pool;
     uint16_t victim_shard;
     uint16_t victim_left;
-    bool victim_frame;   /* one that has a frame was wanted */
+    uint8_t victim_kind; /* enum victim_kind */
     uint8_t victim_from; /* enum queue_part */
     uint32_t puts_to_level;
     uint32_t puts_to_reclaim; /* before others' dead pages are looked for again */

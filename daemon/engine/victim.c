@@ -30,6 +30,18 @@
 /* Fewer pages than so in small queues: generations must tell their ages more exactly. */
 #define LEVEL_LEAST 4096u
 
+/* What is wanted. */
+enum victim_kind {
+    VICTIM_FRAME,        /* a page that has a frame, of what a claim may have to give */
+    VICTIM_PAST_MINIMUM, /* the same, also of what its minimum keeps from others */
+    VICTIM_ANY,          /* a page with or without a frame */
+};
+
+static enum victim_kind kind_of(const struct worker *w)
+{
+    return (enum victim_kind)w->victim_kind;
+}
+
 static uint64_t random_below(struct worker *w, uint64_t limit)
 {
     /* xorshift64: only to spread victims over shards by their size */
@@ -63,30 +75,34 @@ static bool is_barren(const struct barren *b, const struct claim *c)
     return false;
 }
 
-static void consider(struct best *best, const struct barren *barren, struct claim *c)
+static void consider(struct best *best, enum victim_kind kind, const struct barren *barren,
+                     struct claim *c)
 {
     uint64_t pages = claim_read(&c->ephemeral), filled = claim_read(&c->filled);
     uint32_t weight = atomic_load_explicit(&c->weight, memory_order_relaxed);
 
     /* Frames are what is short: who holds none has nothing to give */
     pages = pages > filled ? pages - filled : 0;
-    if (pages == 0 || claim_to_give(c) == 0 || is_barren(barren, c))
+    if (pages == 0 || is_barren(barren, c))
+        return;
+    if (kind != VICTIM_PAST_MINIMUM && claim_to_give(c) == 0)
         return;
     if (!best->claim || claim_owes_more(pages, weight, best->pages, best->weight))
         *best = (struct best){.claim = c, .pages = pages, .weight = weight};
 }
 
 /* The claim that loses a page next; NULL: none is above its minimum. */
-static struct claim *choose_claim(const struct engine *e, const struct barren *barren)
+static struct claim *choose_claim(const struct engine *e, enum victim_kind kind,
+                                  const struct barren *barren)
 {
     uint32_t nr_accounts = atomic_load_explicit(&e->accounts_end, memory_order_relaxed);
     uint32_t nr_shared = atomic_load_explicit(&e->shared_end, memory_order_relaxed);
     struct best best = {0};
 
     for (uint32_t i = 0; i < nr_accounts; i++)
-        consider(&best, barren, &e->claims[i]);
+        consider(&best, kind, barren, &e->claims[i]);
     for (uint32_t i = 0; i < nr_shared; i++)
-        consider(&best, barren, &e->claims[e->nr_accounts + i]);
+        consider(&best, kind, barren, &e->claims[e->nr_accounts + i]);
     return best.claim;
 }
 
@@ -100,9 +116,9 @@ struct totals {
 };
 
 /* Those among which a victim is looked for. */
-static uint64_t eligible(const struct totals *nr, bool frame)
+static uint64_t eligible(const struct totals *nr, enum victim_kind kind)
 {
-    return nr->small + nr->main + (frame ? 0 : nr->filled);
+    return nr->small + nr->main + (kind == VICTIM_ANY ? nr->filled : 0);
 }
 
 static struct queue *queue_at(const struct pool *p, uint32_t shard)
@@ -173,13 +189,13 @@ static bool choose_by_chance(const struct engine *e, struct worker *w, const str
 static bool choose_queue(struct engine *e, struct worker *w, struct pool *p)
 {
     struct totals nr = pool_totals(e, p);
-    uint64_t nr_eligible = eligible(&nr, w->victim_frame);
+    uint64_t nr_eligible = eligible(&nr, kind_of(w));
 
     if (nr_eligible == 0)
         return false;
     tuner_note_pressure(p, nr.small + nr.main);
     /* each page with the same chance, as their ages are not compared */
-    if (!w->victim_frame && nr.filled && random_below(w, nr_eligible) < nr.filled)
+    if (kind_of(w) == VICTIM_ANY && nr.filled && random_below(w, nr_eligible) < nr.filled)
         return choose_by_chance(e, w, p, QUEUE_FILLED, nr.filled);
     if (!queue_small_is_due(pool_rule(p), nr.small, nr.main))
         return choose_by_chance(e, w, p, QUEUE_MAIN, nr.main);
@@ -197,9 +213,9 @@ static bool consider_pool(const struct engine *e, struct worker *w, const struct
     if (slot == LAYOUT_NO_SLOT || !holds_victims(&e->pools[slot], c))
         return false;
     nr = pool_totals(e, &e->pools[slot]);
-    if (eligible(&nr, w->victim_frame) <= *most)
+    if (eligible(&nr, kind_of(w)) <= *most)
         return false;
-    *most = eligible(&nr, w->victim_frame);
+    *most = eligible(&nr, kind_of(w));
     w->victim_pool = slot;
     return true;
 }
@@ -232,14 +248,14 @@ static bool note_barren(struct barren *b, const struct claim *c)
     return true;
 }
 
-static bool choose(struct engine *e, struct worker *w, struct claim *only, bool frame,
+static bool choose(struct engine *e, struct worker *w, struct claim *only, enum victim_kind kind,
                    struct barren *barren)
 {
     w->victim_left = 0;
     w->victim_of = only;
-    w->victim_frame = frame;
+    w->victim_kind = (uint8_t)kind;
     for (;;) {
-        struct claim *c = only ? only : choose_claim(e, barren);
+        struct claim *c = only ? only : choose_claim(e, kind, barren);
 
         if (!c)
             return false;
@@ -259,16 +275,17 @@ static unsigned moves_here(const struct engine *e, const struct page_list *l)
  * Under the lock: the page of @p here that goes, if its claim may lose one. *@moves_left is what
  * may still be moved for it.
  */
-static page_nr find_victim(struct engine *e, struct pool *p, struct shard *s, enum queue_part from,
-                           const struct claim *only, unsigned *moves_left)
+static page_nr find_victim(struct engine *e, const struct worker *w, struct pool *p,
+                           struct shard *s, const struct claim *only, unsigned *moves_left)
 {
     struct pool_part *part = pool_part_of(e, p, s);
-    struct queue_search search = {
-        .from = from, .uses_to_pass = pool_rule(p)->uses_to_pass, .floor = part->floor};
+    struct queue_search search = {.from = (enum queue_part)w->victim_from,
+                                  .uses_to_pass = pool_rule(p)->uses_to_pass,
+                                  .floor = part->floor};
     struct claim *c = pool_claim(p);
     page_nr page;
 
-    search.steps = moves_here(e, queue_list(&part->queue, from));
+    search.steps = moves_here(e, queue_list(&part->queue, search.from));
     if (search.steps > *moves_left)
         search.steps = *moves_left;
     /* The slot may have been used again since it was chosen; pages in it are of the pool now. */
@@ -276,7 +293,7 @@ static page_nr find_victim(struct engine *e, struct pool *p, struct shard *s, en
         return LAYOUT_NONE;
     page = queue_victim(&part->queue, e->links, e->descs, &search);
     *moves_left -= search.moved;
-    if (page == LAYOUT_NONE || !claim_give_up(c, !only))
+    if (page == LAYOUT_NONE || !claim_give_up(c, !only && kind_of(w) != VICTIM_PAST_MINIMUM))
         return LAYOUT_NONE;
     return page;
 }
@@ -309,7 +326,7 @@ static bool evict_from(struct engine *e, struct worker *w, const struct claim *o
     page_nr page;
     bool free_it;
 
-    page = find_victim(e, p, s, (enum queue_part)w->victim_from, only, moves_left);
+    page = find_victim(e, w, p, s, only, moves_left);
     if (page == LAYOUT_NONE) {
         lock_drop(&s->lock);
         return false;
@@ -328,7 +345,7 @@ static bool evict_from(struct engine *e, struct worker *w, const struct claim *o
     return true;
 }
 
-static bool evict(struct engine *e, struct worker *w, struct claim *only, bool frame)
+static bool evict(struct engine *e, struct worker *w, struct claim *only, enum victim_kind kind)
 {
     struct barren barren = {.nr = 0};
     unsigned moves_left = MOVES_MOST;
@@ -341,8 +358,8 @@ static bool evict(struct engine *e, struct worker *w, struct claim *only, bool f
         /* After a move the pool stays: to compare all of a claim costs most. */
         if (moved && !choose_queue(e, w, &e->pools[w->victim_pool]))
             w->victim_left = 0;
-        if ((w->victim_left == 0 || w->victim_of != only || w->victim_frame != frame) &&
-            !choose(e, w, only, frame, &barren))
+        if ((w->victim_left == 0 || w->victim_of != only || kind_of(w) != kind) &&
+            !choose(e, w, only, kind, &barren))
             return false;
         w->victim_left--;
         if (evict_from(e, w, only, &moves_left))
@@ -360,10 +377,15 @@ static bool evict(struct engine *e, struct worker *w, struct claim *only, bool f
 
 bool victim_evict(struct engine *e, struct worker *w, struct claim *only)
 {
-    return evict(e, w, only, true);
+    return evict(e, w, only, VICTIM_FRAME);
+}
+
+bool victim_evict_past_minimum(struct engine *e, struct worker *w)
+{
+    return evict(e, w, NULL, VICTIM_PAST_MINIMUM);
 }
 
 bool victim_evict_any(struct engine *e, struct worker *w, struct claim *c)
 {
-    return evict(e, w, c, false);
+    return evict(e, w, c, VICTIM_ANY);
 }

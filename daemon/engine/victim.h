@@ -13,6 +13,9 @@
  */
 bool victim_evict(struct engine *e, struct worker *w, struct claim *only);
 
+/* The same of any claim, above its minimum or not. */
+bool victim_evict_past_minimum(struct engine *e, struct worker *w);
+
 /* The same of @c, whose maximum is used up: one without a frame does as well. */
 bool victim_evict_any(struct engine *e, struct worker *w, struct claim *c);
 

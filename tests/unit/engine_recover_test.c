@@ -662,6 +662,12 @@ static void persistent_pages_above_a_lower_limit_stay_and_can_be_replaced(void)
     CU_ASSERT(limit > 5000 && limit < 5100);
     CU_ASSERT_EQUAL(frames_used(&w), 5000);
     guest(&w, 1, 8192, 0);
+    /* nor does a minimum that is had beside them keep them from that */
+    engine_account_set_policy(
+        w.e, b, &(struct policy){.min_pages = 200, .max_pages = PAGES_UNLIMITED, .weight = 1});
+    for (uint32_t i = 0; i < 200; i++)
+        put(&w, b, q, 1, i, i);
+    CU_ASSERT_EQUAL(frames_used(&w), limit);
     for (uint32_t i = 0; i < 5000; i++)
         CU_ASSERT_EQUAL(put(&w, a, p, 1, i, i), TMEMIF_OK);
     CU_ASSERT_EQUAL(count_pages(&w, a, p, 5000), 5000);
