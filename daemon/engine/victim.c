@@ -148,19 +148,26 @@ static void settle(struct worker *w, uint32_t shard, enum queue_part from, uint3
     w->victim_left = (uint16_t)(nr < CHOICE_PAGES_MOST ? nr : CHOICE_PAGES_MOST);
 }
 
-/* Of the shards @first and each @step-th from there, the one whose small queue has the oldest page.
+static uint64_t small_since(const struct pool *p, uint32_t shard)
+{
+    return atomic_load_explicit(&queue_at(p, shard)->small_since, memory_order_relaxed);
+}
+
+/*
+ * Of the shards @first and each @step-th from there, the one whose small queue has the oldest page
+ * that is younger than @after, or any.
  */
 static bool choose_oldest(const struct engine *e, struct worker *w, const struct pool *p,
-                          uint32_t first, uint32_t step)
+                          uint32_t first, uint32_t step, uint64_t after)
 {
     uint64_t oldest = UINT64_MAX;
 
     for (uint32_t i = first; i < e->nr_shards; i += step) {
         const struct queue *q = queue_at(p, i);
         uint32_t here = page_list_nr(&q->small);
-        uint64_t since = atomic_load_explicit(&q->small_since, memory_order_relaxed);
+        uint64_t since = small_since(p, i);
 
-        if (here == 0 || since >= oldest)
+        if (here == 0 || since >= oldest || since <= after)
             continue;
         oldest = since;
         settle(w, i, QUEUE_SMALL, here);
@@ -186,7 +193,7 @@ static bool choose_by_chance(const struct engine *e, struct worker *w, const str
     return false; /* they changed under our eyes */
 }
 
-static bool choose_queue(struct engine *e, struct worker *w, struct pool *p)
+static bool choose_queue(struct engine *e, struct worker *w, struct pool *p, uint64_t after)
 {
     struct totals nr = pool_totals(e, p);
     uint64_t nr_eligible = eligible(&nr, kind_of(w));
@@ -202,7 +209,7 @@ static bool choose_queue(struct engine *e, struct worker *w, struct pool *p)
     /* The puts level the shards too, but seldom. */
     if (nr.small < LEVEL_LEAST)
         shards_level(e);
-    return choose_oldest(e, w, p, 0, 1);
+    return choose_oldest(e, w, p, 0, 1, after) || (after && choose_oldest(e, w, p, 0, 1, 0));
 }
 
 static bool consider_pool(const struct engine *e, struct worker *w, const struct claim *c,
@@ -249,7 +256,7 @@ static bool note_barren(struct barren *b, const struct claim *c)
 }
 
 static bool choose(struct engine *e, struct worker *w, struct claim *only, enum victim_kind kind,
-                   struct barren *barren)
+                   struct barren *barren, uint64_t after)
 {
     w->victim_left = 0;
     w->victim_of = only;
@@ -259,7 +266,7 @@ static bool choose(struct engine *e, struct worker *w, struct claim *only, enum 
 
         if (!c)
             return false;
-        if (choose_pool(e, w, c) && choose_queue(e, w, &e->pools[w->victim_pool]))
+        if (choose_pool(e, w, c) && choose_queue(e, w, &e->pools[w->victim_pool], after))
             return true;
         if (only || !note_barren(barren, c))
             return false;
@@ -310,7 +317,7 @@ static struct shard *lock_chosen(struct engine *e, struct worker *w)
         return s;
     if (w->victim_from == QUEUE_SMALL)
         choose_oldest(e, w, &e->pools[w->victim_pool], (uint32_t)random_below(w, e->nr_workers),
-                      e->nr_workers);
+                      e->nr_workers, 0);
     s = &e->shards[w->victim_shard];
     lock_take(&s->lock);
     return s;
@@ -350,28 +357,32 @@ static bool evict(struct engine *e, struct worker *w, struct claim *only, enum v
     struct barren barren = {.nr = 0};
     unsigned moves_left = MOVES_MOST;
     unsigned tries = 0;
+    uint64_t after = 0;
     bool moved = false;
 
     for (;;) {
         unsigned before = moves_left;
 
         /* After a move the pool stays: to compare all of a claim costs most. */
-        if (moved && !choose_queue(e, w, &e->pools[w->victim_pool]))
+        if (moved && !choose_queue(e, w, &e->pools[w->victim_pool], 0))
             w->victim_left = 0;
         if ((w->victim_left == 0 || w->victim_of != only || kind_of(w) != kind) &&
-            !choose(e, w, only, kind, &barren))
+            !choose(e, w, only, kind, &barren, after))
             return false;
         w->victim_left--;
         if (evict_from(e, w, only, &moves_left))
             return true;
         w->victim_left = 0;
         moved = moves_left != before;
+        if (!moved) /* what is oldest here may be pinned */
+            after = small_since(&e->pools[w->victim_pool], w->victim_shard);
         if (moved || ++tries < TRIES_MOST)
             continue;
         /* All that it has is being copied: then somebody else's page goes. */
         if (only || !note_barren(&barren, pool_claim(&e->pools[w->victim_pool])))
             return false;
         tries = 0;
+        after = 0;
     }
 }
 

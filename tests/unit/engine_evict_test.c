@@ -226,7 +226,6 @@ static void maximum_is_kept_of_pages_with_and_without_a_frame(void)
     world_end(&w);
 }
 
-/* With a frame and without by turns, as it is overwritten; then all goes. */
 static void page_without_a_frame_that_was_got_leaves_no_ghost(void)
 {
     struct world w = world_make(1000, 500, 1, 1);
@@ -243,6 +242,7 @@ static void page_without_a_frame_that_was_got_leaves_no_ghost(void)
     world_end(&w);
 }
 
+/* With a frame and without by turns, as it is overwritten; then all goes. */
 static void page_changes_its_queue_with_its_kind(void)
 {
     struct world w = world_make(1000, 1000, 1, 4);
@@ -439,6 +439,33 @@ static void guest_whose_pages_are_being_read_does_not_make_others_puts_fail(void
     world_end(&w);
 }
 
+/* Alone in its shard, and being copied: the next oldest goes, and nobody else pays. */
+static void page_that_is_being_read_does_not_shield_its_guest(void)
+{
+    struct world w = world_make(1024, 0, 2, 64);
+    account_nr a = guest(&w, 1, 0, PAGES_UNLIMITED), b = guest(&w, 2, 0, PAGES_UNLIMITED);
+    account_nr c = guest(&w, 3, 1000, 0);
+    uint32_t p = pool(&w, a, INCLUSIVE), q = pool(&w, b, INCLUSIVE);
+    uint32_t kept = pool(&w, c, TMEMIF_POOL_PERSISTENT), word;
+    struct page_op op = op_of(a, p, 1, 0);
+    struct engine_get get;
+    const void *frame;
+
+    CU_ASSERT_EQUAL(put(&w, a, p, 1, 0, 0), TMEMIF_OK);
+    for (uint32_t i = 0; i < 723; i++)
+        CU_ASSERT_EQUAL(put(&w, a, p, 2, i, i), TMEMIF_OK); /* one object, one shard */
+    for (uint32_t i = 0; i < 300; i++)
+        CU_ASSERT_EQUAL(put(&w, b, q, i, 0, i), TMEMIF_OK);
+    op.worker = 1;
+    CU_ASSERT_EQUAL(engine_get_begin(w.e, &op, &get, &frame, &word, NULL, NULL), TMEMIF_OK);
+    for (uint32_t i = 0; i < 100; i++)
+        CU_ASSERT_EQUAL(put(&w, c, kept, 1, i, i), TMEMIF_OK);
+    engine_get_end(w.e, &get, true);
+    CU_ASSERT_EQUAL(ephemeral(&w, a), 624);
+    CU_ASSERT_EQUAL(ephemeral(&w, b), 300);
+    world_end(&w);
+}
+
 #define TESTS(T)                                                                                   \
     T(who_holds_more_for_its_weight_loses)                                                         \
     T(shares_follow_weights_and_not_their_inverse)                                                 \
@@ -459,6 +486,7 @@ static void guest_whose_pages_are_being_read_does_not_make_others_puts_fail(void
     T(page_that_came_first_goes_first_in_whichever_shard_it_is)                                    \
     T(one_object_in_one_shard_can_fill_the_store_and_be_evicted)                                   \
     T(guest_that_gave_all_up_does_not_make_others_puts_fail)                                       \
-    T(guest_whose_pages_are_being_read_does_not_make_others_puts_fail)
+    T(guest_whose_pages_are_being_read_does_not_make_others_puts_fail)                             \
+    T(page_that_is_being_read_does_not_shield_its_guest)
 
 RUN_TESTS(TESTS)
