@@ -346,7 +346,36 @@ static void turn_of_gets_keeps_to_its_budget(void)
     bed_end(&b);
 }
 
+/* What the pool was before is still to be reclaimed: that is no answer, it is asked again. */
+static void join_that_has_to_wait_is_answered_later(void)
+{
+    const struct policy policy = {.max_pages = 10, .weight = 1};
+    const struct account_key key = {.kind = ACCOUNT_LOCAL, .id = 1};
+    struct tmemif_request join = {.op = TMEMIF_OP_POOL_JOIN,
+                                  .u.pool = {.uuid = {5}, .flags = TMEMIF_POOL_SHARED}};
+    struct tmemif_response rsp;
+    static struct bed b;
+    struct claim *claim;
+
+    bed_begin(&b);
+    CU_ASSERT_EQUAL(engine_shared_set_policy(b.world.engine, join.u.pool.uuid, &policy), TMEMIF_OK);
+    CU_ASSERT_EQUAL(engine_shared_allow(b.world.engine, join.u.pool.uuid, &key, RIGHT_FILL),
+                    TMEMIF_OK);
+    claim = &b.world.engine->claims[b.world.engine->nr_accounts];
+    claim->nr_dying += 4;
+    bed_put(&b, &join, 1);
+    CU_ASSERT_EQUAL(bed_serve(&b, 100), SERVE_MORE);
+    CU_ASSERT_EQUAL(b.world.session->rings[0].back.rsp_prod, 0);
+    claim->nr_dying -= 4;
+    CU_ASSERT_EQUAL(bed_serve(&b, 100), SERVE_EMPTY);
+    rsp = ring_front_take(&b.front);
+    CU_ASSERT_EQUAL(rsp.status, TMEMIF_OK);
+    CU_ASSERT_EQUAL(rsp.value, 0);
+    bed_end(&b);
+}
+
 #define TESTS(T)                                                                                   \
+    T(join_that_has_to_wait_is_answered_later)                                                     \
     T(answers_are_the_same_however_much_waits)                                                     \
     T(turn_of_gets_keeps_to_its_budget)                                                            \
     T(turn_that_reaches_the_event_notifies_once)                                                   \
