@@ -359,6 +359,9 @@ static void take_down(struct daemon *d)
         control_destroy(d->control);
     if (d->policy)
         policy_destroy(d->policy);
+    if (d->disks && !disks_are_idle(d->disks))
+        log_event(&d->log, LOG_LEVEL_NOTICE, "stop",
+                  "why=\"waits for requests that are under way at a device\"");
     disks_destroy(d->disks);
     if (d->engine)
         engine_destroy(d->engine);

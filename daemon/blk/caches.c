@@ -27,6 +27,15 @@ void caches_init(struct caches *t, const struct caches_config *config)
     }
 }
 
+bool caches_are_idle(const struct caches *t)
+{
+    for (uint32_t i = 0; i < CACHES_MAX; i++) {
+        if (t->caches[i] && !cache_is_idle(t->caches[i]))
+            return false;
+    }
+    return true;
+}
+
 void caches_fini(struct caches *t)
 {
     while (t->disks) {

@@ -39,7 +39,9 @@ struct caches {
 
 /* Accounts that an earlier daemon had for its caches are closed. */
 void caches_init(struct caches *t, const struct caches_config *config);
-/* Waits for what is under way at devices. */
+/* Is anything under way at devices? */
+bool caches_are_idle(const struct caches *t);
+/* Waits for what is. */
 void caches_fini(struct caches *t);
 
 /* False: *why_out is a static sentence. */

@@ -42,6 +42,11 @@ bool disks_create(const struct disks_config *config, struct disks **disks_out,
     return true;
 }
 
+bool disks_are_idle(const struct disks *t)
+{
+    return !t->has_caches || caches_are_idle(&t->caches);
+}
+
 void disks_destroy(struct disks *t)
 {
     if (!t)

@@ -47,7 +47,9 @@ struct disks_found {
 /* False: *why_out is a static sentence. */
 bool disks_create(const struct disks_config *config, struct disks **disks_out,
                   struct disks_found *found_out, const char **why_out);
-/* All stays as it is for the next daemon. Disks that are open are freed. */
+/* Is anything under way at the devices below caches? */
+bool disks_are_idle(const struct disks *t);
+/* All stays as it is for the next daemon. Disks that are open are freed. Waits for devices. */
 void disks_destroy(struct disks *t);
 
 /*

@@ -510,9 +510,11 @@ static void device_that_is_waited_for_is_closed_later(void)
     CU_ASSERT_TRUE(caches_close(&b.cw.caches, b.two));
     caches_tidy(&b.cw.caches);
     CU_ASSERT_TRUE(b.b->is_open);
+    CU_ASSERT_FALSE(caches_are_idle(&b.cw.caches));
     b.one = open_cache(&b.cw, "xvdb", 1); /* in between it is taken up as it is */
     CU_ASSERT(reads(&b, b.one, 5, 5));
     CU_ASSERT_EQUAL(b.b->nr_opens, 1);
+    CU_ASSERT_TRUE(caches_are_idle(&b.cw.caches));
     CU_ASSERT_TRUE(caches_close(&b.cw.caches, b.one));
     CU_ASSERT_FALSE(b.b->is_open);
     bed_end(&b);
