@@ -54,6 +54,25 @@ static uint32_t choose_count(const struct xentmem *t, const struct xentmem_op *o
 }
 
 /*
+ * Its call. Where asynchronous operations hold all but a few pages nobody may give back as many as
+ * all of the chunk wants side by side: then it is cut.
+ */
+static int take_call(struct xentmem *t, struct chunk *c, uint64_t deadline)
+{
+    int error = handle_check(t);
+
+    while (!error && pages_for(c->nr) > 1) {
+        c->call = room_take(&t->room, pages_for(c->nr), false);
+        if (c->call) {
+            c->call->deadline = deadline;
+            return 0;
+        }
+        c->nr /= 2;
+    }
+    return error ? error : request_begin_until(t, deadline, 1, &c->call);
+}
+
+/*
  * Room for the chunk: its call, and pages, of which there may be fewer than
  * hoped for; then the chunk is cut behind the last operation that has its own.
  */
@@ -67,9 +86,10 @@ static int take_room(struct xentmem *t, struct chunk *c)
     if (!batch)
         return ENOMEM;
     for (;;) {
-        error = request_begin_until(t, deadline, pages_for(c->nr), &c->call);
+        error = take_call(t, c, deadline);
         if (error)
             goto fail;
+        moving = count_moving(c->ops, c->nr);
         batch->nr_pages = room_take_pages(&t->room, moving, batch->pages);
         c->call->batch = batch;
         if (batch->nr_pages == moving)

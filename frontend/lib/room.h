@@ -4,7 +4,8 @@
  * pages of the data area.
  *
  * Asynchronous operations hold theirs until they are reaped, so they may not
- * take the last ones: a thread that waits inside a call always gets its turn.
+ * take the last ones: a thread that waits inside a call for one page of its own
+ * and one to move always gets its turn.
  */
 #ifndef XENTMEM_LIB_ROOM_H
 #define XENTMEM_LIB_ROOM_H

@@ -726,6 +726,25 @@ static void a_vector_that_finds_no_page_ends_with_the_time_limit(void)
     xentmem_close(t);
 }
 
+/* As when asynchronous operations that nobody reaps hold all that they may. */
+static void a_vector_makes_do_with_the_last_pages(void)
+{
+    static struct xentmem_op ops[512];
+    struct fake f;
+    struct xentmem *t = fake_open(&f, 2000, 0);
+    struct call *others = room_take(&t->room, FAKE_DATA_PAGES - 2, false);
+
+    CU_ASSERT_FATAL(others != NULL);
+    for (unsigned i = 0; i < 512; i++)
+        ops[i] = (struct xentmem_op){.kind = XENTMEM_FLUSH_PAGE, .object = object, .index = i};
+    CU_ASSERT_EQUAL(xentmem_vector(t, ops, 512), 0);
+    for (unsigned i = 0; i < 512; i++)
+        CU_ASSERT_EQUAL(ops[i].status, XENTMEM_OK);
+    room_give(&t->room, others);
+    CU_ASSERT(room_is_whole(t));
+    xentmem_close(t);
+}
+
 /* One that waits in a call, and one that is waited for with the descriptor. */
 static void expect_answers_without_bells(enum fake_manners manners)
 {
@@ -1176,7 +1195,7 @@ static void bad_arguments_send_nothing(void)
     T(what_is_left_when_few_are_reaped_rings_for_nobody)                                           \
     T(who_sleeps_for_answers_that_others_take_is_woken)                                            \
     T(who_sleeps_is_told_of_what_others_submit_on_another_ring)                                    \
-    T(the_last_answer_sends_all_that_reap_home)                                                    \
+    T(the_last_answer_sends_all_that_reap_home)                                       \
     T(two_threads_that_reap_leave_nobody_asleep)                                                   \
     T(who_submits_and_polls_is_woken_by_the_answer)                                                \
     T(the_descriptor_rests_when_nothing_is_under_way)                                              \
@@ -1188,10 +1207,11 @@ static void bad_arguments_send_nothing(void)
     T(a_silent_manager_costs_the_time_limit_and_a_late_answer_hurts_nobody)                        \
     T(time_limits_that_meet_late_answers_give_room_back_once)                                      \
     T(a_vector_that_finds_no_page_ends_with_the_time_limit)                                        \
+    T(a_vector_makes_do_with_the_last_pages)                                                       \
     T(a_lost_notification_of_an_answer_costs_a_pause)                                              \
     T(a_notification_that_is_late_is_not_called_lost)                                              \
     T(a_lost_notification_of_a_request_costs_a_pause)                                              \
-    T(an_asynchronous_operation_times_out_by_itself)                                               \
+    T(an_asynchronous_operation_times_out_by_itself)                                          \
     T(a_response_to_another_request_ends_the_session)                                              \
     T(a_response_index_that_jumps_ends_the_session)                                                \
     T(a_response_index_that_runs_backwards_ends_the_session)                                       \
