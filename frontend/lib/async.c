@@ -201,13 +201,15 @@ int xentmem_reap(struct xentmem *t, struct xentmem_op **ops_out, unsigned max, i
         return 0;
     for (bool first = true;; first = false) {
         nr += reap_finished(t, ops_out + nr, max - nr);
-        if (nr < max) {
-            if (finished_is_watched(&t->finished)) /* the manager must notify */
-                collect_and_arm_all(t);
-            else
-                collect_all(t);
-            nr += reap_finished(t, ops_out + nr, max - nr);
+        if (finished_is_watched(&t->finished)) { /* the manager must notify who sleeps */
+            collect_and_arm_all(t);
+            if (nr == max)
+                finished_ring_bell(t);
+        } else if (nr < max) {
+            collect_all(t);
         }
+        if (nr < max)
+            nr += reap_finished(t, ops_out + nr, max - nr);
         if (nr)
             return (int)nr;
         if (atomic_load(&t->finished.nr_open) == 0)

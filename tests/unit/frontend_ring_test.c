@@ -410,6 +410,43 @@ static void the_last_answer_sends_all_that_reap_home(void)
     xentmem_close(t);
 }
 
+/* Both have asked for the first answer's notification; who takes it asks for the second's. */
+static void who_takes_all_it_wants_asks_for_the_answers_of_others(void)
+{
+    static uint8_t page[XENTMEM_PAGE_SIZE] = {1};
+    unsigned nr_late = 0;
+
+    for (unsigned round = 0; round < 5; round++) {
+        struct xentmem_op ops[2] = {{.kind = XENTMEM_PUT, .object = object, .page = page},
+                                    {.kind = XENTMEM_PUT, .object = object, .page = page}};
+        struct fake f;
+        struct xentmem *t = fake_open(&f, 5000, 0);
+        pthread_t threads[2];
+        struct timespec limit;
+
+        atomic_store(&f.manners, FAKE_SILENT);
+        CU_ASSERT_EQUAL_FATAL(xentmem_submit(t, ops, 2), 2);
+        for (unsigned i = 0; i < 2; i++)
+            CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[i], NULL, reap_one, t), 0);
+        while (atomic_load(&t->finished.nr_asleep) < 2)
+            usleep(100);
+        usleep(20000); /* they have looked at the rings for the last time */
+        atomic_store(&f.manners, FAKE_SLOW);
+        clock_gettime(CLOCK_REALTIME, &limit);
+        limit.tv_nsec += 600000000;
+        limit.tv_sec += limit.tv_nsec / 1000000000;
+        limit.tv_nsec %= 1000000000;
+        for (unsigned i = 0; i < 2; i++) {
+            if (pthread_timedjoin_np(threads[i], NULL, &limit) == 0)
+                continue;
+            nr_late++;
+            pthread_join(threads[i], NULL);
+        }
+        xentmem_close(t);
+    }
+    CU_ASSERT(nr_late < 2);
+}
+
 static void two_threads_that_reap_leave_nobody_asleep(void)
 {
     enum { NR = 400 };
@@ -1195,7 +1232,8 @@ static void bad_arguments_send_nothing(void)
     T(what_is_left_when_few_are_reaped_rings_for_nobody)                                           \
     T(who_sleeps_for_answers_that_others_take_is_woken)                                            \
     T(who_sleeps_is_told_of_what_others_submit_on_another_ring)                                    \
-    T(the_last_answer_sends_all_that_reap_home)                                       \
+    T(the_last_answer_sends_all_that_reap_home)                                                    \
+    T(who_takes_all_it_wants_asks_for_the_answers_of_others)                                       \
     T(two_threads_that_reap_leave_nobody_asleep)                                                   \
     T(who_submits_and_polls_is_woken_by_the_answer)                                                \
     T(the_descriptor_rests_when_nothing_is_under_way)                                              \
