@@ -44,9 +44,10 @@ static unsigned reap_finished(struct xentmem *t, struct xentmem_op **ops_out, un
 
 /* ---- what xentmem_fd() was readable for ---- */
 
+/* And come again before the next one: of what is under way, or of what is submitted meanwhile. */
 static void look_at_deadlines(struct xentmem *t)
 {
-    uint64_t earliest = DEADLINE_NEVER;
+    uint64_t earliest = deadline_in_ms(t->timeout_ms);
 
     for (unsigned i = 0; i < t->attach->nr_rings; i++) {
         uint64_t deadline = ring_expire(t, &t->rings[i]);

@@ -857,6 +857,26 @@ static void an_asynchronous_operation_times_out_by_itself(void)
     xentmem_close(t);
 }
 
+/* Not at the next pause of a second. */
+static void later_asynchronous_operations_keep_their_limit_too(void)
+{
+    uint8_t page[XENTMEM_PAGE_SIZE] = {0};
+    struct fake f;
+    struct xentmem *t = fake_open(&f, 50, 0);
+
+    atomic_store(&f.manners, FAKE_SILENT);
+    for (unsigned i = 0; i < 5; i++) {
+        struct xentmem_op op = {.kind = XENTMEM_PUT, .object = object, .page = page}, *back = NULL;
+
+        CU_ASSERT_EQUAL(xentmem_submit(t, &op, 1), 1);
+        CU_ASSERT_EQUAL(xentmem_reap(t, &back, 1, 700), 1);
+        while (!back && xentmem_reap(t, &back, 1, 5000) == 0)
+            continue;
+        CU_ASSERT_EQUAL(op.error, ETIMEDOUT);
+    }
+    xentmem_close(t);
+}
+
 static void expect_broken(enum fake_manners manners, bool vector)
 {
     uint8_t page[XENTMEM_PAGE_SIZE] = {0};
@@ -1249,7 +1269,8 @@ static void bad_arguments_send_nothing(void)
     T(a_lost_notification_of_an_answer_costs_a_pause)                                              \
     T(a_notification_that_is_late_is_not_called_lost)                                              \
     T(a_lost_notification_of_a_request_costs_a_pause)                                              \
-    T(an_asynchronous_operation_times_out_by_itself)                                          \
+    T(an_asynchronous_operation_times_out_by_itself)                                               \
+    T(later_asynchronous_operations_keep_their_limit_too)                                          \
     T(a_response_to_another_request_ends_the_session)                                              \
     T(a_response_index_that_jumps_ends_the_session)                                                \
     T(a_response_index_that_runs_backwards_ends_the_session)                                       \
