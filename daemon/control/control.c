@@ -260,31 +260,17 @@ static enum tmemif_status allow(struct control *c, const union tmemctl_message *
     return policy_allow(c->daemon.policy, m->allow.uuid, &guest, (enum pool_right)m->allow.right);
 }
 
-static enum tmemif_status freeze_guest(struct control *c, const struct tmemctl_who *who,
-                                       bool frozen)
-{
-    struct account_key named = key_of(who), key;
-    enum tmemif_status rc = TMEMIF_NOT_FOUND;
-    account_nr account;
-    uint32_t cursor = 0;
-
-    while (engine_account_next(c->daemon.engine, &cursor, &account, &key)) {
-        if (!policy_speaks_of(&named, &key))
-            continue;
-        engine_account_set_frozen(c->daemon.engine, account, frozen);
-        rc = TMEMIF_OK;
-    }
-    return rc;
-}
-
 static enum tmemif_status freeze(struct control *c, const union tmemctl_message *m, struct reply *r)
 {
     const struct tmemctl_target *target = &m->target;
     bool frozen = m->head.command == TMEMCTL_FREEZE;
 
     (void)r;
-    if (target->guest.kind)
-        return freeze_guest(c, &target->guest, frozen);
+    if (target->guest.kind) {
+        struct account_key guest = key_of(&target->guest);
+
+        return policy_set_frozen(c->daemon.policy, &guest, frozen);
+    }
     return engine_shared_set_frozen(c->daemon.engine, target->uuid, frozen);
 }
 

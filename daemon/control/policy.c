@@ -27,14 +27,20 @@ struct member_entry {
     enum pool_right right;
 };
 
+struct frozen_entry {
+    struct account_key guest;
+    bool frozen;
+};
+
 /* Searched from end to end: policy changes at the pace of people. */
 struct policy_book {
     struct engine *engine;
     struct policy local_default;
-    unsigned nr_guests, nr_shared, nr_members;
+    unsigned nr_guests, nr_shared, nr_members, nr_frozen;
     struct guest_entry guests[POLICY_MAX_GUESTS];
     struct shared_entry shared[POLICY_MAX_SHARED];
     struct member_entry members[POLICY_MAX_MEMBERS];
+    struct frozen_entry frozen[POLICY_MAX_FROZEN];
 };
 
 struct policy_book *policy_create(struct engine *engine, const struct policy *local_default)
@@ -82,11 +88,6 @@ static const struct policy *default_of(const struct policy_book *book, enum acco
     return kind == ACCOUNT_LOCAL ? &book->local_default : &POLICY_DEFAULT;
 }
 
-bool policy_speaks_of(const struct account_key *entry, const struct account_key *key)
-{
-    return closeness(entry, key) != 0;
-}
-
 struct policy policy_of_guest(const struct policy_book *book, const struct account_key *key)
 {
     const struct policy *found = default_of(book, key->kind);
@@ -121,6 +122,22 @@ static enum pool_right right_of_guest(const struct policy_book *book,
     return found;
 }
 
+static bool is_frozen(const struct policy_book *book, const struct account_key *key)
+{
+    unsigned closest = 0;
+    bool found = false;
+
+    for (unsigned i = 0; i < book->nr_frozen; i++) {
+        unsigned close = closeness(&book->frozen[i].guest, key);
+
+        if (close > closest) {
+            closest = close;
+            found = book->frozen[i].frozen;
+        }
+    }
+    return found;
+}
+
 static void apply_policy(struct policy_book *book, account_nr account,
                          const struct account_key *key)
 {
@@ -135,6 +152,7 @@ void policy_account_opened(struct policy_book *book, account_nr account,
                            const struct account_key *key)
 {
     apply_policy(book, account, key);
+    engine_account_set_frozen(book->engine, account, is_frozen(book, key));
     for (unsigned i = 0; i < book->nr_members; i++) {
         const uint8_t *uuid = book->members[i].uuid;
 
@@ -202,6 +220,39 @@ void policy_forget_guest(struct policy_book *book, const struct account_key *gue
         return;
     *entry = book->guests[--book->nr_guests];
     apply(book);
+}
+
+static bool give_frozen(struct policy_book *book, const struct account_key *guest, bool frozen)
+{
+    bool any = false;
+    uint32_t cursor = 0;
+    struct account_key key;
+    account_nr account;
+
+    while (engine_account_next(book->engine, &cursor, &account, &key)) {
+        if (!closeness(guest, &key))
+            continue;
+        engine_account_set_frozen(book->engine, account, frozen);
+        any = true;
+    }
+    return any;
+}
+
+/* What was said of one of its attachments does not hold any more. */
+enum tmemif_status policy_set_frozen(struct policy_book *book, const struct account_key *guest,
+                                     bool frozen)
+{
+    if (book->nr_frozen == POLICY_MAX_FROZEN)
+        return TMEMIF_TOO_MANY;
+    if (!give_frozen(book, guest, frozen))
+        return TMEMIF_NOT_FOUND;
+    for (unsigned i = book->nr_frozen; i-- > 0;) {
+        if (closeness(guest, &book->frozen[i].guest))
+            book->frozen[i] = book->frozen[--book->nr_frozen];
+    }
+    if (is_frozen(book, guest) != frozen)
+        book->frozen[book->nr_frozen++] = (struct frozen_entry){*guest, frozen};
+    return TMEMIF_OK;
 }
 
 static struct shared_entry *find_shared(struct policy_book *book,

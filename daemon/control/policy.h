@@ -36,6 +36,7 @@ extern const struct policy POLICY_DEFAULT;
 #define POLICY_MAX_GUESTS  4096u
 #define POLICY_MAX_SHARED  1024u
 #define POLICY_MAX_MEMBERS 8192u /* of all shared pools together */
+#define POLICY_MAX_FROZEN  4096u
 
 /* Which fields of a policy are to be changed; the values of protocol/control.h. */
 #define POLICY_QUOTA  0x1u
@@ -43,9 +44,6 @@ extern const struct policy POLICY_DEFAULT;
 #define POLICY_MAX    0x4u
 #define POLICY_WEIGHT 0x8u
 #define POLICY_ALL    0xfu
-
-/* Is @key one of those that @entry, with its zero uuid or every device, speaks of? */
-bool policy_speaks_of(const struct account_key *entry, const struct account_key *key);
 
 struct policy_book;
 
@@ -64,6 +62,14 @@ enum tmemif_status policy_set_guest(struct policy_book *book, const struct accou
 void policy_forget_guest(struct policy_book *book, const struct account_key *guest);
 /* What holds for a guest with @key. */
 struct policy policy_of_guest(const struct policy_book *book, const struct account_key *key);
+
+/*
+ * Freeze a guest that has an account, one device or every one, or thaw it; for the attachments that
+ * it makes later, too. NOT_FOUND: it has none; TOO_MANY: the book is full. Nothing has changed
+ * then.
+ */
+enum tmemif_status policy_set_frozen(struct policy_book *book, const struct account_key *guest,
+                                     bool frozen);
 
 /* An account was opened, or found again: struct control_ops.account_opened. */
 void policy_account_opened(struct policy_book *book, account_nr account,

@@ -70,6 +70,15 @@ static int xentmem(const char *args)
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
+/* The same by another attachment of the user. */
+static int by_device(unsigned device, const char *args)
+{
+    char line[PATH_MAX];
+
+    snprintf(line, sizeof(line), "-a local:%s:%u %s", daemon_run.socket, device, args);
+    return xentmem(line);
+}
+
 #define SAYS(text)     CU_ASSERT_PTR_NOT_NULL(strstr(output, text))
 #define SAYS_NOT(text) CU_ASSERT_PTR_NULL(strstr(output, text))
 
@@ -207,7 +216,10 @@ static void c17_freeze_refuses_puts_until_thaw(void)
     SAYS("frozen");
     CU_ASSERT_EQUAL(xentmem("put 0 1 1 " A_PAGE), 4);
     CU_ASSERT_EQUAL(xentmem("get 0 1 0 /dev/null"), 0);
+    CU_ASSERT_EQUAL(by_device(5, "pool create --inclusive"), 0);
+    CU_ASSERT_EQUAL(by_device(5, "put 0 1 1 " A_PAGE), 4);
     CU_ASSERT_EQUAL(xentmem("thaw uid:0"), 0);
+    CU_ASSERT_EQUAL(by_device(5, "put 0 1 1 " A_PAGE), 0);
     CU_ASSERT_EQUAL(xentmem("put 0 1 1 " A_PAGE), 0);
     end();
 }

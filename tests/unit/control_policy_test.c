@@ -162,6 +162,44 @@ static void a_full_book_refuses_and_changes_nothing(void)
     end();
 }
 
+static bool is_frozen(account_nr account)
+{
+    struct account_stats stats;
+
+    WORLD_MUST(engine_account_stats(w.e, account, &stats));
+    return stats.frozen;
+}
+
+static void who_is_frozen_stays_so_by_any_other_attachment(void)
+{
+    struct account_key first = device_key(7, 0), second = device_key(7, 1),
+                       every = device_key(7, POLICY_EVERY_DEVICE), other = device_key(8, 0);
+    account_nr a, b, c;
+
+    begin();
+    CU_ASSERT_EQUAL(policy_set_frozen(book, &every, true), TMEMIF_NOT_FOUND);
+    a = open_account(&first);
+    c = open_account(&other);
+    CU_ASSERT_EQUAL(policy_set_frozen(book, &every, true), TMEMIF_OK);
+    b = open_account(&second);
+    CU_ASSERT(is_frozen(a) && is_frozen(b) && !is_frozen(c));
+    /* one of them alone, also when it is found again */
+    CU_ASSERT_EQUAL(policy_set_frozen(book, &second, false), TMEMIF_OK);
+    CU_ASSERT(is_frozen(a) && !is_frozen(b));
+    policy_account_opened(book, b, &second);
+    policy_account_opened(book, a, &first);
+    CU_ASSERT(is_frozen(a) && !is_frozen(b));
+    /* all of them, whatever was said of one */
+    CU_ASSERT_EQUAL(policy_set_frozen(book, &first, true), TMEMIF_OK);
+    CU_ASSERT_EQUAL(policy_set_frozen(book, &every, false), TMEMIF_OK);
+    policy_account_opened(book, a, &first);
+    CU_ASSERT(!is_frozen(a) && !is_frozen(b));
+    /* and nothing is left of it, however often */
+    for (unsigned i = 0; i < 2 * POLICY_MAX_FROZEN; i++)
+        CU_ASSERT_EQUAL(policy_set_frozen(book, &first, i % 2 == 0), TMEMIF_OK);
+    end();
+}
+
 static void nobody_joins_unless_allowed(void)
 {
     struct account_key key = device_key(7, 0);
@@ -362,6 +400,7 @@ static void denying_what_nobody_knows_takes_no_room(void)
     T(the_narrowest_entry_holds)                                                                   \
     T(an_entry_of_another_uuid_is_not_this_guests)                                                 \
     T(a_full_book_refuses_and_changes_nothing)                                                     \
+    T(who_is_frozen_stays_so_by_any_other_attachment)                                              \
     T(nobody_joins_unless_allowed)                                                                 \
     T(a_right_for_every_device_reaches_those_that_attach_later)                                    \
     T(deny_holds_at_once_for_whoever_has_joined)                                                   \
