@@ -7,6 +7,7 @@
 #include "daemon/engine/pool.h"
 #include "daemon/engine/reserve.h"
 #include "daemon/engine/seat.h"
+#include "daemon/engine/shard.h"
 
 struct account_key account_key_of(struct engine *e, account_nr account)
 {
@@ -148,6 +149,7 @@ void engine_account_set_frozen(struct engine *e, account_nr account, bool frozen
     if (account_is_open(e, account))
         atomic_store_explicit(&e->claims[account].frozen, frozen, memory_order_relaxed);
     lock_drop(&e->lock);
+    shards_pass(e);
 }
 
 void engine_account_fence(struct engine *e, account_nr account)

@@ -91,6 +91,7 @@ enum tmemif_status engine_account_open(struct engine *e, const struct account_ke
 void engine_account_close(struct engine *e, account_nr account);
 /* Until then an account may hold nothing: quota and maximum are 0. */
 void engine_account_set_policy(struct engine *e, account_nr account, const struct policy *policy);
+/* From now on no put of it is stored, also of those under way; of a shared pool the same. */
 void engine_account_set_frozen(struct engine *e, account_nr account, bool frozen);
 
 /* Accounts that a restart found: call with *cursor = 0 until false. */

@@ -213,13 +213,18 @@ static page_nr find_page(struct engine *e, struct worker *w, struct claim *own, 
     return LAYOUT_NONE;
 }
 
+static bool is_frozen(const struct engine *e, const struct page_op *op, const struct claim *claim)
+{
+    return claim_is_frozen(claim) || claim_is_frozen(&e->claims[op->account]);
+}
+
 /* What the lock must confirm is asked here too, so that the guest's page is not copied in vain. */
 static enum tmemif_status why_not_taken(const struct engine *e, const struct page_op *op,
                                         const struct handle *h, const struct claim *claim)
 {
     if ((pool_flags(&e->pools[h->key.pool]) & TMEMIF_POOL_LEASED) && !op->lease)
         return TMEMIF_NEED_LEASE;
-    if (claim_is_frozen(claim) || claim_is_frozen(&e->claims[op->account]))
+    if (is_frozen(e, op, claim))
         return TMEMIF_FROZEN;
     return shard_may_put(shard_of(e, h->object_hash)) ? TMEMIF_OK : TMEMIF_NO_MEMORY;
 }
@@ -381,6 +386,8 @@ static enum tmemif_status put_enter(struct engine *e, struct shard *s, struct en
     struct ring_rec *record = put->op.record;
     bool free_old;
 
+    if (is_frozen(e, &put->op, put->claim))
+        return TMEMIF_FROZEN;
     if (!put->charged) {
         /* It was to take over the charge of a page that may have gone. */
         if (!new->slot && !claim_charge(put->claim, put->persistent))

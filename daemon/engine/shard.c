@@ -100,6 +100,14 @@ void shards_level(struct engine *e)
     }
 }
 
+void shards_pass(struct engine *e)
+{
+    for (uint32_t i = 0; i < e->nr_shards; i++) {
+        lock_take(&e->shards[i].lock);
+        lock_drop(&e->shards[i].lock);
+    }
+}
+
 uint32_t *shard_seek(const struct engine *e, const struct shard *s, const struct handle *h)
 {
     struct page_match m = {.e = e, .key = &h->key};

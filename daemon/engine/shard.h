@@ -101,6 +101,9 @@ static inline page_nr shard_page_at(const struct shard *s, const uint32_t *slot)
     return table_value(&s->pages, *slot);
 }
 
+/* Whoever was in a shard has left it, and who comes sees what was stored before the call. */
+void shards_pass(struct engine *e);
+
 /*
  * Count the page of @d, 1 or with UINT64_MAX -1, for the shard, and an ephemeral one without a
  * frame for its pool's claim, too. What is charged to a claim is counted by whoever charges it.

@@ -7,6 +7,7 @@
 #include "daemon/engine/pool.h"
 #include "daemon/engine/reserve.h"
 #include "daemon/engine/seat.h"
+#include "daemon/engine/shard.h"
 
 uint32_t shared_find(const struct engine *e, const uint8_t uuid[TMEMIF_UUID_LEN])
 {
@@ -149,6 +150,7 @@ enum tmemif_status engine_shared_set_frozen(struct engine *e, const uint8_t uuid
         atomic_store_explicit(&e->claims[e->nr_accounts + shared].frozen, frozen,
                               memory_order_relaxed);
     lock_drop(&e->lock);
+    shards_pass(e);
     return shared == LAYOUT_NONE ? TMEMIF_NOT_FOUND : TMEMIF_OK;
 }
 

@@ -669,6 +669,30 @@ static void pools_made_and_destroyed_for_ever_do_not_use_up_the_table(void)
     world_end(&w);
 }
 
+/* It was copied before: when that is answered nothing more is stored. */
+static void c17_put_under_way_is_refused_when_its_guest_is_frozen(void)
+{
+    struct world w = world_make(64, 0, 1, 4);
+    account_nr a = guest(&w, 1, 10, 10);
+    uint32_t p = pool(&w, a, TMEMIF_POOL_PERSISTENT);
+    struct engine_put put_under_way;
+    struct page_op op = op_of(a, p, 1, 1);
+    void *frame;
+
+    for (unsigned firm = 0; firm < 2; firm++) {
+        CU_ASSERT_EQUAL(put(&w, a, p, 1, 1, 1), TMEMIF_OK);
+        op.firm = firm;
+        CU_ASSERT_EQUAL(engine_put_begin(w.e, &op, &put_under_way, &frame), TMEMIF_OK);
+        page_fill(frame, 2);
+        engine_account_set_frozen(w.e, a, true);
+        CU_ASSERT_EQUAL(engine_put_commit(w.e, &put_under_way), TMEMIF_FROZEN);
+        engine_account_set_frozen(w.e, a, false);
+        CU_ASSERT_EQUAL(get(&w, a, p, 1, 1, 1), firm ? TMEMIF_OK : TMEMIF_MISS);
+    }
+    CU_ASSERT(is_sound(&w));
+    world_end(&w);
+}
+
 #define TESTS(T)                                                                                   \
     T(c01_c21_get_returns_what_was_put)                                                            \
     T(c02_every_refusal_of_a_first_put_leaves_the_handle_absent)                                   \
@@ -690,6 +714,7 @@ static void pools_made_and_destroyed_for_ever_do_not_use_up_the_table(void)
     T(c15_a_pool_id_used_again_starts_empty)                                                       \
     T(c15_put_that_began_before_the_pool_was_destroyed_stores_nothing)                             \
     T(c16_c17_frozen_guest_can_get_and_flush_and_a_duplicate_put_flushes)                          \
+    T(c17_put_under_way_is_refused_when_its_guest_is_frozen)                                       \
     T(c21_pages_of_one_word_come_back_and_take_no_frame)                                           \
     T(c05_a_put_overtaken_while_its_page_is_copied_still_replaces_what_came_first)                 \
     T(c21_a_page_summed_by_the_caller_is_whole)                                                    \
