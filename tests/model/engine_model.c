@@ -348,6 +348,7 @@ static enum tmemif_status put_at(struct model *m, const struct target *t,
         between_halves(m, t);
         if (m->worker == 0)
             m->putting = NULL;
+        frozen = is_frozen(m, t); /* also meanwhile */
         trouble();
         rc = chance(m, 20) ? engine_put_abort(m->w.e, &put, TMEMIF_BAD_GRANT)
                            : engine_put_commit(m->w.e, &put);
