@@ -83,6 +83,18 @@ static unsigned closeness(const struct account_key *entry, const struct account_
     return 1u + (any_device ? 0u : 2u) + (any_uuid ? 0u : 1u);
 }
 
+/* Narrower than what was found so far, of @closest; which it is from now on. */
+static bool is_closer(const struct account_key *entry, const struct account_key *key,
+                      unsigned *closest)
+{
+    unsigned close = closeness(entry, key);
+
+    if (close <= *closest)
+        return false;
+    *closest = close;
+    return true;
+}
+
 static const struct policy *default_of(const struct policy_book *book, enum account_kind kind)
 {
     return kind == ACCOUNT_LOCAL ? &book->local_default : &POLICY_DEFAULT;
@@ -94,12 +106,8 @@ struct policy policy_of_guest(const struct policy_book *book, const struct accou
     unsigned closest = 0;
 
     for (unsigned i = 0; i < book->nr_guests; i++) {
-        unsigned close = closeness(&book->guests[i].guest, key);
-
-        if (close > closest) {
-            closest = close;
+        if (is_closer(&book->guests[i].guest, key, &closest))
             found = &book->guests[i].policy;
-        }
     }
     return *found;
 }
@@ -112,12 +120,9 @@ static enum pool_right right_of_guest(const struct policy_book *book,
     unsigned closest = 0;
 
     for (unsigned i = 0; i < book->nr_members; i++) {
-        unsigned close = closeness(&book->members[i].guest, key);
-
-        if (close > closest && memcmp(book->members[i].uuid, uuid, TMEMIF_UUID_LEN) == 0) {
-            closest = close;
+        if (memcmp(book->members[i].uuid, uuid, TMEMIF_UUID_LEN) == 0 &&
+            is_closer(&book->members[i].guest, key, &closest))
             found = book->members[i].right;
-        }
     }
     return found;
 }
@@ -128,12 +133,8 @@ static bool is_frozen(const struct policy_book *book, const struct account_key *
     bool found = false;
 
     for (unsigned i = 0; i < book->nr_frozen; i++) {
-        unsigned close = closeness(&book->frozen[i].guest, key);
-
-        if (close > closest) {
-            closest = close;
+        if (is_closer(&book->frozen[i].guest, key, &closest))
             found = book->frozen[i].frozen;
-        }
     }
     return found;
 }
