@@ -77,11 +77,11 @@ static uint64_t ephemeral(const struct claim *c)
     return atomic_load_explicit(&c->ephemeral, memory_order_acquire);
 }
 
-uint64_t claim_to_give(const struct claim *c)
+bool claim_may_give(const struct claim *c)
 {
-    uint64_t pages = ephemeral(c), least = kept(c);
+    uint64_t pages = ephemeral(c); /* first */
 
-    return pages > least ? pages - least : 0;
+    return pages > kept(c);
 }
 
 bool claim_give_up(struct claim *c, bool to_others)

@@ -37,6 +37,12 @@ static inline bool claim_is_frozen(const struct claim *c)
     return atomic_load_explicit(&c->frozen, memory_order_relaxed);
 }
 
+/* True: it was not frozen before. */
+static inline bool claim_set_frozen(struct claim *c, bool frozen)
+{
+    return !atomic_exchange_explicit(&c->frozen, frozen, memory_order_relaxed) && frozen;
+}
+
 void claim_set_policy(struct claim *c, const struct policy *policy);
 struct policy claim_policy(const struct claim *c);
 
@@ -53,8 +59,8 @@ void claim_uncharge(struct claim *c, bool persistent);
  */
 bool claim_begin_put(struct claim *c);
 void claim_end_put(struct claim *c);
-/* Ephemeral pages in frames that others may have. */
-uint64_t claim_to_give(const struct claim *c);
+/* Has it ephemeral pages in frames that others may have? */
+bool claim_may_give(const struct claim *c);
 
 /* One ephemeral page less, if there is one; @to_others: one of those that they may have. */
 bool claim_give_up(struct claim *c, bool to_others);

@@ -473,7 +473,8 @@ enum tmemif_status engine_put_commit(struct engine *e, struct engine_put *put)
     lock_drop(&s->lock);
     if (rc != TMEMIF_OK)
         put_give_back(e, put);
-    put_uncount(put);
+    else
+        put_uncount(put);
     if (rc == TMEMIF_OK && has_frame && tuner_wants(p, h.page_hash))
         tuner_put(p, h.page_hash, new.old != LAYOUT_NONE);
     dead_pages_free(e, &dead);

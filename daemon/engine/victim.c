@@ -85,7 +85,7 @@ static void consider(struct best *best, enum victim_kind kind, const struct barr
     pages = pages > filled ? pages - filled : 0;
     if (pages == 0 || is_barren(barren, c))
         return;
-    if (kind != VICTIM_PAST_MINIMUM && claim_to_give(c) == 0)
+    if (kind != VICTIM_PAST_MINIMUM && !claim_may_give(c))
         return;
     if (!best->claim || claim_owes_more(pages, weight, best->pages, best->weight))
         *best = (struct best){.claim = c, .pages = pages, .weight = weight};
