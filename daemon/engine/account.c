@@ -145,11 +145,13 @@ void engine_account_set_policy(struct engine *e, account_nr account, const struc
 
 void engine_account_set_frozen(struct engine *e, account_nr account, bool frozen)
 {
+    bool is_new;
+
     lock_take(&e->lock);
-    if (account_is_open(e, account))
-        atomic_store_explicit(&e->claims[account].frozen, frozen, memory_order_relaxed);
+    is_new = account_is_open(e, account) && claim_set_frozen(&e->claims[account], frozen);
     lock_drop(&e->lock);
-    shards_pass(e);
+    if (is_new) /* what is being put is stored before this returns, or not at all */
+        shards_pass(e);
 }
 
 void engine_account_fence(struct engine *e, account_nr account)

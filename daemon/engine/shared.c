@@ -143,14 +143,14 @@ enum tmemif_status engine_shared_set_frozen(struct engine *e, const uint8_t uuid
                                             bool frozen)
 {
     uint32_t shared;
+    bool is_new;
 
     lock_take(&e->lock);
     shared = shared_find(e, uuid);
-    if (shared != LAYOUT_NONE)
-        atomic_store_explicit(&e->claims[e->nr_accounts + shared].frozen, frozen,
-                              memory_order_relaxed);
+    is_new = shared != LAYOUT_NONE && claim_set_frozen(&e->claims[e->nr_accounts + shared], frozen);
     lock_drop(&e->lock);
-    shards_pass(e);
+    if (is_new)
+        shards_pass(e);
     return shared == LAYOUT_NONE ? TMEMIF_NOT_FOUND : TMEMIF_OK;
 }
 
