@@ -37,14 +37,17 @@ static uint64_t nr_ephemeral_frames(struct engine *e)
     return nr;
 }
 
-/* The @nr oldest pages of @q, which has as many. */
-static void drop_oldest(struct engine *e, struct shard *s, struct queue *q, uint64_t nr)
+/* The @nr oldest pages of @part, which has as many. */
+static void drop_oldest(struct engine *e, struct shard *s, struct pool_part *part, uint64_t nr)
 {
+    const struct queue *q = &part->queue;
+
+    s->counters.evictions += nr;
+    part->counters.evictions += nr;
     while (nr-- > 0) {
         page_nr page = q->small.tail != LAYOUT_NONE ? q->small.tail : q->main.tail;
         struct handle h = handle_of_desc(e->seed, &e->descs[page]);
 
-        s->counters.evictions++;
         if (shard_kill(e, s, &h, shard_seek(e, s, &h)))
             store_page_free(e->store, page);
     }
@@ -61,11 +64,11 @@ static void drop_ephemeral(struct engine *e, uint64_t nr)
     for (uint32_t i = 0; i < e->nr_pools && nr > 0; i++) {
         for (uint32_t at = 0; has_ephemeral(&e->pools[i]) && at < e->nr_shards; at++) {
             struct shard *s = &e->shards[at];
-            struct queue *q = &pool_part_of(e, &e->pools[i], s)->queue;
+            struct pool_part *part = pool_part_of(e, &e->pools[i], s);
 
-            owed += nr_frames_in(q) * nr;
+            owed += nr_frames_in(&part->queue) * nr;
             lock_take(&s->lock);
-            drop_oldest(e, s, q, owed / all);
+            drop_oldest(e, s, part, owed / all);
             lock_drop(&s->lock);
             owed %= all;
         }
@@ -75,7 +78,7 @@ static void drop_ephemeral(struct engine *e, uint64_t nr)
 uint32_t engine_set_limit(struct engine *e, uint32_t nr_frames)
 {
     store_set_limit(e->store, nr_frames);
-    while (engine_reclaim(e, SLICE))
+    while (wanted(e) > nr_frames && engine_reclaim(e, SLICE))
         continue;
     if (wanted(e) > nr_frames)
         drop_ephemeral(e, wanted(e) - nr_frames);
