@@ -9,6 +9,7 @@
 
 static const char bad_index[] = "ring index out of range";
 
+static const char no_memory[] = "out of memory";
 static const char no_record[] = "all ring records are in use";
 
 static bool begin_queue(struct queue *q, const struct device_config *c, const char **why_out)
@@ -40,7 +41,8 @@ static bool pay(struct queue *q, const struct answer *owed)
  * Where the record is gone with the manager's memory and the disk is not, the ring is taken up
  * where it stands: what was done and not answered is done again.
  */
-static bool resume_queue(struct queue *q, const struct device_config *c, const char **why_out)
+static bool resume_queue(struct queue *q, const struct device_config *c, bool *lacks_out,
+                         const char **why_out)
 {
     struct blkif_ring_header *shared = c->link->queues[q->number].pages;
     uint32_t rsp_prod = blkif_ring_read(&shared->rsp_prod);
@@ -58,6 +60,7 @@ static bool resume_queue(struct queue *q, const struct device_config *c, const c
         if (!q->record)
             return false;
     }
+    *lacks_out = false;
     *why_out = "the record is of another ring";
     if (!q->record || !answer_rec_resume(q->record, c->link->session, rsp_prod, &is_owed, &owed))
         return false;
@@ -107,12 +110,11 @@ static void end_batches(struct queue *q)
 struct device *device_create(const struct device_config *config, bool *lacks_out,
                              const char **why_out)
 {
-    static const char no_memory[] = "out of memory";
     struct device *d = calloc(1, sizeof(*d));
     bool ok = true;
 
-    *why_out = no_memory;
     *lacks_out = true;
+    *why_out = no_memory;
     if (!d)
         return NULL;
     d->link = config->link;
@@ -130,12 +132,14 @@ struct device *device_create(const struct device_config *config, bool *lacks_out
         q->ring.apart = config->link->apart;
         q->device = d;
         q->number = i;
-        ok = begin_batches(q, d->disk) && (config->link->resume ? resume_queue(q, config, why_out)
-                                                                : begin_queue(q, config, why_out));
+        *lacks_out = true;
+        *why_out = no_memory;
+        ok = begin_batches(q, d->disk) &&
+             (config->link->resume ? resume_queue(q, config, lacks_out, why_out)
+                                   : begin_queue(q, config, why_out));
     }
     if (ok)
         return d;
-    *lacks_out = *why_out == no_memory || *why_out == no_record;
     device_destroy(d, config->link->resume);
     return NULL;
 }
