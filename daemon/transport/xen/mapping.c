@@ -9,6 +9,13 @@
 static const char silo[] = "or XSM SILO forbids grants between two guests (run the daemon in dom0)";
 static const char no_room[] = "the manager is out of memory or descriptors";
 
+const char *mapping_forbidden(const struct schema_place *place)
+{
+    return place->guest == place->manager && place->guest != 0
+               ? "the manager cannot be a guest of its own"
+               : NULL;
+}
+
 struct platform_grants *mapping_open(struct platform *p, uint32_t domid,
                                      char why_out[SCHEMA_REASON_LEN])
 {

@@ -12,10 +12,16 @@
 #include <stdint.h>
 
 #include "daemon/transport/xen/platform.h"
+#include "xenstore-schema/nodes.h"
 #include "xenstore-schema/value.h"
 
 #define MAPPING_WHAT_LEN 40u
 
+/*
+ * Why no page of the guest of @place is to be mapped, or NULL. One's own: in PVH Xen takes it from
+ * its old place then; in dom0, which is PV, it does not.
+ */
+const char *mapping_forbidden(const struct schema_place *place);
 struct platform_grants *mapping_open(struct platform *p, uint32_t domid,
                                      char why_out[SCHEMA_REASON_LEN]);
 /* @nr pages side by side, readable and writable. */

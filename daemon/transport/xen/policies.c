@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "daemon/session/sessions.h"
+#include "daemon/transport/xen/mapping.h"
 #include "protocol/codec.h"
 
 /* As a node has it; "no limit" in max-pages. */
@@ -251,8 +252,8 @@ enum admission policies_admit(struct policies *p, const struct schema_place *pla
     enum schema_node bad;
     enum admission admission;
 
-    if (place->guest == place->manager && place->guest != 0) /* dom0's own grants are fine */
-        return refuse(why_out, "the manager cannot be a guest of its own");
+    if (mapping_forbidden(place))
+        return refuse(why_out, mapping_forbidden(place));
     if (!is_device(place))
         return refuse(why_out, "there is no such device: they end at 4294967293");
     switch (policies_read_key(p, place, &key)) {

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "daemon/transport/xen/mapping.h"
 #include "daemon/transport/xen/node.h"
 
 /* Who may have it, or what is to be known before that is? */
@@ -37,10 +38,10 @@ static enum vbd_found open_target(struct vbd_disk *d, struct vbd_world *w, const
 {
     const struct disk_owner owner = {.domid = b->place.guest, .vdev = b->place.device};
     enum vbd_found found = look_for(d, w, target, &owner, connected, why_out);
-    const char *why;
+    const char *why = mapping_forbidden(&b->place);
 
-    if (b->place.guest == b->platform->domid) {
-        snprintf(why_out, SCHEMA_REASON_LEN, "the manager cannot be a guest of its own");
+    if (why) {
+        snprintf(why_out, SCHEMA_REASON_LEN, "%s", why);
         return VBD_REFUSED;
     }
     if (found != VBD_FOUND)
