@@ -26,7 +26,7 @@ struct vbd {
     struct vbd_session session;
     bool waits;         /* for the disk, which another guest has: */
     uint32_t waits_for; /* its domid */
-    /* why it cannot be taken up now, as was said last; or "" */
+    /* RESUMING, which is never entered again: why it cannot be taken up now, as was said last */
     char lacks[SCHEMA_REASON_LEN];
     uint32_t front_state;  /* as it was last read */
     uint32_t told_pages;   /* the size that the frontend was told; 0: that is not known */
@@ -86,7 +86,7 @@ static void wait_for_disk(struct vbd *v, const char *why)
 }
 
 /* Its requests stay in the ring: a guest that waits may go on, one that is closed has lost them. */
-static void wait_for_room(struct vbd *v, const char *why)
+static void wait_to_take_up(struct vbd *v, const char *why)
 {
     if (strcmp(v->lacks, why) != 0) {
         snprintf(v->lacks, sizeof(v->lacks), "%s", why);
@@ -123,7 +123,6 @@ static enum outcome offer(struct vbd *v, bool renewed, const char *why,
     enum outcome outcome;
 
     end_session(v, why);
-    v->lacks[0] = '\0';
     v->backend.not_before_ms = 0;
     if (renewed) {
         close_disk(v, DISK_DETACHED);
@@ -186,7 +185,6 @@ static enum outcome fail_requests(struct vbd *v, char why_out[SCHEMA_REASON_LEN]
     enum outcome outcome = connect(v, &lost, true, why);
 
     if (outcome == DONE) {
-        v->lacks[0] = '\0';
         backend_publish_error(&v->backend, why_out);
         vbd_session_wake(&v->session);
     }
@@ -213,7 +211,6 @@ static enum outcome attach(struct vbd *v, bool resume, bool unwanted,
      * has slept meanwhile (xl save) goes on with the size of before, until it is told once more.
      */
     v->told_pages = v->disk.disk->resized ? 0 : disk_nr_pages(v->disk.disk);
-    v->lacks[0] = '\0';
     if (resume) {
         backend_remove(&v->backend, SCHEMA_VBD_ERROR); /* an earlier daemon may have said one */
         vbd_session_wake(&v->session);
@@ -277,7 +274,6 @@ static void end(struct vbd *v, const char *why)
     end_session(v, why);
     vbd_world_drop_records(v->world, &v->backend.place);
     v->waits = false;
-    v->lacks[0] = '\0';
     close_disk(v, gone ? DISK_GUEST_GONE : DISK_DETACHED);
     v->remove_at_ms = 0;
     /* a node that is written would bring a folder back that has gone already */
@@ -356,7 +352,7 @@ static bool apply(struct vbd *v, enum schema_vbd_event event, const char *why)
         return true;
     case LACKS:
         enter(v, before, "not now");
-        wait_for_room(v, failure);
+        wait_to_take_up(v, failure);
         return false;
     case NO_DISK:
         return apply(v, SCHEMA_VBD_NO_DISK, failure);
