@@ -309,14 +309,12 @@ static bool build_xen(struct daemon *d)
     };
     const char *why;
 
-    if (d->options.xen == XEN_NEVER) {
+    if (d->options.xen != XEN_NEVER)
+        d->xen = xen_transport_start(&config, &why);
+    if (!d->xen)
         disks_taken_up(d->disks);
+    if (d->xen || d->options.xen == XEN_NEVER)
         return true;
-    }
-    d->xen = xen_transport_start(&config, &why);
-    if (d->xen)
-        return true;
-    disks_taken_up(d->disks);
     if (d->options.xen == XEN_REQUIRED || !d->options.socket)
         return fail(d, "xen", why);
     log_event(&d->log, LOG_LEVEL_NOTICE, "no-guests", "why=\"%s\"", why);
