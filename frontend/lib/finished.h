@@ -23,7 +23,7 @@ void finished_fini(struct xentmem *t, bool forked);
 /* @call, which has an op, is DONE: put it where xentmem_reap() finds it. */
 void finished_add(struct xentmem *t, struct call *call);
 bool finished_any(struct finished *f);
-/* Up to @max finished calls as a list. */
+/* Up to @max finished calls as a list; at least 1. */
 struct call *finished_take(struct xentmem *t, unsigned max);
 /* @nr operations are their users' again; tell whoever sleeps if none is left to sleep for. */
 void finished_close(struct xentmem *t, unsigned nr);

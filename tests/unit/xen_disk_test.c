@@ -1459,6 +1459,13 @@ static struct manager *connected_to_cache(struct guest *g)
     return m;
 }
 
+static void start_without_the_device(struct manager *m)
+{
+    m->devices->devices[0].is_away = true;
+    manager_start(m);
+    CU_ASSERT(wait_value(m, BACK("error"), "no such device"));
+}
+
 static void cache_manager_end(struct manager *m)
 {
     struct cache_world *devices = m->devices;
@@ -1482,9 +1489,7 @@ static void guest_waits_for_a_device_that_is_not_there_when_it_is_taken_up(void)
     m->store = store_of(1024, 64);
     guest_put(&g, BLKIF_READ, 3 * 8, DATA_PAGE);
     guest_publish(&g);
-    m->devices->devices[0].is_away = true;
-    manager_start(m);
-    CU_ASSERT(wait_value(m, BACK("error"), "no such device"));
+    start_without_the_device(m);
     CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("state")), "4");
     CU_ASSERT_STRING_EQUAL(fake_value(m->fake, fake_at(MANAGER, "data/xentmem", "ready")), "1");
     CU_ASSERT_FALSE(answer_rec_next(m->store, &cursor, &owner));
@@ -1507,9 +1512,7 @@ static void device_that_is_there_for_the_next_daemon_is_no_error(void)
     struct manager *m = connected_to_cache(&g);
 
     manager_stop(m);
-    m->devices->devices[0].is_away = true;
-    manager_start(m);
-    CU_ASSERT(wait_value(m, BACK("error"), "no such device"));
+    start_without_the_device(m);
     manager_stop(m);
     m->devices->devices[0].is_away = false;
     manager_start(m);
@@ -1526,9 +1529,7 @@ static void guest_that_waits_for_a_device_can_be_detached(void)
     manager_stop(m);
     guest_put(&g, BLKIF_READ, 3 * 8, DATA_PAGE);
     guest_publish(&g);
-    m->devices->devices[0].is_away = true;
-    manager_start(m);
-    CU_ASSERT(wait_value(m, BACK("error"), "no such device"));
+    start_without_the_device(m);
     dom0_detach(m->fake);
     CU_ASSERT_EQUAL(guest_take(&g), BLKIF_ERROR);
     fake_write(m->fake, FRONT("state"), "6");
