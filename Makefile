@@ -70,7 +70,8 @@ SESSION_SRC  := daemon/session/data.c daemon/session/dispatch.c daemon/session/h
                 daemon/session/open.c daemon/session/record.c daemon/session/serve.c \
                 daemon/session/session.c daemon/session/sessions.c daemon/session/worker.c
 TRANSPORT_LOCAL_SRC := daemon/transport/local/channel.c daemon/transport/local/client.c \
-                       daemon/transport/local/hello.c daemon/transport/local/local.c
+                       daemon/transport/local/closing.c daemon/transport/local/hello.c \
+                       daemon/transport/local/local.c daemon/transport/local/socket.c
 TRANSPORT_XEN_SRC   := daemon/transport/xen/attachment.c daemon/transport/xen/backend.c \
                        daemon/transport/xen/mapping.c daemon/transport/xen/node.c \
                        daemon/transport/xen/peer.c daemon/transport/xen/persistent_grants.c daemon/transport/xen/platform.c \
@@ -384,7 +385,7 @@ $(BUILD)/tests/unit/frontend_ring_test: $(call obj,tests/unit/frontend_fake.c)
 
 # Programs in which the system may refuse whatever it may: tests/lib/fault.h
 FAULT_CALLS   := malloc calloc realloc aligned_alloc free mmap munmap madvise fcntl memfd_create ftruncate fallocate fstat \
-                 lseek pipe2 eventfd epoll_create1 epoll_ctl socket bind listen accept4 recvmsg sendmsg pthread_create
+                 lseek socketpair eventfd epoll_create1 epoll_ctl socket bind listen accept4 recvmsg sendmsg pthread_create
 FAULT_LDFLAGS := $(FAULT_CALLS:%=-Wl,--wrap=%)
 FAULT_TESTS   := unit/engine_fault_test unit/session_fault_test model/engine_model
 $(FAULT_TESTS:%=$(BUILD)/tests/%): $(call obj,tests/lib/fault.c)

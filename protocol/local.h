@@ -4,25 +4,22 @@
  *
  * Over a SOCK_SEQPACKET Unix socket the client sends one struct
  * tmemif_local_hello with, as SCM_RIGHTS, one memfd. The manager answers with
- * one struct tmemif_local_welcome and, if it is OK, two pipe ends a ring. From
+ * one struct tmemif_local_welcome and, if it is OK, one descriptor a ring. From
  * then on the socket carries nothing: its end-of-file, seen by either side, is
  * "the peer is gone".
  *
  *   hello's descriptor      memfd: ring 0 | ring 1 | ... | data area  (all in whole pages)
- *   welcome's descriptors   to_backend[0] to_frontend[0] | to_backend[1] ...
+ *   welcome's descriptors   channel of ring 0, channel of ring 1, ...
  *
- * to_backend is the writing end of a pipe, to_frontend the reading end of
- * another. A byte, whatever its value, is a notification; a full pipe is one
- * too, so a failed write is no error. To the manager its value may say on which processor the
- * client looks for answers: tmemif_local_bell(). The manager makes the pipes and keeps their other
- * ends, non-blocking, to itself: whatever a client does to its own ends (an eventfd would share its
- * flags and its counter), it cannot make the manager block. The reverse is a matter of trust: a
- * manager that keeps copies of the client's ends can take their O_NONBLOCK away and let a pipe fill
- * up. A client chooses by the path to whom it gives its pages.
+ * A channel is one of a pair of connected SOCK_SEQPACKET sockets; the manager keeps the other. A
+ * message of one byte, whatever its value, is a notification, either way. A send that would have to
+ * wait (MSG_DONTWAIT) is no error: what is full has notified already. To the manager the byte may
+ * say on which processor the client looks for answers: tmemif_local_bell(). A channel that is
+ * closed, or that a descriptor is sent over, ends the session.
  *
- * The memfd must be sealed with F_SEAL_SHRINK | F_SEAL_SEAL before it is sent,
- * or the client could take pages away under the manager (SIGBUS); it is of
- * exactly the size that the hello says, and not of huge pages.
+ * The memfd must be sealed with F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL before it is sent, or the
+ * client could take pages away under the manager (SIGBUS), or leave it more of them to free than
+ * were agreed; it is of exactly the size that the hello says, and not of huge pages.
  *
  * A client that leaves of its own will stores TMEMIF_FRONT_LEFT in front_alive
  * of ring 0 before it closes the socket; end-of-file without that is the loss of a member (rule
@@ -48,7 +45,7 @@
 #define TMEMIF_LOCAL_REASON_LEN 96u
 
 /*
- * The byte that notifies: the processor that it was written on plus one, or 0 for none that fits.
+ * The byte that notifies: the processor that it was sent on plus one, or 0 for none that fits.
  * It may be wrong, and nothing but speed depends on it: two that look for each other's
  * answers need a processor each.
  */

@@ -23,7 +23,7 @@ struct link_ops {
     void (*notify)(struct link *link, unsigned ring);
     /*
      * Consume notifications that made rings[ring].wait_fd readable. Worker; never blocks. The
-     * result is the processor that the peer says it runs on, or PROCESSOR_UNKNOWN.
+     * result is as that of struct worker_ring_ops.consume.
      */
     int (*consume)(struct link *link, unsigned ring);
     /*

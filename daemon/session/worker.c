@@ -281,13 +281,15 @@ static void part_from(struct worker *w, struct worker_ring *r, int cpu)
 /* The peer notified, or its channel is dead. */
 static void hear(struct worker *w, struct worker_ring *r, uint32_t events)
 {
-    if (events & (EPOLLHUP | EPOLLERR)) {
+    int cpu = events & (EPOLLHUP | EPOLLERR) ? CHANNEL_DEAD : r->ops->consume(r);
+
+    if (cpu == CHANNEL_DEAD) {
         /* it would be reported again and again */
         epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, r->wait_fd, NULL);
         r->ops->hang_up(r);
         return;
     }
-    part_from(w, r, r->ops->consume(r));
+    part_from(w, r, cpu);
     wake_ring(w, r);
 }
 

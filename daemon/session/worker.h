@@ -30,6 +30,9 @@ enum serve_result {
     SERVE_BROKEN,  /* the peer is not served any more */
 };
 
+/* In the place of a processor's number. */
+#define CHANNEL_DEAD (-2)
+
 /* What makes a ring one of its kind: of a session (session.h), of a disk (daemon/blk/). */
 struct worker_ring_ops {
     /* A turn: serve requests that cost @budget, in units of a page's get, and one more of them. */
@@ -38,7 +41,7 @@ struct worker_ring_ops {
     bool (*arm)(struct worker_ring *r);
     /*
      * Consume notifications that made wait_fd readable; never blocks. The result is the processor
-     * that the peer says it runs on, or PROCESSOR_UNKNOWN.
+     * that the peer says it runs on, PROCESSOR_UNKNOWN, or CHANNEL_DEAD: hang_up() follows.
      */
     int (*consume)(struct worker_ring *r);
     /* Its channel is dead. */

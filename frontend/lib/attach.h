@@ -2,7 +2,7 @@
 /*
  * attach.h - one way to a manager: memory shared with it and a bell each way.
  *
- *    attach_local.c   a daemon on this machine: memfd, pipes, a Unix socket
+ *    attach_local.c   a daemon on this machine: memfd, Unix sockets
  *    attach_xen.c     another domain: grants, event channels, xenstore
  *
  * Above this nobody knows which one it is. Descriptors keep their numbers for

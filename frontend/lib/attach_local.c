@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The local transport, protocol/local.h: one memfd, a pipe each way for a ring, a socket. */
+/* The local transport, protocol/local.h: one memfd, a channel for each ring, a socket. */
 #include "frontend/lib/attach.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,8 +41,7 @@ struct attach_local {
     int memfd;
     uint8_t *memory; /* rings, then data */
     size_t memory_bytes;
-    int bells[TMEMIF_LOCAL_MAX_RINGS]; /* to_backend: writing ends */
-    int pending;                       /* of local_again(): the hello is sent; -1: none */
+    int pending; /* of local_again(): the hello is sent; -1: none */
 };
 
 static struct attach_local *local_of(struct attach *a)
@@ -52,38 +49,25 @@ static struct attach_local *local_of(struct attach *a)
     return (struct attach_local *)((char *)a - offsetof(struct attach_local, attach));
 }
 
-/*
- * Write a byte to a pipe whose reader may be gone, without the SIGPIPE that
- * would come with it: that is the program's to keep for its own pipes.
- */
-static void write_quietly(int fd, uint8_t byte)
-{
-    const struct timespec at_once = {0};
-    sigset_t pipe_signal, before, pending;
-    bool was_pending = false;
-
-    sigemptyset(&pipe_signal);
-    sigaddset(&pipe_signal, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
-    if (sigismember(&before, SIGPIPE) == 1 && sigpending(&pending) == 0)
-        was_pending = sigismember(&pending, SIGPIPE) == 1;
-    if (write(fd, &byte, 1) < 0 && errno == EPIPE && !was_pending)
-        sigtimedwait(&pipe_signal, NULL, &at_once);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-}
-
 static void local_notify(struct attach *a, unsigned ring)
 {
-    /* a full pipe is a notification, a broken one shows at event_fd */
-    write_quietly(local_of(a)->bells[ring], tmemif_local_bell(a->looks ? sched_getcpu() : -1));
+    uint8_t bell = tmemif_local_bell(a->looks ? sched_getcpu() : -1);
+    ssize_t r = send(a->wait_fds[ring], &bell, sizeof(bell), MSG_DONTWAIT | MSG_NOSIGNAL);
+
+    (void)r; /* full: it has been notified; closed: that shows at event_fd */
 }
+
+/* So many at once; what is left keeps it readable. */
+#define MOST_CONSUMED 8u
 
 static void local_consume(struct attach *a, unsigned ring)
 {
-    char bytes[512];
-    ssize_t r = read(a->wait_fds[ring], bytes, sizeof(bytes));
+    char byte;
 
-    (void)r; /* what is left keeps it readable */
+    for (unsigned i = 0; i < MOST_CONSUMED; i++) {
+        if (recv(a->wait_fds[ring], &byte, sizeof(byte), MSG_DONTWAIT) <= 0)
+            return;
+    }
 }
 
 static enum attach_state local_look(struct attach *a)
@@ -207,7 +191,7 @@ static int receive_welcome(int fd, struct tmemif_local_welcome *welcome_out, int
                            unsigned nr)
 {
     union {
-        char bytes[CMSG_SPACE(2 * TMEMIF_LOCAL_MAX_RINGS * sizeof(int))];
+        char bytes[CMSG_SPACE(TMEMIF_LOCAL_MAX_RINGS * sizeof(int))];
         struct cmsghdr align;
     } control = {0};
     struct iovec part = {.iov_base = welcome_out, .iov_len = sizeof(*welcome_out)};
@@ -291,34 +275,6 @@ static int take_place(int from, int *to)
     return r;
 }
 
-static int set_nonblocking(int fd)
-{
-    int flags = fcntl(fd, F_GETFL);
-
-    return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? errno : 0;
-}
-
-/* The ends of a ring's two pipes, which a manager sends non-blocking, and that is made sure of. */
-static int take_pipes(struct attach_local *l, unsigned ring, int ends[2])
-{
-    int error;
-
-    if (ends[0] < 0 || ends[1] < 0)
-        return EPROTO;
-    error = set_nonblocking(ends[0]);
-    if (!error)
-        error = set_nonblocking(ends[1]);
-    if (!error) {
-        error = take_place(ends[0], &l->bells[ring]);
-        ends[0] = -1;
-    }
-    if (!error) {
-        error = take_place(ends[1], &l->attach.wait_fds[ring]);
-        ends[1] = -1;
-    }
-    return error;
-}
-
 /*
  * The welcome, and what comes with it, after which *@fd is the attachment's. 0 or an errno value,
  * with a sentence said; but ETIMEDOUT, without: it is not here at @deadline.
@@ -327,12 +283,12 @@ static int take_welcome(struct attach_local *l, int *fd, uint64_t deadline)
 {
     struct tmemif_local_welcome welcome;
     unsigned nr = l->attach.nr_rings;
-    int fds[2 * TMEMIF_LOCAL_MAX_RINGS];
+    int fds[TMEMIF_LOCAL_MAX_RINGS];
     int error;
 
     if (!wait_for_news(*fd, deadline))
         return ETIMEDOUT;
-    error = receive_welcome(*fd, &welcome, fds, 2 * nr);
+    error = receive_welcome(*fd, &welcome, fds, nr);
     if (!error && welcome.status != TMEMIF_OK) {
         clean_reason(welcome.reason);
         log_say(&l->attach.log, "the manager at %s refused: %s", l->address.sun_path,
@@ -340,8 +296,10 @@ static int take_welcome(struct attach_local *l, int *fd, uint64_t deadline)
         error = errno_of_refusal(welcome.status);
         goto out;
     }
-    for (unsigned i = 0; !error && i < nr; i++)
-        error = take_pipes(l, i, &fds[2 * i]);
+    for (unsigned i = 0; !error && i < nr; i++) {
+        error = fds[i] < 0 ? EPROTO : take_place(fds[i], &l->attach.wait_fds[i]);
+        fds[i] = -1;
+    }
     if (!error) {
         error = take_place(*fd, &l->attach.event_fd);
         *fd = -1;
@@ -349,18 +307,18 @@ static int take_welcome(struct attach_local *l, int *fd, uint64_t deadline)
     if (error)
         say_failure(l, error);
 out:
-    close_all(fds, 2 * nr);
+    close_all(fds, nr);
     return error;
 }
 
 /* Is there room for the descriptors that come with a welcome? 0 or an errno value. */
 static int try_descriptors(const struct attach_local *l)
 {
-    int fds[2 * TMEMIF_LOCAL_MAX_RINGS];
+    int fds[TMEMIF_LOCAL_MAX_RINGS];
     unsigned nr = 0;
     int error = 0;
 
-    while (!error && nr < 2 * l->attach.nr_rings) {
+    while (!error && nr < l->attach.nr_rings) {
         fds[nr] = fcntl(l->memfd, F_DUPFD_CLOEXEC, 0);
         if (fds[nr] < 0)
             error = errno;
@@ -426,7 +384,6 @@ static void local_close(struct attach *a, bool forked)
     }
     close_all(&a->event_fd, 1);
     close_all(&l->pending, 1);
-    close_all(l->bells, TMEMIF_LOCAL_MAX_RINGS);
     close_all(a->wait_fds, TMEMIF_LOCAL_MAX_RINGS);
     close_all(&l->memfd, 1);
     if (l->memory)
@@ -524,7 +481,7 @@ int attach_local_open(const struct attach_want *want, struct attach **attach_out
     l->attach.log = want->log;
     l->attach.event_fd = l->memfd = l->pending = -1;
     for (unsigned i = 0; i < TMEMIF_LOCAL_MAX_RINGS; i++)
-        l->bells[i] = l->attach.wait_fds[i] = -1;
+        l->attach.wait_fds[i] = -1;
     l->address = address;
 
     error = choose_sizes(l, want);

@@ -224,7 +224,8 @@ WRAP(int, fallocate, (int fd, int mode, off_t at, off_t bytes), (fd, mode, at, b
 WRAP(int, madvise, (void *memory, size_t bytes, int advice), (memory, bytes, advice), EAGAIN, -1)
 WRAP(int, fstat, (int fd, struct stat *st), (fd, st), ENOMEM, -1)
 WRAP(off_t, lseek, (int fd, off_t at, int whence), (fd, at, whence), EINVAL, -1)
-WRAP(int, pipe2, (int fds[2], int flags), (fds, flags), EMFILE, -1)
+WRAP(int, socketpair, (int domain, int type, int protocol, int fds[2]),
+     (domain, type, protocol, fds), EMFILE, -1)
 WRAP(int, eventfd, (unsigned value, int flags), (value, flags), EMFILE, -1)
 WRAP(int, epoll_create1, (int flags), (flags), EMFILE, -1)
 WRAP(int, socket, (int domain, int type, int protocol), (domain, type, protocol), EMFILE, -1)

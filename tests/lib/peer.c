@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -22,7 +21,6 @@ bool peer_init(struct peer *p, uint32_t device, uint32_t nr_rings, uint32_t orde
     static uint64_t session = 1;
     size_t ring_bytes = (size_t)TMEMIF_PAGE_SIZE << order;
 
-    signal(SIGPIPE, SIG_IGN); /* a notification to a manager that is gone */
     memset(p, 0, sizeof(*p));
     p->hello = (struct tmemif_local_hello){.magic = TMEMIF_LOCAL_MAGIC,
                                            .version = TMEMIF_VERSION_1,
@@ -32,11 +30,11 @@ bool peer_init(struct peer *p, uint32_t device, uint32_t nr_rings, uint32_t orde
                                            .nr_data_pages = nr_data_pages};
     p->socket = -1;
     for (unsigned i = 0; i < TMEMIF_LOCAL_MAX_RINGS; i++)
-        p->to_backend[i] = p->to_frontend[i] = -1;
+        p->channels[i] = -1;
     p->bytes = nr_rings * ring_bytes + (size_t)nr_data_pages * TMEMIF_PAGE_SIZE;
     p->memfd = memfd_create("peer", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (p->memfd < 0 || ftruncate(p->memfd, (off_t)p->bytes) < 0 ||
-        fcntl(p->memfd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
+        fcntl(p->memfd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
         return false;
     p->memory = mmap(NULL, p->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, p->memfd, 0);
     if (p->memory == MAP_FAILED)
@@ -104,28 +102,26 @@ int peer_receive_welcome(struct peer *p)
 {
     union {
         struct cmsghdr align;
-        char bytes[CMSG_SPACE(2 * TMEMIF_LOCAL_MAX_RINGS * sizeof(int))];
+        char bytes[CMSG_SPACE(TMEMIF_LOCAL_MAX_RINGS * sizeof(int))];
     } control;
     struct iovec iov = {.iov_base = &p->welcome, .iov_len = sizeof(p->welcome)};
     struct msghdr msg = {.msg_iov = &iov,
                          .msg_iovlen = 1,
                          .msg_control = control.bytes,
                          .msg_controllen = sizeof(control.bytes)};
-    int fds[2 * TMEMIF_LOCAL_MAX_RINGS];
+    int fds[TMEMIF_LOCAL_MAX_RINGS];
     struct cmsghdr *cmsg;
 
     if (!wait_readable(p->socket, TIME_LIMIT_MS) ||
         recvmsg(p->socket, &msg, MSG_CMSG_CLOEXEC) != (ssize_t)sizeof(p->welcome))
         return -1;
     cmsg = CMSG_FIRSTHDR(&msg);
-    if (cmsg && cmsg->cmsg_len == CMSG_LEN(2 * p->hello.nr_rings * sizeof(int))) {
-        memcpy(fds, CMSG_DATA(cmsg), 2 * p->hello.nr_rings * sizeof(int));
-        for (unsigned i = 0; i < p->hello.nr_rings; i++) {
-            p->to_backend[i] = fds[2 * i];
-            p->to_frontend[i] = fds[2 * i + 1];
-        }
+    if (cmsg && cmsg->cmsg_len == CMSG_LEN(p->hello.nr_rings * sizeof(int))) {
+        memcpy(fds, CMSG_DATA(cmsg), p->hello.nr_rings * sizeof(int));
+        for (unsigned i = 0; i < p->hello.nr_rings; i++)
+            p->channels[i] = fds[i];
     }
-    if (p->welcome.status == TMEMIF_OK && p->to_backend[0] < 0)
+    if (p->welcome.status == TMEMIF_OK && p->channels[0] < 0)
         return -1;
     return p->welcome.status;
 }
@@ -148,10 +144,8 @@ static void close_fd(int *fd)
 void peer_drop(struct peer *p)
 {
     close_fd(&p->socket);
-    for (unsigned i = 0; i < TMEMIF_LOCAL_MAX_RINGS; i++) {
-        close_fd(&p->to_backend[i]);
-        close_fd(&p->to_frontend[i]);
-    }
+    for (unsigned i = 0; i < TMEMIF_LOCAL_MAX_RINGS; i++)
+        close_fd(&p->channels[i]);
 }
 
 void peer_leave(struct peer *p)
@@ -167,15 +161,20 @@ bool peer_is_thrown_out(struct peer *p)
     return wait_readable(p->socket, TIME_LIMIT_MS) && recv(p->socket, &byte, 1, MSG_DONTWAIT) <= 0;
 }
 
+void peer_ring_bell(struct peer *p, unsigned ring)
+{
+    uint8_t bell = tmemif_local_bell(-1);
+    ssize_t r = send(p->channels[ring], &bell, sizeof(bell), MSG_DONTWAIT | MSG_NOSIGNAL);
+
+    (void)r; /* full: it has been notified */
+}
+
 uint32_t peer_submit(struct peer *p, unsigned ring, const struct tmemif_request *request)
 {
     uint32_t number = ring_front_put(&p->rings[ring], request);
 
-    if (ring_front_publish(&p->rings[ring])) {
-        ssize_t r = write(p->to_backend[ring], "", 1);
-
-        (void)r;
-    }
+    if (ring_front_publish(&p->rings[ring]))
+        peer_ring_bell(p, ring);
     return number;
 }
 
@@ -194,8 +193,8 @@ bool peer_reap(struct peer *p, unsigned ring, struct tmemif_response *rsp_out)
             return false;
         if (ring_front_arm(r))
             continue;
-        if (wait_readable(p->to_frontend[ring], 1000) &&
-            read(p->to_frontend[ring], bytes, sizeof(bytes)) == 0)
+        if (wait_readable(p->channels[ring], 1000) &&
+            read(p->channels[ring], bytes, sizeof(bytes)) == 0)
             return false;
     }
     *rsp_out = ring_front_take(r);

@@ -21,8 +21,7 @@ struct peer {
     size_t bytes;
     int socket; /* -1: not connected */
     struct tmemif_local_welcome welcome;
-    int to_backend[TMEMIF_LOCAL_MAX_RINGS];
-    int to_frontend[TMEMIF_LOCAL_MAX_RINGS];
+    int channels[TMEMIF_LOCAL_MAX_RINGS];
     struct ring_front rings[TMEMIF_LOCAL_MAX_RINGS];
     uint8_t *data;
 };
@@ -48,6 +47,8 @@ bool peer_is_thrown_out(struct peer *p);
 
 /* Put a request on a ring, publish, notify if the backend asked for it. */
 uint32_t peer_submit(struct peer *p, unsigned ring, const struct tmemif_request *request);
+/* Notify the backend, whether it asked for it or not. */
+void peer_ring_bell(struct peer *p, unsigned ring);
 /* The next response. False: none came in time, or the ring is broken. */
 bool peer_reap(struct peer *p, unsigned ring, struct tmemif_response *rsp_out);
 /* Both. The status, or -1. */

@@ -4,7 +4,9 @@
  * Each test ends with an honest client being served, the daemon's descriptors
  * counted, and a clean stop.
  */
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -221,7 +223,7 @@ static int new_memfd(unsigned flags, off_t bytes, int seals)
 
 static void memory_that_could_be_taken_away_is_refused(void)
 {
-    const int seals = F_SEAL_SHRINK | F_SEAL_SEAL;
+    const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
     off_t bytes = 5 * TMEMIF_PAGE_SIZE;
     char path[64];
     struct scene s;
@@ -233,6 +235,8 @@ static void memory_that_could_be_taken_away_is_refused(void)
     CU_ASSERT_EQUAL(greet_fd(&s, &p, new_memfd(0, bytes, 0)), TMEMIF_BAD_REQUEST);
     CU_ASSERT_EQUAL(greet_fd(&s, &p, new_memfd(0, bytes, F_SEAL_SEAL)), TMEMIF_BAD_REQUEST);
     CU_ASSERT_EQUAL(greet_fd(&s, &p, new_memfd(0, bytes, F_SEAL_SHRINK)), TMEMIF_BAD_REQUEST);
+    CU_ASSERT_EQUAL(greet_fd(&s, &p, new_memfd(0, bytes, F_SEAL_SHRINK | F_SEAL_SEAL)),
+                    TMEMIF_BAD_REQUEST);
     CU_ASSERT_EQUAL(greet_fd(&s, &p, new_memfd(0, bytes - 1, seals)), TMEMIF_BAD_REQUEST);
     CU_ASSERT_EQUAL(greet_fd(&s, &p, new_memfd(0, bytes + 1, seals)), TMEMIF_BAD_REQUEST);
     CU_ASSERT_EQUAL(greet_fd(&s, &p, new_memfd(0, 0, seals)), TMEMIF_BAD_REQUEST);
@@ -255,7 +259,7 @@ static void memory_that_could_be_taken_away_is_refused(void)
 
 static void huge_pages_are_refused(void)
 {
-    const int seals = F_SEAL_SHRINK | F_SEAL_SEAL;
+    const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
     const off_t bytes = 2 << 20;
     struct scene s;
     struct peer p;
@@ -359,6 +363,152 @@ static void talk_after_the_hello_ends_the_session(void)
     end(&s);
 }
 
+/* ---- descriptors that are long in closing ---- */
+
+/* A socket whose last close(2) waits, for an hour, for data to be read that nobody reads. */
+struct lingerer {
+    int fd, listener, reader;
+};
+
+static void lingerer_init(struct lingerer *l)
+{
+    const struct linger hour = {.l_onoff = 1, .l_linger = 3600};
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof(at);
+    char bytes[4096] = {0};
+
+    l->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CU_ASSERT_EQUAL_FATAL(bind(l->listener, (struct sockaddr *)&at, sizeof(at)), 0);
+    CU_ASSERT_EQUAL_FATAL(listen(l->listener, 1), 0);
+    CU_ASSERT_EQUAL_FATAL(getsockname(l->listener, (struct sockaddr *)&at, &length), 0);
+    l->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CU_ASSERT_EQUAL_FATAL(connect(l->fd, (struct sockaddr *)&at, sizeof(at)), 0);
+    l->reader = accept4(l->listener, NULL, NULL, SOCK_CLOEXEC);
+    CU_ASSERT_FATAL(l->reader >= 0);
+    while (send(l->fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+        ;
+    CU_ASSERT_EQUAL_FATAL(setsockopt(l->fd, SOL_SOCKET, SO_LINGER, &hour, sizeof(hour)), 0);
+}
+
+/* The manager, which is stopped meanwhile, is the last to have it. */
+static void lingerer_send(struct lingerer *l, int socket, const void *bytes, size_t length,
+                          unsigned nr_memfds, int memfd)
+{
+    int fds[8];
+
+    for (unsigned i = 0; i < nr_memfds; i++)
+        fds[i] = memfd;
+    fds[nr_memfds] = l->fd;
+    CU_ASSERT_TRUE_FATAL(peer_send(socket, bytes, length, fds, nr_memfds + 1));
+    close(l->fd);
+}
+
+static void lingerer_fini(struct lingerer *l)
+{
+    close(l->listener);
+    close(l->reader);
+}
+
+/* The control thread is there for others: somebody attaches, soon after a user's places are free.
+ */
+static void assert_attaches(struct scene *s)
+{
+    struct peer p;
+
+    CU_ASSERT_TRUE_FATAL(peer_init(&p, 5, 1, 0, 4));
+    for (unsigned tries = 0; tries < 20 && peer_attach(&p, s->d.socket) != TMEMIF_OK; tries++) {
+        peer_drop(&p);
+        usleep(10000);
+    }
+    CU_ASSERT(peer_create_pool(&p, 0) >= 0);
+    peer_leave(&p);
+    peer_fini(&p);
+}
+
+static void hello_whose_descriptor_is_long_in_closing_holds_nobody_up(void)
+{
+    struct scene s;
+
+    begin(&s);
+    for (unsigned nr_memfds = 0; nr_memfds < 4; nr_memfds++) {
+        struct lingerer l;
+        struct peer p;
+
+        lingerer_init(&l);
+        CU_ASSERT_TRUE_FATAL(peer_init(&p, 0, 1, 0, 4));
+        p.socket = peer_connect(s.d.socket);
+        kill(s.d.pid, SIGSTOP);
+        lingerer_send(&l, p.socket, &p.hello, sizeof(p.hello), nr_memfds, p.memfd);
+        kill(s.d.pid, SIGCONT);
+        CU_ASSERT_EQUAL(peer_receive_welcome(&p), TMEMIF_BAD_REQUEST);
+        CU_ASSERT_TRUE(peer_is_thrown_out(&p));
+        assert_attaches(&s);
+        assert_served(&s);
+        /* its lingering has been ended: the honest one's socket and its channel are left */
+        CU_ASSERT_TRUE(settles_at(&s, s.nr_fds + 2));
+        peer_fini(&p);
+        lingerer_fini(&l);
+    }
+    end(&s);
+}
+
+static void message_whose_descriptor_is_long_in_closing_holds_nobody_up(void)
+{
+    static const size_t lengths[] = {4, 0};
+    struct scene s;
+
+    begin(&s);
+    for (unsigned i = 0; i < 2; i++) {
+        struct lingerer l;
+        struct peer p;
+
+        lingerer_init(&l);
+        CU_ASSERT_TRUE_FATAL(peer_init(&p, 0, 1, 0, 4));
+        CU_ASSERT_EQUAL(peer_attach(&p, s.d.socket), TMEMIF_OK);
+        kill(s.d.pid, SIGSTOP);
+        CU_ASSERT_TRUE(peer_send(p.socket, "more", lengths[i], NULL, 0));
+        lingerer_send(&l, p.socket, "more", lengths[i], 0, -1);
+        kill(s.d.pid, SIGCONT);
+        CU_ASSERT_TRUE(peer_is_thrown_out(&p));
+        assert_attaches(&s);
+        assert_served(&s);
+        CU_ASSERT_TRUE(settles_at(&s, s.nr_fds + 2));
+        peer_fini(&p);
+        lingerer_fini(&l);
+    }
+    end(&s);
+}
+
+/* Who is hung up on at once, or says nothing that could be read, has sent something all the same.
+ */
+static void strangers_whose_descriptors_are_long_in_closing_hold_nobody_up(void)
+{
+    enum { NR = 20 };
+    struct lingerer l[NR];
+    int sockets[NR];
+    struct scene s;
+
+    begin(&s);
+    kill(s.d.pid, SIGSTOP);
+    for (unsigned i = 0; i < NR; i++) {
+        lingerer_init(&l[i]);
+        sockets[i] = peer_connect(s.d.socket);
+        CU_ASSERT_FATAL(sockets[i] >= 0);
+        lingerer_send(&l[i], sockets[i], "", i % 2, 0, -1);
+    }
+    kill(s.d.pid, SIGCONT);
+    assert_served(&s);
+    for (unsigned i = 0; i < NR; i++)
+        close(sockets[i]);
+    CU_ASSERT_TRUE(settles_at(&s, s.nr_fds + 2));
+    assert_attaches(&s);
+    for (unsigned i = 0; i < NR; i++)
+        lingerer_fini(&l[i]);
+    end(&s);
+}
+
+/* ---- channels ---- */
+
 static void closed_channel_ends_the_session(void)
 {
     struct scene s;
@@ -367,34 +517,121 @@ static void closed_channel_ends_the_session(void)
     begin(&s);
     CU_ASSERT_TRUE_FATAL(peer_init(&p, 0, 2, 0, 4));
     CU_ASSERT_EQUAL(peer_attach(&p, s.d.socket), TMEMIF_OK);
-    close(p.to_backend[1]);
-    p.to_backend[1] = -1;
+    close(p.channels[1]);
+    p.channels[1] = -1;
     CU_ASSERT_TRUE(peer_is_thrown_out(&p));
     peer_fini(&p);
     end(&s);
 }
 
-static void closed_reading_end_is_nobodys_loss(void)
+static void half_closed_channel_ends_the_session(void)
 {
-    const struct tmemif_request nop = peer_request(TMEMIF_OP_NOP, 0);
-    struct tmemif_response rsp;
     struct scene s;
     struct peer p;
 
     begin(&s);
+    CU_ASSERT_TRUE_FATAL(peer_init(&p, 0, 2, 0, 4));
+    CU_ASSERT_EQUAL(peer_attach(&p, s.d.socket), TMEMIF_OK);
+    CU_ASSERT_EQUAL(shutdown(p.channels[1], SHUT_WR), 0);
+    CU_ASSERT_TRUE(peer_is_thrown_out(&p));
+    peer_fini(&p);
+    end(&s);
+}
+
+static void channel_whose_descriptor_is_long_in_closing_holds_nobody_up(void)
+{
+    struct scene s;
+
+    begin(&s);
+    for (unsigned length = 0; length < 2; length++) {
+        struct lingerer l;
+        struct peer p;
+
+        lingerer_init(&l);
+        CU_ASSERT_TRUE_FATAL(peer_init(&p, 0, 2, 0, 4));
+        CU_ASSERT_EQUAL(peer_attach(&p, s.d.socket), TMEMIF_OK);
+        kill(s.d.pid, SIGSTOP);
+        CU_ASSERT_TRUE(peer_send(p.channels[1], "", 1, NULL, 0));
+        lingerer_send(&l, p.channels[1], "", length, 0, -1);
+        kill(s.d.pid, SIGCONT);
+        assert_served(&s);
+        CU_ASSERT_TRUE(peer_is_thrown_out(&p));
+        assert_attaches(&s);
+        CU_ASSERT_TRUE(settles_at(&s, s.nr_fds + 2));
+        peer_fini(&p);
+        lingerer_fini(&l);
+    }
+    end(&s);
+}
+
+/* Its answers are all notified, and no notification is ever read. */
+static void channel_that_is_never_read_holds_nobody_up(void)
+{
+    const struct tmemif_request nop = peer_request(TMEMIF_OP_NOP, 0);
+    struct scene s;
+    struct peer p;
+    bool bad;
+
+    begin(&s);
     CU_ASSERT_TRUE_FATAL(peer_init(&p, 0, 1, 0, 4));
     CU_ASSERT_EQUAL(peer_attach(&p, s.d.socket), TMEMIF_OK);
-    close(p.to_frontend[0]);
-    p.to_frontend[0] = -1;
-    for (unsigned i = 0; i < 10; i++) {
-        bool bad;
-
+    for (unsigned i = 0; i < 2000; i++) {
         p.rings[0].view.shared->rsp_event = p.rings[0].rsp_cons + 1;
         peer_submit(&p, 0, &nop);
-        for (unsigned t = 0; t < 5000 && ring_front_ready(&p.rings[0], &bad) == 0; t++)
-            usleep(1000);
-        rsp = ring_front_take(&p.rings[0]);
-        CU_ASSERT_EQUAL(rsp.number, i);
+        for (unsigned t = 0; t < 50000 && ring_front_ready(&p.rings[0], &bad) == 0; t++)
+            usleep(20);
+        CU_ASSERT_EQUAL_FATAL(ring_front_ready(&p.rings[0], &bad), 1);
+        ring_front_take(&p.rings[0]);
+        if (i % 100 == 0)
+            assert_served(&s);
+    }
+    peer_fini(&p);
+    end(&s);
+}
+
+/* What two ends share they share with a client that is amid something, for as long as it likes. */
+static void client_amid_a_splice_holds_nobody_up(void)
+{
+    const struct tmemif_request nop = peer_request(TMEMIF_OP_NOP, 0);
+    int pipes[2], full[2];
+    char bytes[4096] = {0};
+    pid_t children[2];
+    struct scene s;
+    struct peer p;
+
+    begin(&s);
+    CU_ASSERT_EQUAL_FATAL(pipe(pipes), 0);
+    CU_ASSERT_EQUAL_FATAL(pipe(full), 0);
+    CU_ASSERT_EQUAL(fcntl(full[1], F_SETFL, O_NONBLOCK), 0);
+    while (write(full[1], bytes, sizeof(bytes)) > 0)
+        ;
+    CU_ASSERT_EQUAL(fcntl(full[1], F_SETFL, 0), 0);
+    CU_ASSERT_TRUE_FATAL(peer_init(&p, 0, 1, 0, 4));
+    CU_ASSERT_EQUAL(peer_attach(&p, s.d.socket), TMEMIF_OK);
+    for (unsigned i = 0; i < 2; i++) {
+        children[i] = fork();
+        if (children[i] == 0) {
+            CU_ASSERT_EQUAL(fcntl(p.channels[0], F_SETFL, 0), 0);
+            if (i == 0)
+                splice(pipes[0], NULL, p.channels[0], NULL, 1, 0);
+            else
+                splice(p.channels[0], NULL, full[1], NULL, 1, 0);
+            pause();
+        }
+    }
+    usleep(50000);
+    for (unsigned i = 0; i < 5; i++) {
+        p.rings[0].view.shared->rsp_event = p.rings[0].view.shared->rsp_prod + 1;
+        peer_submit(&p, 0, &nop);
+        usleep(10000);
+        assert_served(&s);
+    }
+    CU_ASSERT_EQUAL(p.rings[0].view.shared->rsp_prod, 5);
+    for (unsigned i = 0; i < 2; i++) {
+        kill(children[i], SIGKILL);
+        waitpid(children[i], NULL, 0);
+        close(pipes[i]);
+        close(full[i]);
     }
     peer_fini(&p);
     end(&s);
@@ -548,13 +785,6 @@ static void attach(struct scene *s, struct peer *p, uint32_t nr_rings)
     CU_ASSERT_EQUAL_FATAL(peer_attach(p, s->d.socket), TMEMIF_OK);
 }
 
-static void kick(struct peer *p, unsigned ring)
-{
-    ssize_t r = write(p->to_backend[ring], "", 1);
-
-    (void)r;
-}
-
 static void ring_index_that_jumps_ends_the_session(void)
 {
     static const uint32_t jumps[] = {33, 1000, 0x80000000u, 0xffffffffu};
@@ -565,7 +795,7 @@ static void ring_index_that_jumps_ends_the_session(void)
     for (unsigned i = 0; i < 4; i++) {
         attach(&s, &p, 2);
         ring_publish(&p.rings[1].view.shared->req_prod, jumps[i]);
-        kick(&p, 1);
+        peer_ring_bell(&p, 1);
         CU_ASSERT_TRUE(peer_is_thrown_out(&p));
         peer_fini(&p);
     }
@@ -584,7 +814,7 @@ static void ring_index_that_runs_backwards_ends_the_session(void)
     for (unsigned i = 0; i < 5; i++)
         CU_ASSERT_EQUAL(peer_call(&p, 0, &nop, &rsp), TMEMIF_OK);
     ring_publish(&p.rings[0].view.shared->req_prod, 4);
-    kick(&p, 0);
+    peer_ring_bell(&p, 0);
     CU_ASSERT_TRUE(peer_is_thrown_out(&p));
     peer_fini(&p);
     end(&s);
@@ -638,7 +868,7 @@ static void flood_of_notifications_starves_nobody(void)
     if (child == 0) {
         for (;;) {
             for (unsigned i = 0; i < 4; i++)
-                kick(&p, i);
+                peer_ring_bell(&p, i);
         }
     }
     for (unsigned i = 0; i < 200; i++)
@@ -753,8 +983,8 @@ static void client_killed_at_any_moment_leaves_nothing_behind(void)
         usleep(500 + round * 337 % 9000);
         kill(child, SIGKILL);
         waitpid(child, NULL, 0);
-        /* the honest one's: its socket, and our two ends of its channel */
-        CU_ASSERT_TRUE(settles_at(&s, s.nr_fds + 3));
+        /* the honest one's: its socket, and our end of its channel */
+        CU_ASSERT_TRUE(settles_at(&s, s.nr_fds + 2));
     }
     end(&s);
 }
@@ -804,8 +1034,14 @@ static void log_cannot_be_flooded(void)
     T(many_strangers_do_not_shut_out_the_honest)                                                   \
     T(strangers_of_many_users_do_not_shut_out_root)                                                \
     T(talk_after_the_hello_ends_the_session)                                                       \
+    T(hello_whose_descriptor_is_long_in_closing_holds_nobody_up)                                   \
+    T(message_whose_descriptor_is_long_in_closing_holds_nobody_up)                                 \
+    T(strangers_whose_descriptors_are_long_in_closing_hold_nobody_up)                              \
     T(closed_channel_ends_the_session)                                                             \
-    T(closed_reading_end_is_nobodys_loss)                                                          \
+    T(half_closed_channel_ends_the_session)                                                        \
+    T(channel_whose_descriptor_is_long_in_closing_holds_nobody_up)                                 \
+    T(channel_that_is_never_read_holds_nobody_up)                                                  \
+    T(client_amid_a_splice_holds_nobody_up)                                                        \
     T(as_many_clients_as_it_takes_and_no_more)                                                     \
     T(users_that_take_all_they_get_do_not_shut_out_root)                                           \
     T(attachments_that_hold_pools_are_bounded)                                                     \

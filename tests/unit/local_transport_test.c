@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The real daemon over the local transport, as an honest client sees it. */
+#include <fcntl.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "daemon/session/worker.h"
 #include "daemon/transport/local/channel.h"
 #include "daemon/util/processor.h"
 #include "protocol/local.h"
@@ -327,7 +330,7 @@ static void peer_that_polls_needs_no_notification(void)
     CU_ASSERT_EQUAL(nr, 1000);
     {
         char bytes[64];
-        ssize_t got = read(p.to_frontend[0], bytes, sizeof(bytes));
+        ssize_t got = recv(p.channels[0], bytes, sizeof(bytes), MSG_DONTWAIT);
 
         CU_ASSERT_TRUE(got <= 1);
     }
@@ -337,7 +340,7 @@ static void peer_that_polls_needs_no_notification(void)
 
 /* ---- what a notification says ---- */
 
-static void octet_says_on_which_processor_the_client_looks(void)
+static void bell_says_on_which_processor_the_client_looks(void)
 {
     struct channel c;
 
@@ -350,14 +353,58 @@ static void octet_says_on_which_processor_the_client_looks(void)
 
     CU_ASSERT_TRUE_FATAL(channel_open(&c));
     CU_ASSERT_EQUAL(channel_consume(&c), PROCESSOR_UNKNOWN); /* there is none */
-    CU_ASSERT_EQUAL(write(c.peer_fds[0], "\0\5\10", 3), 3);
-    CU_ASSERT_EQUAL(channel_consume(&c), 7); /* the last one counts */
-    CU_ASSERT_EQUAL(write(c.peer_fds[0], "\5\0", 2), 2);
-    CU_ASSERT_EQUAL(channel_consume(&c), PROCESSOR_UNKNOWN);
+    CU_ASSERT_EQUAL(send(c.peer_fd, "\10", 1, 0), 1);
+    CU_ASSERT_EQUAL(send(c.peer_fd, "", 1, 0), 1);
+    CU_ASSERT_EQUAL(send(c.peer_fd, "", 0, 0), 0);
+    CU_ASSERT_EQUAL(channel_consume(&c), 7);
+    CU_ASSERT_EQUAL(channel_consume(&c), PROCESSOR_UNKNOWN); /* it does not say */
+    CU_ASSERT_EQUAL(channel_consume(&c), PROCESSOR_UNKNOWN); /* nor does an empty one */
+    channel_give_away(&c);
+    CU_ASSERT_EQUAL(channel_consume(&c), CHANNEL_DEAD);
     channel_close(&c);
 }
 
-static void octet_of_any_value_is_a_notification(void)
+/* As long as the client likes it would be, if it waited. */
+static void channel_waits_for_nobody(void)
+{
+    struct channel c;
+
+    CU_ASSERT_TRUE_FATAL(channel_open(&c));
+    CU_ASSERT_EQUAL(fcntl(c.fd, F_SETFL, 0), 0);
+    CU_ASSERT_EQUAL(channel_consume(&c), PROCESSOR_UNKNOWN);
+    for (unsigned i = 0; i < 10000; i++)
+        channel_notify(&c);
+    channel_give_away(&c); /* and nobody has the other end now */
+    channel_notify(&c);
+    channel_close(&c);
+}
+
+/* It is not received, and so not closed. */
+static void channel_that_brings_a_descriptor_is_dead(void)
+{
+    struct channel c;
+
+    CU_ASSERT_TRUE_FATAL(channel_open(&c));
+    CU_ASSERT_TRUE(peer_send(c.peer_fd, "", 1, &c.peer_fd, 1));
+    CU_ASSERT_EQUAL(channel_consume(&c), CHANNEL_DEAD);
+    CU_ASSERT_EQUAL(channel_consume(&c), CHANNEL_DEAD);
+    CU_ASSERT_FALSE(channel_hang_up(&c));
+    channel_close(&c);
+
+    CU_ASSERT_TRUE_FATAL(channel_open(&c));
+    CU_ASSERT_EQUAL(send(c.peer_fd, "", 1, 0), 1);
+    CU_ASSERT_EQUAL(send(c.peer_fd, "", 0, 0), 0);
+    CU_ASSERT_TRUE(channel_hang_up(&c)); /* there was nothing of the kind */
+    channel_close(&c);
+
+    CU_ASSERT_TRUE_FATAL(channel_open(&c));
+    CU_ASSERT_EQUAL(send(c.peer_fd, "", 0, 0), 0);
+    CU_ASSERT_TRUE(peer_send(c.peer_fd, "", 0, &c.fd, 1));
+    CU_ASSERT_FALSE(channel_hang_up(&c));
+    channel_close(&c);
+}
+
+static void bell_of_any_value_is_a_notification(void)
 {
     const struct tmemif_request nop = peer_request(TMEMIF_OP_NOP, 0);
     struct daemon_run d;
@@ -369,7 +416,7 @@ static void octet_of_any_value_is_a_notification(void)
     for (unsigned value = 0; value < 256; value++) {
         uint8_t octet = (uint8_t)value;
 
-        CU_ASSERT_EQUAL(write(p.to_backend[0], &octet, 1), 1);
+        CU_ASSERT_EQUAL(send(p.channels[0], &octet, 1, 0), 1);
         CU_ASSERT_EQUAL(peer_call(&p, 0, &nop, &rsp), TMEMIF_OK);
     }
     peer_fini(&p);
@@ -388,6 +435,8 @@ static void octet_of_any_value_is_a_notification(void)
     T(pools_outlive_the_session)                                                                   \
     T(attachment_is_used_by_one_at_a_time)                                                         \
     T(peer_that_polls_needs_no_notification)                                                       \
-    T(octet_says_on_which_processor_the_client_looks)                                              \
-    T(octet_of_any_value_is_a_notification)
+    T(bell_says_on_which_processor_the_client_looks)                                               \
+    T(channel_that_brings_a_descriptor_is_dead)                                                    \
+    T(channel_waits_for_nobody)                                                                    \
+    T(bell_of_any_value_is_a_notification)
 RUN_TESTS(TESTS)

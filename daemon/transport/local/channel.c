@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/transport/local/channel.h"
 
-#include <fcntl.h>
-#include <stdint.h>
+#include <errno.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "daemon/session/worker.h"
+#include "daemon/transport/local/socket.h"
 #include "daemon/util/processor.h"
 #include "protocol/local.h"
 
@@ -17,46 +19,57 @@ static void close_fd(int *fd)
 
 bool channel_open(struct channel *c)
 {
-    int in[2] = {-1, -1}, out[2] = {-1, -1};
+    const int least = 1; /* of what waits for a client that does not read */
+    int pair[2], error;
 
     *c = (struct channel)CHANNEL_INIT;
-    if (pipe2(in, O_CLOEXEC | O_NONBLOCK) < 0)
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) < 0)
         return false;
-    if (pipe2(out, O_CLOEXEC | O_NONBLOCK) < 0) {
-        close(in[0]);
-        close(in[1]);
-        return false;
-    }
-    *c = (struct channel){.wait_fd = in[0], .notify_fd = out[1], .peer_fds = {in[1], out[0]}};
-    return true;
+    c->fd = pair[0];
+    c->peer_fd = pair[1];
+    if (socket_init(c->fd) && setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &least, sizeof(least)) == 0)
+        return true;
+    error = errno;
+    channel_close(c);
+    errno = error;
+    return false;
 }
 
 void channel_give_away(struct channel *c)
 {
-    close_fd(&c->peer_fds[0]);
-    close_fd(&c->peer_fds[1]);
+    close_fd(&c->peer_fd);
+}
+
+bool channel_hang_up(const struct channel *c)
+{
+    return c->fd < 0 || socket_hang_up(c->fd);
 }
 
 void channel_close(struct channel *c)
 {
-    channel_give_away(c);
-    close_fd(&c->wait_fd);
-    close_fd(&c->notify_fd);
+    close_fd(&c->peer_fd);
+    close_fd(&c->fd);
 }
 
 void channel_notify(const struct channel *c)
 {
-    ssize_t r = write(c->notify_fd, "", 1);
+    ssize_t r = send(c->fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 
-    /* full: it has been notified; closed: its socket says so too */
+    /* full: it has been notified; closed: that is heard, too */
     (void)r;
 }
 
 int channel_consume(const struct channel *c)
 {
-    uint8_t bytes[256];
-    ssize_t r = read(c->wait_fd, bytes, sizeof(bytes));
+    uint8_t bell;
 
-    /* what is left makes it readable again; the client pays for that with its own turn */
-    return r > 0 ? tmemif_local_processor(bytes[r - 1]) : PROCESSOR_UNKNOWN;
+    switch (socket_peek(c->fd, &bell)) {
+    case HEARD_MESSAGE:
+        socket_take(c->fd);
+        return tmemif_local_processor(bell);
+    case HEARD_NOTHING:
+        return PROCESSOR_UNKNOWN;
+    default:
+        return CHANNEL_DEAD;
+    }
 }

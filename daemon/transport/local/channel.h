@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * channel.h - a notification channel: a pipe to us and a pipe to the client.
+ * channel.h - a notification channel: a pair of sockets, one ours, one the client's.
  *
- * We make both, so that our ends are descriptions of our own: a client cannot
- * make them block. A byte is a notification, and its value says on which processor the
- * client runs (protocol/local.h).
+ * Whatever a client does with its end, none of these functions waits for it. The two have no lock,
+ * no flags, no counter in common, as the ends of a pipe or of an eventfd have; nor does the client
+ * have ours, so nothing of its (an epoll set) is asked when it is closed.
  */
 #ifndef XTM_TRANSPORT_LOCAL_CHANNEL_H
 #define XTM_TRANSPORT_LOCAL_CHANNEL_H
@@ -12,26 +12,27 @@
 #include <stdbool.h>
 
 struct channel {
-    int wait_fd;     /* ours: readable when the client has notified */
-    int notify_fd;   /* ours: writing notifies the client */
-    int peer_fds[2]; /* the client's until they are sent: to_backend, to_frontend */
+    int fd;      /* ours: readable when the client has notified, sending notifies it */
+    int peer_fd; /* the client's, until it is sent */
 };
 #define CHANNEL_INIT                                                                               \
     {                                                                                              \
-        -1, -1,                                                                                    \
-        {                                                                                          \
-            -1, -1                                                                                 \
-        }                                                                                          \
+        -1, -1                                                                                     \
     }
 
 /* False: no descriptors are left, errno says why; *c is CHANNEL_INIT. */
 bool channel_open(struct channel *c);
-/* The client has its ends now: close our copies. */
+/* The client has its end now: close our copy. */
 void channel_give_away(struct channel *c);
+/* Nothing comes any more. False: channel_close() may take any time, as something came. */
+bool channel_hang_up(const struct channel *c);
 void channel_close(struct channel *c);
 
 void channel_notify(const struct channel *c);
-/* The processor that the client said it runs on, last, or PROCESSOR_UNKNOWN. */
+/*
+ * Take one notification. The processor that the client said it runs on, PROCESSOR_UNKNOWN, or
+ * CHANNEL_DEAD (worker.h): the client has closed its end, or sent a descriptor.
+ */
 int channel_consume(const struct channel *c);
 
 #endif /* XTM_TRANSPORT_LOCAL_CHANNEL_H */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "daemon/transport/local/hello.h"
+#include "daemon/transport/local/socket.h"
 #include "protocol/ring.h"
 
 bool client_init(struct client *c, int fd)
@@ -15,12 +16,14 @@ bool client_init(struct client *c, int fd)
     struct ucred peer;
     socklen_t len = sizeof(peer);
 
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0) {
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 || !socket_init(fd)) {
         close(fd);
         return false;
     }
     *c = (struct client){.fd = fd, .uid = peer.uid, .pid = peer.pid};
     c->is_root = peer.uid == 0 || peer.uid == geteuid();
+    for (unsigned i = 0; i < CLIENT_MAX_FDS; i++)
+        c->strange_fds[i] = -1;
     for (unsigned i = 0; i < TMEMIF_LOCAL_MAX_RINGS; i++)
         c->channels[i] = (struct channel)CHANNEL_INIT;
     return true;
@@ -28,10 +31,19 @@ bool client_init(struct client *c, int fd)
 
 void client_fini(struct client *c)
 {
+    char byte;
+
+    /* unread, it would take the place of a refusal that the client has not read yet */
+    while (recv(c->fd, &byte, sizeof(byte), MSG_DONTWAIT) > 0)
+        ;
     for (unsigned i = 0; i < TMEMIF_LOCAL_MAX_RINGS; i++)
         channel_close(&c->channels[i]);
     if (c->memory)
         munmap(c->memory, c->memory_bytes);
+    for (unsigned i = 0; i < CLIENT_MAX_FDS; i++) {
+        if (c->strange_fds[i] >= 0)
+            close(c->strange_fds[i]);
+    }
     close(c->fd);
 }
 
@@ -50,17 +62,28 @@ bool client_has_left(const struct client *c)
     return ring_back_has_left(c->link.rings[0].pages);
 }
 
-/* ---- the hello ---- */
+const char *client_listen(struct client *c)
+{
+    uint8_t byte;
 
-/* Room for more descriptors than are wanted, so that none of them is left open unseen. */
-#define MAX_FDS 4
+    switch (socket_peek(c->fd, &byte)) {
+    case HEARD_NOTHING:
+        return NULL;
+    case HEARD_END:
+        return "the client's socket has ended";
+    default:
+        return "the client sent something after its hello";
+    }
+}
+
+/* ---- the hello ---- */
 
 struct untrusted_message {
     struct tmemif_local_hello hello;
     ssize_t length; /* as recvmsg() returned it */
     int errnum;
     int flags; /* MSG_TRUNC, MSG_CTRUNC */
-    int fds[MAX_FDS];
+    int fds[CLIENT_MAX_FDS];
     unsigned nr_fds;
 };
 
@@ -71,16 +94,18 @@ static void take_fds(struct untrusted_message *m, struct msghdr *msg)
 
         if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
             continue;
-        for (size_t at = 0; at + sizeof(int) <= bytes && m->nr_fds < MAX_FDS; at += sizeof(int))
+        for (size_t at = 0; at + sizeof(int) <= bytes && m->nr_fds < CLIENT_MAX_FDS;
+             at += sizeof(int))
             memcpy(&m->fds[m->nr_fds++], CMSG_DATA(cmsg) + at, sizeof(int));
     }
 }
 
-static void receive(struct client *c, struct untrusted_message *m)
+/* The message stays where it is: what it has more of descriptors is not ours to close. */
+static void look_at_hello(struct client *c, struct untrusted_message *m)
 {
     union {
         struct cmsghdr align;
-        char bytes[CMSG_SPACE(MAX_FDS * sizeof(int))];
+        char bytes[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(CLIENT_MAX_FDS * sizeof(int))];
     } control;
     struct iovec iov = {.iov_base = &m->hello, .iov_len = sizeof(m->hello)};
     struct msghdr msg = {.msg_iov = &iov,
@@ -89,17 +114,55 @@ static void receive(struct client *c, struct untrusted_message *m)
                          .msg_controllen = sizeof(control.bytes)};
 
     memset(m, 0, sizeof(*m));
-    m->length = recvmsg(c->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    m->length = recvmsg(c->fd, &msg, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     m->errnum = errno;
     m->flags = msg.msg_flags;
     if (m->length >= 0)
         take_fds(m, &msg);
 }
 
-static void close_fds(struct untrusted_message *m)
+/* Whether its descriptors are closed without waiting for anybody; only then is it received. */
+static bool is_harmless(const struct client *c, const struct untrusted_message *m)
 {
+    if (m->flags & MSG_CTRUNC)
+        return false;
+    return c->memory || m->nr_fds == 0 || (m->nr_fds == 1 && hello_is_bounded(m->fds[0]));
+}
+
+/* The message has been acted on; what is mapped stays. */
+static void put_away(struct client *c, const struct untrusted_message *m)
+{
+    if (!is_harmless(c, m)) {
+        memcpy(c->strange_fds, m->fds, m->nr_fds * sizeof(m->fds[0]));
+        return;
+    }
     for (unsigned i = 0; i < m->nr_fds; i++)
         close(m->fds[i]);
+    socket_take(c->fd);
+}
+
+/*
+ * A hello that was not read, of one who has no place, or has just been killed, is no reason for a
+ * thread.
+ */
+static bool drop_hello(struct client *c)
+{
+    struct untrusted_message m;
+
+    look_at_hello(c, &m);
+    if (m.length >= 0)
+        put_away(c, &m);
+    return c->strange_fds[0] < 0 && socket_hang_up(c->fd);
+}
+
+bool client_hang_up(struct client *c)
+{
+    bool strange =
+        c->strange_fds[0] >= 0 || (!socket_hang_up(c->fd) && (c->attached || !drop_hello(c)));
+
+    for (unsigned i = 0; i < TMEMIF_LOCAL_MAX_RINGS; i++)
+        strange |= !channel_hang_up(&c->channels[i]);
+    return strange;
 }
 
 static enum tmemif_status check_message(const struct client *c, const struct untrusted_message *m,
@@ -154,7 +217,7 @@ static void fill_link(struct client *c, const struct tmemif_local_hello *hello,
         link->rings[i] = (struct link_ring){
             .pages = (uint8_t *)c->memory + i * ring_bytes,
             .order = hello->ring_page_order,
-            .wait_fd = c->channels[i].wait_fd,
+            .wait_fd = c->channels[i].fd,
         };
 }
 
@@ -183,14 +246,15 @@ static bool send_welcome(struct client *c, const struct tmemif_local_welcome *we
 {
     union {
         struct cmsghdr align;
-        char bytes[CMSG_SPACE(2 * TMEMIF_LOCAL_MAX_RINGS * sizeof(int))];
+        char bytes[CMSG_SPACE(TMEMIF_LOCAL_MAX_RINGS * sizeof(int))];
     } control = {0};
+    int fds[TMEMIF_LOCAL_MAX_RINGS];
     struct tmemif_local_welcome copy = *welcome;
     struct iovec iov = {.iov_base = &copy, .iov_len = sizeof(copy)};
     struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 
     if (nr_channels > 0) {
-        size_t bytes = nr_channels * sizeof(c->channels[0].peer_fds);
+        size_t bytes = nr_channels * sizeof(fds[0]);
         struct cmsghdr *cmsg;
 
         msg.msg_control = control.bytes;
@@ -200,8 +264,8 @@ static bool send_welcome(struct client *c, const struct tmemif_local_welcome *we
         cmsg->cmsg_type = SCM_RIGHTS;
         cmsg->cmsg_len = CMSG_LEN(bytes);
         for (unsigned i = 0; i < nr_channels; i++)
-            memcpy(CMSG_DATA(cmsg) + i * sizeof(c->channels[i].peer_fds), c->channels[i].peer_fds,
-                   sizeof(c->channels[i].peer_fds));
+            fds[i] = c->channels[i].peer_fd;
+        memcpy(CMSG_DATA(cmsg), fds, bytes);
     }
     return sendmsg(c->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)sizeof(copy);
 }
@@ -241,7 +305,7 @@ enum greeting client_greet(struct client *c, struct session_table *sessions,
     struct untrusted_message m;
     enum tmemif_status rc = TMEMIF_TOO_MANY;
 
-    receive(c, &m);
+    look_at_hello(c, &m);
     if (m.length < 0)
         return m.errnum == EAGAIN || m.errnum == EINTR ? GREETING_EMPTY : GREETING_GONE;
     if (m.length == 0 && m.nr_fds == 0)
@@ -250,7 +314,7 @@ enum greeting client_greet(struct client *c, struct session_table *sessions,
     *why_out = refusal;
     if (!refusal)
         rc = attach(c, &m, sessions, ops, why_out);
-    close_fds(&m); /* what is mapped stays */
+    put_away(c, &m);
     if (rc) {
         refuse(c, rc, epoch, *why_out);
         return GREETING_REFUSED;

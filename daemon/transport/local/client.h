@@ -2,9 +2,13 @@
 /*
  * client.h - one connection of the local transport: first a stranger, then a link.
  *
- *   client_init()   a connection was accepted
- *   client_greet()  its hello is there: check, map, attach, welcome
- *   client_fini()   whatever became of it
+ *   client_init()     a connection was accepted
+ *   client_greet()    its hello is there: check, map, attach, welcome
+ *   client_hang_up()  whatever became of it
+ *   client_fini()
+ *
+ * What it sends is looked at before it is received (socket.h). Descriptors that are not the memfd
+ * of a hello are closed by client_fini() alone.
  */
 #ifndef XTM_TRANSPORT_LOCAL_CLIENT_H
 #define XTM_TRANSPORT_LOCAL_CLIENT_H
@@ -19,9 +23,13 @@
 #include "daemon/transport/local/channel.h"
 #include "protocol/local.h"
 
+/* Of a hello's descriptors so many are looked at: one more than belong there. */
+#define CLIENT_MAX_FDS 2u
+
 struct client {
     struct link link; /* in use once it is attached */
     int fd;
+    int strange_fds[CLIENT_MAX_FDS]; /* sent by it, and no memfd; -1: none */
     uid_t uid;
     pid_t pid;
     bool is_root; /* root, or the user whom the manager runs as */
@@ -33,7 +41,12 @@ struct client {
 
 /* Takes over @fd. False: the kernel does not say who it is; @fd is closed. */
 bool client_init(struct client *c, int fd);
-/* Closes and unmaps; the client is not attached (any more). */
+/*
+ * Nobody hears of it, nor it of us, from now on; it is not attached (any more). True: client_fini()
+ * may take any time, as it closes what the client has sent.
+ */
+bool client_hang_up(struct client *c);
+/* Closes and unmaps. Any thread; see client_hang_up(). */
 void client_fini(struct client *c);
 
 enum greeting {
@@ -51,6 +64,9 @@ enum greeting {
 enum greeting client_greet(struct client *c, struct session_table *sessions,
                            const struct link_ops *ops, uint32_t epoch, const char *refuse,
                            const char **why_out);
+
+/* An attached client's socket is readable. NULL: it is not; else how its session ends. */
+const char *client_listen(struct client *c);
 
 /* For struct link_ops of a client's link. */
 void client_notify(struct link *link, unsigned ring);

@@ -67,6 +67,21 @@ enum tmemif_status hello_check(const struct tmemif_local_hello *untrusted, size_
     return TMEMIF_OK;
 }
 
+/* Against pages that are taken away, and against such as are ours to free in the end. */
+#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
+
+#define MAX_BYTES                                                                                  \
+    (((off_t)(TMEMIF_LOCAL_MAX_RINGS << TMEMIF_MAX_RING_PAGE_ORDER) + TMEMIF_MAX_DATA_PAGES) *     \
+     TMEMIF_PAGE_SIZE)
+
+bool hello_is_bounded(int fd)
+{
+    int have = fcntl(fd, F_GET_SEALS); /* only files in memory have any */
+    struct stat st;
+
+    return have >= 0 && (have & SEALS) == SEALS && fstat(fd, &st) == 0 && st.st_size <= MAX_BYTES;
+}
+
 size_t hello_bytes(const struct tmemif_local_hello *hello)
 {
     size_t ring_pages = (size_t)hello->nr_rings << hello->ring_page_order;
@@ -77,7 +92,6 @@ size_t hello_bytes(const struct tmemif_local_hello *hello)
 enum tmemif_status hello_map(const struct tmemif_local_hello *hello, int fd, void **memory_out,
                              const char **why_out)
 {
-    const int seals = F_SEAL_SHRINK | F_SEAL_SEAL;
     size_t bytes = hello_bytes(hello);
     struct statfs fs;
     struct stat st;
@@ -90,11 +104,11 @@ enum tmemif_status hello_map(const struct tmemif_local_hello *hello, int fd, voi
         *why_out = "the descriptor is no memfd of ordinary pages";
         return TMEMIF_BAD_REQUEST;
     }
-    if ((have & seals) != seals) {
-        *why_out = "the memfd is not sealed with F_SEAL_SHRINK and F_SEAL_SEAL";
+    if ((have & SEALS) != SEALS) {
+        *why_out = "the memfd is not sealed with F_SEAL_SHRINK, F_SEAL_GROW and F_SEAL_SEAL";
         return TMEMIF_BAD_REQUEST;
     }
-    /* looked at when it can shrink no more */
+    /* looked at when it can change no more */
     if (fstat(fd, &st) < 0 || st.st_size < 0 || (size_t)st.st_size != bytes) {
         *why_out = "the memfd is not of the size that the hello says";
         return TMEMIF_BAD_REQUEST;

@@ -26,11 +26,17 @@
 enum tmemif_status hello_check(const struct tmemif_local_hello *untrusted, size_t length,
                                bool is_root, const char **why_out);
 
+/*
+ * Is it a memfd that is sealed as it has to be, and not larger than any hello's? Then closing it
+ * waits for nobody, and frees no more than that, whatever the client does with it.
+ */
+bool hello_is_bounded(int fd);
+
 /* Bytes of a checked hello's memory. */
 size_t hello_bytes(const struct tmemif_local_hello *hello);
 
 /*
- * Map the memory of a checked hello: a sealed memfd of just the right size.
+ * Map the memory of a checked hello: a memfd, sealed, of just the right size.
  * OK: hello_bytes() bytes at *memory_out. @fd stays the caller's.
  */
 enum tmemif_status hello_map(const struct tmemif_local_hello *hello, int fd, void **memory_out,

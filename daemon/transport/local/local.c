@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,6 +13,7 @@
 
 #include "daemon/store/layout.h"
 #include "daemon/transport/local/client.h"
+#include "daemon/transport/local/closing.h"
 
 #define MAX_CLIENTS 256u
 /* Of other users than root, together: what is left of the clients is root's, and of the records of
@@ -22,6 +24,8 @@
 /* Places of these that root alone gets: it comes in whatever other users do. */
 #define ROOTS_STRANGERS  MAX_STRANGERS_PER_USER
 #define ACCEPTS_PER_TURN 16u
+/* Connections that were hung up on and take long to close; a user's count among its strangers. */
+#define MAX_CLOSING 64u
 
 _Static_assert(MAX_CLIENTS_BUT_ROOT *TMEMIF_LOCAL_MAX_RINGS <= LAYOUT_MAX_RINGS / 2,
                "guests have rings, too");
@@ -35,12 +39,14 @@ struct connection {
     struct local_transport *transport;
     struct connection *next;
     struct event *event;
+    struct closing closing; /* once it is no connection any more */
 };
 
 struct local_transport {
     struct local_config config;
     struct log_limit log_limit;
     struct connection *connections;
+    struct closings closings; /* hung up on */
     int fd;
     struct event *accept_event;
     struct event *pause_event; /* a timer: accept again */
@@ -56,19 +62,35 @@ static void pause_accepting(struct local_transport *t, const char *why)
 
 /* ---- connections ---- */
 
+static void forget_closed(struct closing *closing)
+{
+    free((char *)closing - offsetof(struct connection, closing));
+}
+
+/* It is on no list. */
+static void connection_close(struct connection *c)
+{
+    struct local_transport *t = c->transport;
+
+    if (c->event)
+        event_free(c->event);
+    if (client_hang_up(&c->client)) {
+        closings_add(&t->closings, &c->closing, &c->client);
+        return;
+    }
+    client_fini(&c->client);
+    free(c);
+}
+
 static void connection_destroy(struct connection *gone)
 {
-    struct local_transport *t = gone->transport;
-
-    for (struct connection **at = &t->connections; *at; at = &(*at)->next) {
+    for (struct connection **at = &gone->transport->connections; *at; at = &(*at)->next) {
         if (*at == gone) {
             *at = gone->next;
             break;
         }
     }
-    event_free(gone->event);
-    client_fini(&gone->client);
-    free(gone);
+    connection_close(gone);
 }
 
 static void link_close(struct link *link)
@@ -158,9 +180,9 @@ static void greet(struct connection *c)
 static void on_socket(evutil_socket_t fd, short what, void *arg)
 {
     struct connection *c = arg;
-    char byte;
-    ssize_t r;
+    const char *why;
 
+    (void)fd;
     if (!c->client.attached) {
         if (what & EV_READ)
             greet(c);
@@ -168,11 +190,9 @@ static void on_socket(evutil_socket_t fd, short what, void *arg)
             connection_destroy(c); /* it has said nothing for too long */
         return;
     }
-    r = recv(fd, &byte, sizeof(byte), MSG_DONTWAIT);
-    if (r < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    detach(c,
-           r > 0 ? "the client sent something after its hello" : "the client's socket has ended");
+    why = client_listen(&c->client);
+    if (why)
+        detach(c, why);
 }
 
 /* Who it is shows only once it is accepted, so those without a place are hung up on. */
@@ -180,7 +200,8 @@ static bool has_place(const struct local_transport *t, const struct client *c)
 {
     unsigned places = c->is_root ? MAX_STRANGERS : MAX_STRANGERS - ROOTS_STRANGERS;
 
-    return count_strangers(t, NULL) < places && count_strangers(t, c) < MAX_STRANGERS_PER_USER;
+    return count_strangers(t, NULL) < places &&
+           count_strangers(t, c) + closings_count(&t->closings, c) < MAX_STRANGERS_PER_USER;
 }
 
 static void add_connection(struct local_transport *t, int fd)
@@ -196,10 +217,7 @@ static void add_connection(struct local_transport *t, int fd)
     c->transport = t;
     c->event = event_new(t->config.base, fd, EV_READ | EV_PERSIST, on_socket, c);
     if (!c->event || event_add(c->event, &HANDSHAKE_TIME) < 0 || !has_place(t, &c->client)) {
-        if (c->event)
-            event_free(c->event);
-        client_fini(&c->client);
-        free(c);
+        connection_close(c);
         return;
     }
     c->next = t->connections;
@@ -216,6 +234,10 @@ static void on_listener(evutil_socket_t listener, short what, void *arg)
 
         if (count_strangers(t, NULL) >= MAX_STRANGERS) {
             pause_accepting(t, "too many connections without a hello");
+            return;
+        }
+        if (closings_count(&t->closings, NULL) >= MAX_CLOSING) {
+            pause_accepting(t, "too many connections whose descriptors take long to close");
             return;
         }
         fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -321,7 +343,8 @@ struct local_transport *local_transport_start(const struct local_config *config,
     }
     t->accept_event = event_new(config->base, t->fd, EV_READ | EV_PERSIST, on_listener, t);
     t->pause_event = event_new(config->base, -1, 0, on_pause_over, t);
-    if (!t->accept_event || !t->pause_event || event_add(t->accept_event, NULL) < 0) {
+    if (!closings_init(&t->closings, config->base, forget_closed) || !t->accept_event ||
+        !t->pause_event || event_add(t->accept_event, NULL) < 0) {
         local_transport_stop(t);
         return NULL;
     }
@@ -346,5 +369,6 @@ void local_transport_stop(struct local_transport *t)
         else
             connection_destroy(c);
     }
+    closings_fini(&t->closings);
     free(t);
 }
