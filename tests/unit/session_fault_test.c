@@ -277,10 +277,52 @@ static void client_that_cannot_be_welcomed_is_detached(void)
     take_down(&w);
 }
 
+/* As after a restart: what the store and the engine hold is there, and nobody is attached. */
+static void restart(struct world *w, struct peer *p)
+{
+    local_transport_stop(w->local);
+    sessions_destroy(w->sessions);
+    CU_ASSERT_TRUE_FATAL(build_sessions(w));
+    CU_ASSERT_TRUE_FATAL(build_local(w));
+    peer_drop(p);
+}
+
+static void client_that_comes_back_and_cannot_be_served_loses_nothing(void)
+{
+    unsigned nr_failed = 0;
+    uint64_t nth = 0;
+    bool refused;
+    struct world w;
+    struct peer p;
+    int pool;
+
+    CU_ASSERT_TRUE_FATAL(build(&w));
+    CU_ASSERT_TRUE_FATAL(peer_init(&p, 0, 2, 0, 8));
+    CU_ASSERT_EQUAL_FATAL(attach(&w, &p, 0, false, &refused), TMEMIF_OK);
+    pool = peer_create_pool(&p, TMEMIF_POOL_PERSISTENT);
+    CU_ASSERT_FATAL(pool >= 0);
+    CU_ASSERT_EQUAL(peer_put(&p, (uint32_t)pool, 1, 2, 3), TMEMIF_OK);
+    do {
+        restart(&w, &p);
+        if (attach(&w, &p, ++nth, false, &refused) != TMEMIF_OK) {
+            CU_ASSERT_TRUE(refused);
+            nr_failed++;
+            peer_drop(&p);
+            CU_ASSERT_EQUAL_FATAL(attach(&w, &p, 0, false, &(bool){0}), TMEMIF_OK);
+        }
+        CU_ASSERT_EQUAL(peer_get(&p, (uint32_t)pool, 1, 2, 3), TMEMIF_OK);
+    } while (refused && nth < MOST_FAULTS);
+    CU_ASSERT(nr_failed > 10 && nth < MOST_FAULTS);
+    peer_leave(&p);
+    peer_fini(&p);
+    take_down(&w);
+}
+
 #define TESTS(T)                                                                                   \
     T(daemon_that_cannot_be_made_leaves_nothing)                                                   \
     T(client_that_cannot_be_served_is_refused_and_the_next_is_served)                              \
-    T(client_that_cannot_be_welcomed_is_detached)
+    T(client_that_cannot_be_welcomed_is_detached)                                                  \
+    T(client_that_comes_back_and_cannot_be_served_loses_nothing)
 
 static void ignore(int severity, const char *message)
 {

@@ -283,7 +283,7 @@ static void refuse(struct client *c, enum tmemif_status status, uint32_t epoch, 
     send_welcome(c, &welcome, 0);
 }
 
-static bool accept_client(struct client *c, uint32_t epoch)
+static enum greeting accept_client(struct client *c, uint32_t epoch)
 {
     const struct tmemif_local_welcome welcome = {
         .magic = TMEMIF_LOCAL_MAGIC,
@@ -291,11 +291,13 @@ static bool accept_client(struct client *c, uint32_t epoch)
         .status = TMEMIF_OK,
         .epoch = epoch,
     };
-    bool ok = send_welcome(c, &welcome, c->link.nr_rings);
+    enum greeting result = GREETING_ATTACHED;
 
+    if (!send_welcome(c, &welcome, c->link.nr_rings))
+        result = errno == EPIPE || errno == ECONNRESET ? GREETING_UNHEARD : GREETING_STUCK;
     for (unsigned i = 0; i < c->link.nr_rings; i++)
         channel_give_away(&c->channels[i]);
-    return ok;
+    return result;
 }
 
 enum greeting client_greet(struct client *c, struct session_table *sessions,
@@ -320,5 +322,5 @@ enum greeting client_greet(struct client *c, struct session_table *sessions,
         return GREETING_REFUSED;
     }
     c->attached = true;
-    return accept_client(c, epoch) ? GREETING_ATTACHED : GREETING_UNHEARD;
+    return accept_client(c, epoch);
 }

@@ -51,7 +51,8 @@ void client_fini(struct client *c);
 
 enum greeting {
     GREETING_ATTACHED,
-    GREETING_UNHEARD, /* it is attached, but cannot be told: to be detached */
+    GREETING_UNHEARD, /* it is attached, but has gone: to be detached */
+    GREETING_STUCK,   /* it is attached, but we cannot tell it: to be detached */
     GREETING_REFUSED, /* the client was told why, as was *why_out */
     GREETING_EMPTY,   /* nothing to read yet */
     GREETING_GONE,    /* it has hung up */

@@ -164,6 +164,12 @@ static void greet(struct connection *c)
     case GREETING_UNHEARD:
         detach(c, "the welcome cannot be sent");
         break;
+    case GREETING_STUCK:
+        /* it will come again, and has lost nothing: what it holds waits as it did before */
+        sessions_detach(t->config.sessions, &c->client.link,
+                        c->client.link.resume ? SESSION_KEPT : SESSION_LOST,
+                        "there is no memory to send the welcome");
+        break;
     case GREETING_REFUSED:
         log_limited(t->config.log, &t->log_limit, LOG_LEVEL_NOTICE, "refused",
                     "uid=%u pid=%d why=\"%s\"", c->client.uid, (int)c->client.pid, why);
