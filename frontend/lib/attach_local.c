@@ -24,7 +24,7 @@
  */
 #define AGAIN_WAIT_MS 5
 
-/* Between two tries to connect while too many others wait for that, too. */
+/* Between two tries to connect while too many others want that, too. */
 #define CONNECT_NAP_MS 5
 
 /*
@@ -142,13 +142,19 @@ static int connect_to(const struct sockaddr_un *address, uint64_t deadline, int 
     return 0;
 }
 
+/* Without a word: it has no place for another stranger now, or is on its way down. */
+static bool is_hang_up(int error)
+{
+    return error == ECONNRESET || error == EPIPE;
+}
+
 static void say_failure(const struct attach_local *l, int error)
 {
     log_say(&l->attach.log, "the manager at %s: %s", l->address.sun_path,
             error == ETIMEDOUT ? "no answer" : strerror(error));
 }
 
-/* 0, or an errno value with a sentence said. */
+/* 0, or an errno value with a sentence said; but not if is_hang_up(). */
 static int send_hello(const struct attach_local *l, int fd)
 {
     union {
@@ -170,7 +176,8 @@ static int send_hello(const struct attach_local *l, int fd)
     if (sendmsg(fd, &message, MSG_NOSIGNAL) == (ssize_t)sizeof(l->hello))
         return 0;
     error = errno;
-    say_failure(l, error);
+    if (!is_hang_up(error))
+        say_failure(l, error);
     return error;
 }
 
@@ -277,7 +284,8 @@ static int take_place(int from, int *to)
 
 /*
  * The welcome, and what comes with it, after which *@fd is the attachment's. 0 or an errno value,
- * with a sentence said; but ETIMEDOUT, without: it is not here at @deadline.
+ * with a sentence said; but without if is_hang_up(), and for ETIMEDOUT: it is not here at
+ * @deadline.
  */
 static int take_welcome(struct attach_local *l, int *fd, uint64_t deadline)
 {
@@ -304,7 +312,7 @@ static int take_welcome(struct attach_local *l, int *fd, uint64_t deadline)
         error = take_place(*fd, &l->attach.event_fd);
         *fd = -1;
     }
-    if (error)
+    if (error && !is_hang_up(error))
         say_failure(l, error);
 out:
     close_all(fds, nr);
@@ -453,6 +461,37 @@ static int choose_sizes(struct attach_local *l, const struct attach_want *want)
     return 0;
 }
 
+/*
+ * Say hello on *@fd, and on another if that is hung up on, until @deadline: of many who connect at
+ * one moment a manager takes some. 0, or an errno value with a sentence said.
+ */
+static int greet(struct attach_local *l, int *fd, uint64_t deadline)
+{
+    bool was_hung_up_on = false;
+
+    for (;;) {
+        int error = send_hello(l, *fd);
+
+        if (!error)
+            error = take_welcome(l, fd, deadline);
+        was_hung_up_on |= is_hang_up(error);
+        if (error == ETIMEDOUT && was_hung_up_on) /* the last try had no time left */
+            error = ECONNRESET;
+        if (error == ETIMEDOUT || (is_hang_up(error) && deadline_passed(deadline)))
+            say_failure(l, error);
+        if (!is_hang_up(error) || deadline_passed(deadline))
+            return error;
+
+        hang_up(fd);
+        poll(NULL, 0, CONNECT_NAP_MS);
+        error = connect_to(&l->address, deadline, fd);
+        if (error) {
+            explain_connect(&l->attach.log, l->address.sun_path, error);
+            return error;
+        }
+    }
+}
+
 int attach_local_open(const struct attach_want *want, struct attach **attach_out)
 {
     struct attach_local *l;
@@ -491,12 +530,7 @@ int attach_local_open(const struct attach_want *want, struct attach **attach_out
             log_error(&want->log, "no memory to share with the manager", error);
     }
     if (!error)
-        error = send_hello(l, fd);
-    if (!error) {
-        error = take_welcome(l, &fd, deadline);
-        if (error == ETIMEDOUT)
-            say_failure(l, error);
-    }
+        error = greet(l, &fd, deadline);
     hang_up(&fd);
     if (error) {
         local_close(&l->attach, false);

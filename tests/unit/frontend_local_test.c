@@ -749,6 +749,77 @@ static void open_keeps_its_time_limit_whether_there_is_room_to_connect_or_not(vo
     CU_ASSERT_EQUAL(count_fds(), nr_fds);
 }
 
+struct opener {
+    char where[144];
+    struct xentmem *handle;
+};
+
+static void *open_one(void *arg)
+{
+    struct xentmem_options options = XENTMEM_OPTIONS_INIT;
+    struct opener *o = arg;
+
+    options.timeout_ms = 20000;
+    o->handle = xentmem_open(o->where, 0, &options);
+    return NULL;
+}
+
+/* More than a manager has places for connections that it has not heard a hello of. */
+static void many_that_open_at_one_moment_all_find_the_manager(void)
+{
+    enum { NR = 24 };
+    struct opener openers[NR] = {0};
+    pthread_t threads[NR];
+    struct world w;
+
+    begin(&w);
+    kill(w.daemon.pid, SIGSTOP);
+    for (unsigned i = 0; i < NR; i++) {
+        snprintf(openers[i].where, sizeof(openers[i].where), "local:%s:%u", w.daemon.socket, i);
+        CU_ASSERT_EQUAL_FATAL(pthread_create(&threads[i], NULL, open_one, &openers[i]), 0);
+    }
+    usleep(200000);
+    kill(w.daemon.pid, SIGCONT);
+    for (unsigned i = 0; i < NR; i++) {
+        pthread_join(threads[i], NULL);
+        CU_ASSERT_PTR_NOT_NULL(openers[i].handle);
+        xentmem_close(openers[i].handle);
+    }
+    end(&w);
+}
+
+static void *hang_up_on_all(void *arg)
+{
+    int listener = *(int *)arg, fd;
+
+    while ((fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) >= 0)
+        close(fd);
+    return NULL;
+}
+
+static void a_manager_that_hangs_up_costs_no_more_than_the_time_limit(void)
+{
+    struct world w;
+    pthread_t thread;
+    int nr_fds = count_fds(), listener;
+    long began;
+
+    CU_ASSERT_TRUE_FATAL(daemon_run_init(&w.daemon));
+    snprintf(w.where, sizeof(w.where), "local:%s", w.daemon.socket);
+    listener = listen_in_its_place(&w, 16);
+    CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, hang_up_on_all, &listener), 0);
+    began = daemon_run_now_ms();
+    errno = 0;
+    CU_ASSERT_PTR_NULL(open_with(&w, 0, 300));
+    CU_ASSERT_EQUAL(errno, ENODEV);
+    CU_ASSERT(daemon_run_now_ms() - began >= 250);
+    shutdown(listener, SHUT_RDWR);
+    pthread_join(thread, NULL);
+    close(listener);
+    end(&w);
+    CU_ASSERT_EQUAL(count_fds(), nr_fds);
+}
+
 static void a_manager_that_forgot_everything_ends_the_handle(void)
 {
     static const char *const fresh[] = {"--memory", "64M", "--fresh", "--log-level", "error", NULL};
@@ -886,5 +957,7 @@ static void every_failure_of_the_system_is_said(void)
     T(a_manager_that_never_answers_costs_no_more_than_the_time_limit)                              \
     T(a_manager_that_answers_late_is_heard_all_the_same)                                           \
     T(open_keeps_its_time_limit_whether_there_is_room_to_connect_or_not)                           \
+    T(many_that_open_at_one_moment_all_find_the_manager)                                           \
+    T(a_manager_that_hangs_up_costs_no_more_than_the_time_limit)                                   \
     T(a_manager_that_forgot_everything_ends_the_handle)
 RUN_TESTS(TESTS)
