@@ -19,7 +19,10 @@ static enum tmemif_status set_shared(void *book, const uint8_t uuid[TMEMIF_UUID_
 static enum tmemif_status set_member(void *book, const uint8_t uuid[TMEMIF_UUID_LEN],
                                      const struct account_key *guest, enum pool_right right)
 {
-    return policy_allow(book, uuid, guest, right);
+    if (right != RIGHT_NONE)
+        return policy_allow(book, uuid, guest, right);
+    policy_forget_member(book, uuid, guest);
+    return TMEMIF_OK;
 }
 
 const struct xen_policy_ops xen_policy_functions = {

@@ -256,8 +256,15 @@ static enum tmemif_status allow(struct control *c, const union tmemctl_message *
     struct account_key guest = key_of(&m->allow.guest);
 
     (void)r;
-    /* DENY carries right 0, which is RIGHT_NONE */
     return policy_allow(c->daemon.policy, m->allow.uuid, &guest, (enum pool_right)m->allow.right);
+}
+
+static enum tmemif_status deny(struct control *c, const union tmemctl_message *m, struct reply *r)
+{
+    struct account_key guest = key_of(&m->allow.guest);
+
+    (void)r;
+    return policy_deny(c->daemon.policy, m->allow.uuid, &guest);
 }
 
 static enum tmemif_status freeze(struct control *c, const union tmemctl_message *m, struct reply *r)
@@ -306,7 +313,7 @@ static const struct handler {
     [TMEMCTL_SET_GUEST] = {set_guest},
     [TMEMCTL_SET_SHARED] = {set_shared},
     [TMEMCTL_ALLOW] = {allow},
-    [TMEMCTL_DENY] = {allow},
+    [TMEMCTL_DENY] = {deny},
     [TMEMCTL_FREEZE] = {freeze},
     [TMEMCTL_THAW] = {freeze},
     [TMEMCTL_REMOVE] = {remove_pool},

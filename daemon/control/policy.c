@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/control/words.h"
+
 const struct policy POLICY_DEFAULT = {
     .quota_pages = 0,
     .min_pages = 0,
@@ -11,8 +13,10 @@ const struct policy POLICY_DEFAULT = {
     .weight = POLICY_WEIGHT_DEFAULT,
 };
 
+/* In the order of time; each says something of @fields of whoever its key covers. */
 struct guest_entry {
     struct account_key guest;
+    unsigned fields;
     struct policy policy;
 };
 
@@ -21,27 +25,21 @@ struct shared_entry {
     struct policy policy;
 };
 
-struct member_entry {
-    uint8_t uuid[TMEMIF_UUID_LEN]; /* of the pool */
-    struct account_key guest;
-    enum pool_right right;
-};
-
-struct frozen_entry {
-    struct account_key guest;
-    bool frozen;
-};
-
 /* Searched from end to end: policy changes at the pace of people. */
 struct policy_book {
     struct engine *engine;
     struct policy local_default;
-    unsigned nr_guests, nr_shared, nr_members, nr_frozen;
+    unsigned nr_guests, nr_shared;
     struct guest_entry guests[POLICY_MAX_GUESTS];
     struct shared_entry shared[POLICY_MAX_SHARED];
-    struct member_entry members[POLICY_MAX_MEMBERS];
-    struct frozen_entry frozen[POLICY_MAX_FROZEN];
+    struct words members; /* a pool_right; RIGHT_NONE where something wider gives one */
+    struct words frozen;  /* whether it is */
+    struct word member_words[POLICY_MAX_MEMBERS];
+    struct word frozen_words[POLICY_MAX_FROZEN];
 };
+
+/* A freeze is about no pool. */
+static const uint8_t NO_POOL[TMEMIF_UUID_LEN];
 
 struct policy_book *policy_create(struct engine *engine, const struct policy *local_default)
 {
@@ -51,6 +49,8 @@ struct policy_book *policy_create(struct engine *engine, const struct policy *lo
         return NULL;
     book->engine = engine;
     book->local_default = *local_default;
+    book->members = (struct words){.at = book->member_words, .max = POLICY_MAX_MEMBERS};
+    book->frozen = (struct words){.at = book->frozen_words, .max = POLICY_MAX_FROZEN};
     return book;
 }
 
@@ -59,84 +59,41 @@ void policy_destroy(struct policy_book *book)
     free(book);
 }
 
-static bool uuid_is_zero(const uint8_t uuid[TMEMIF_UUID_LEN])
-{
-    static const uint8_t zero[TMEMIF_UUID_LEN];
-
-    return memcmp(uuid, zero, sizeof(zero)) == 0;
-}
-
-/*
- * How closely an entry for @entry speaks of @key: 0 not at all, else the more the narrower: its
- * device counts for more than its uuid.
- */
-static unsigned closeness(const struct account_key *entry, const struct account_key *key)
-{
-    bool any_uuid = uuid_is_zero(entry->uuid), any_device = entry->device == POLICY_EVERY_DEVICE;
-
-    if (entry->kind != key->kind || entry->id != key->id)
-        return 0;
-    if (!any_uuid && memcmp(entry->uuid, key->uuid, TMEMIF_UUID_LEN) != 0)
-        return 0;
-    if (!any_device && entry->device != key->device)
-        return 0;
-    return 1u + (any_device ? 0u : 2u) + (any_uuid ? 0u : 1u);
-}
-
-/* Narrower than what was found so far, of @closest; which it is from now on. */
-static bool is_closer(const struct account_key *entry, const struct account_key *key,
-                      unsigned *closest)
-{
-    unsigned close = closeness(entry, key);
-
-    if (close <= *closest)
-        return false;
-    *closest = close;
-    return true;
-}
-
 static const struct policy *default_of(const struct policy_book *book, enum account_kind kind)
 {
     return kind == ACCOUNT_LOCAL ? &book->local_default : &POLICY_DEFAULT;
 }
 
+static void change(struct policy *policy, unsigned fields, const struct policy *to)
+{
+    if (fields & POLICY_QUOTA)
+        policy->quota_pages = to->quota_pages;
+    if (fields & POLICY_MIN)
+        policy->min_pages = to->min_pages;
+    if (fields & POLICY_MAX)
+        policy->max_pages = to->max_pages;
+    if (fields & POLICY_WEIGHT)
+        policy->weight = to->weight;
+}
+
 struct policy policy_of_guest(const struct policy_book *book, const struct account_key *key)
 {
-    const struct policy *found = default_of(book, key->kind);
-    unsigned closest = 0;
+    struct policy policy = *default_of(book, key->kind);
 
     for (unsigned i = 0; i < book->nr_guests; i++) {
-        if (is_closer(&book->guests[i].guest, key, &closest))
-            found = &book->guests[i].policy;
+        const struct guest_entry *entry = &book->guests[i];
+
+        if (key_covers(&entry->guest, key))
+            change(&policy, entry->fields, &entry->policy);
     }
-    return *found;
+    return policy;
 }
 
 static enum pool_right right_of_guest(const struct policy_book *book,
                                       const uint8_t uuid[TMEMIF_UUID_LEN],
                                       const struct account_key *key)
 {
-    enum pool_right found = RIGHT_NONE;
-    unsigned closest = 0;
-
-    for (unsigned i = 0; i < book->nr_members; i++) {
-        if (memcmp(book->members[i].uuid, uuid, TMEMIF_UUID_LEN) == 0 &&
-            is_closer(&book->members[i].guest, key, &closest))
-            found = book->members[i].right;
-    }
-    return found;
-}
-
-static bool is_frozen(const struct policy_book *book, const struct account_key *key)
-{
-    unsigned closest = 0;
-    bool found = false;
-
-    for (unsigned i = 0; i < book->nr_frozen; i++) {
-        if (is_closer(&book->frozen[i].guest, key, &closest))
-            found = book->frozen[i].frozen;
-    }
-    return found;
+    return (enum pool_right)words_value(&book->members, uuid, key);
 }
 
 static void apply_policy(struct policy_book *book, account_nr account,
@@ -153,12 +110,12 @@ void policy_account_opened(struct policy_book *book, account_nr account,
                            const struct account_key *key)
 {
     apply_policy(book, account, key);
-    engine_account_set_frozen(book->engine, account, is_frozen(book, key));
-    for (unsigned i = 0; i < book->nr_members; i++) {
-        const uint8_t *uuid = book->members[i].uuid;
+    engine_account_set_frozen(book->engine, account, words_value(&book->frozen, NO_POOL, key));
+    for (unsigned i = 0; i < book->members.nr; i++) {
+        const uint8_t *uuid = book->members.at[i].pool;
 
         /* TOO_MANY leaves the guest without a right: it is told NOT_ALLOWED when it joins */
-        if (closeness(&book->members[i].guest, key))
+        if (key_covers(&book->members.at[i].guest, key))
             (void)engine_shared_allow(book->engine, uuid, key, right_of_guest(book, uuid, key));
     }
 }
@@ -174,40 +131,67 @@ static void apply(struct policy_book *book)
         apply_policy(book, account, &key);
 }
 
-static void change(struct policy *policy, unsigned fields, const struct policy *to)
+/*
+ * The entry in which @fields of @guest can be changed: the last one with its key, unless a later
+ * one that is not narrower would still decide on one of them.
+ */
+static struct guest_entry *find_guest(struct policy_book *book, const struct account_key *guest,
+                                      unsigned fields)
 {
-    if (fields & POLICY_QUOTA)
-        policy->quota_pages = to->quota_pages;
-    if (fields & POLICY_MIN)
-        policy->min_pages = to->min_pages;
-    if (fields & POLICY_MAX)
-        policy->max_pages = to->max_pages;
-    if (fields & POLICY_WEIGHT)
-        policy->weight = to->weight;
-}
+    for (unsigned i = book->nr_guests; i-- > 0;) {
+        struct guest_entry *entry = &book->guests[i];
 
-static struct guest_entry *find_guest(struct policy_book *book, const struct account_key *guest)
-{
-    for (unsigned i = 0; i < book->nr_guests; i++) {
-        if (account_key_is(&book->guests[i].guest, guest))
-            return &book->guests[i];
+        if (account_key_is(&entry->guest, guest))
+            return entry;
+        if ((entry->fields & fields) && key_meets(&entry->guest, guest) &&
+            !key_covers(guest, &entry->guest))
+            return NULL;
     }
     return NULL;
+}
+
+/* Is there an entry that is left with no field? */
+static bool loses_one(const struct policy_book *book, const struct account_key *guest,
+                      unsigned fields)
+{
+    for (unsigned i = 0; i < book->nr_guests; i++) {
+        if (key_covers(guest, &book->guests[i].guest) && !(book->guests[i].fields & ~fields))
+            return true;
+    }
+    return false;
+}
+
+/* Nothing that was said before on @fields of one of its attachments holds any more. */
+static void take_fields(struct policy_book *book, const struct account_key *guest, unsigned fields)
+{
+    unsigned nr = 0;
+
+    for (unsigned i = 0; i < book->nr_guests; i++) {
+        struct guest_entry entry = book->guests[i];
+
+        if (key_covers(guest, &entry.guest))
+            entry.fields &= ~fields;
+        if (entry.fields)
+            book->guests[nr++] = entry;
+    }
+    book->nr_guests = nr;
 }
 
 enum tmemif_status policy_set_guest(struct policy_book *book, const struct account_key *guest,
                                     unsigned fields, const struct policy *policy)
 {
-    struct guest_entry *entry = find_guest(book, guest);
+    struct guest_entry *entry;
 
+    if (book->nr_guests == POLICY_MAX_GUESTS && !find_guest(book, guest, fields) &&
+        !loses_one(book, guest, fields))
+        return TMEMIF_TOO_MANY;
+    take_fields(book, guest, fields);
+    entry = find_guest(book, guest, fields);
     if (!entry) {
-        if (book->nr_guests == POLICY_MAX_GUESTS)
-            return TMEMIF_TOO_MANY;
-        entry = &book->guests[book->nr_guests];
-        /* what this entry leaves open stays as the wider one, or the default, has it */
-        *entry = (struct guest_entry){.guest = *guest, .policy = policy_of_guest(book, guest)};
-        book->nr_guests++;
+        entry = &book->guests[book->nr_guests++];
+        *entry = (struct guest_entry){.guest = *guest};
     }
+    entry->fields |= fields;
     change(&entry->policy, fields, policy);
     apply(book);
     return TMEMIF_OK;
@@ -215,11 +199,15 @@ enum tmemif_status policy_set_guest(struct policy_book *book, const struct accou
 
 void policy_forget_guest(struct policy_book *book, const struct account_key *guest)
 {
-    struct guest_entry *entry = find_guest(book, guest);
+    unsigned nr = 0;
 
-    if (!entry)
+    for (unsigned i = 0; i < book->nr_guests; i++) {
+        if (!account_key_is(&book->guests[i].guest, guest))
+            book->guests[nr++] = book->guests[i];
+    }
+    if (nr == book->nr_guests)
         return;
-    *entry = book->guests[--book->nr_guests];
+    book->nr_guests = nr;
     apply(book);
 }
 
@@ -231,7 +219,7 @@ static bool give_frozen(struct policy_book *book, const struct account_key *gues
     account_nr account;
 
     while (engine_account_next(book->engine, &cursor, &account, &key)) {
-        if (!closeness(guest, &key))
+        if (!key_covers(guest, &key))
             continue;
         engine_account_set_frozen(book->engine, account, frozen);
         any = true;
@@ -239,20 +227,16 @@ static bool give_frozen(struct policy_book *book, const struct account_key *gues
     return any;
 }
 
-/* What was said of one of its attachments does not hold any more. */
 enum tmemif_status policy_set_frozen(struct policy_book *book, const struct account_key *guest,
                                      bool frozen)
 {
-    if (book->nr_frozen == POLICY_MAX_FROZEN)
+    struct word word = {.guest = *guest, .value = frozen};
+
+    if (!words_have_room(&book->frozen, &word))
         return TMEMIF_TOO_MANY;
     if (!give_frozen(book, guest, frozen))
         return TMEMIF_NOT_FOUND;
-    for (unsigned i = book->nr_frozen; i-- > 0;) {
-        if (closeness(guest, &book->frozen[i].guest))
-            book->frozen[i] = book->frozen[--book->nr_frozen];
-    }
-    if (is_frozen(book, guest) != frozen)
-        book->frozen[book->nr_frozen++] = (struct frozen_entry){*guest, frozen};
+    words_add(&book->frozen, &word);
     return TMEMIF_OK;
 }
 
@@ -290,103 +274,6 @@ enum tmemif_status policy_set_shared(struct policy_book *book, const uint8_t uui
 
 /* ---- members of shared pools ---- */
 
-static struct member_entry *find_member(struct policy_book *book,
-                                        const uint8_t uuid[TMEMIF_UUID_LEN],
-                                        const struct account_key *guest)
-{
-    for (unsigned i = 0; i < book->nr_members; i++) {
-        if (account_key_is(&book->members[i].guest, guest) &&
-            memcmp(book->members[i].uuid, uuid, TMEMIF_UUID_LEN) == 0)
-            return &book->members[i];
-    }
-    return NULL;
-}
-
-/*
- * Give the engine what now holds for everybody of whom @guest speaks: accounts that are open,
- * and those that were and are still on its list.
- */
-static enum tmemif_status apply_right(struct policy_book *book, const uint8_t uuid[TMEMIF_UUID_LEN],
-                                      const struct account_key *guest)
-{
-    enum tmemif_status rc = TMEMIF_OK;
-    struct account_key key;
-    enum pool_right right;
-    account_nr account;
-    uint32_t cursor = 0;
-    bool joined;
-
-    while (engine_member_next(book->engine, uuid, &cursor, &key, &right, &joined)) {
-        if (closeness(guest, &key))
-            (void)engine_shared_allow(book->engine, uuid, &key, right_of_guest(book, uuid, &key));
-    }
-    cursor = 0;
-    while (rc == TMEMIF_OK && engine_account_next(book->engine, &cursor, &account, &key)) {
-        enum pool_right now =
-            closeness(guest, &key) ? right_of_guest(book, uuid, &key) : RIGHT_NONE;
-
-        if (now != RIGHT_NONE)
-            rc = engine_shared_allow(book->engine, uuid, &key, now);
-    }
-    return rc;
-}
-
-enum tmemif_status policy_allow(struct policy_book *book, const uint8_t uuid[TMEMIF_UUID_LEN],
-                                const struct account_key *guest, enum pool_right right)
-{
-    struct member_entry *entry = find_member(book, uuid, guest), before;
-    enum tmemif_status rc;
-
-    if (right == RIGHT_NONE) {
-        if (entry)
-            *entry = book->members[--book->nr_members];
-        return apply_right(book, uuid, guest);
-    }
-
-    /* the pool has a policy from its first member on, be it the default */
-    if (!find_shared(book, uuid)) {
-        rc = policy_set_shared(book, uuid, 0, &POLICY_DEFAULT);
-        if (rc)
-            return rc;
-    }
-    if (!entry) {
-        if (book->nr_members == POLICY_MAX_MEMBERS)
-            return TMEMIF_TOO_MANY;
-        entry = &book->members[book->nr_members++];
-        *entry = (struct member_entry){.guest = *guest, .right = RIGHT_NONE};
-        memcpy(entry->uuid, uuid, TMEMIF_UUID_LEN);
-    }
-    before = *entry;
-    entry->right = right;
-    rc = apply_right(book, uuid, guest);
-    if (rc) {
-        *entry = before;
-        if (before.right == RIGHT_NONE)
-            *entry = book->members[--book->nr_members];
-        (void)apply_right(book, uuid, guest);
-    }
-    return rc;
-}
-
-bool policy_forget_shared(struct policy_book *book, const uint8_t uuid[TMEMIF_UUID_LEN])
-{
-    struct shared_entry *shared = find_shared(book, uuid);
-    bool known = shared != NULL;
-
-    for (unsigned i = book->nr_members; i-- > 0;) {
-        struct account_key guest = book->members[i].guest;
-
-        if (memcmp(book->members[i].uuid, uuid, TMEMIF_UUID_LEN) != 0)
-            continue;
-        book->members[i] = book->members[--book->nr_members];
-        (void)apply_right(book, uuid, &guest);
-        known = true;
-    }
-    if (shared)
-        *shared = book->shared[--book->nr_shared];
-    return known;
-}
-
 /* Is somebody of whom @guest speaks on the engine's list? */
 static bool is_listed(struct policy_book *book, const uint8_t uuid[TMEMIF_UUID_LEN],
                       const struct account_key *guest)
@@ -397,24 +284,138 @@ static bool is_listed(struct policy_book *book, const uint8_t uuid[TMEMIF_UUID_L
     bool joined;
 
     while (engine_member_next(book->engine, uuid, &cursor, &key, &right, &joined)) {
-        if (closeness(guest, &key))
+        if (key_covers(guest, &key))
             return true;
     }
     return false;
 }
 
-/* The next entry of the book for the pool that speaks of nobody on the engine's list. */
+/*
+ * Give everybody on the engine's list of whom @guest speaks what now holds for it. They have their
+ * places, so this cannot fail.
+ */
+static void apply_right(struct policy_book *book, const uint8_t uuid[TMEMIF_UUID_LEN],
+                        const struct account_key *guest)
+{
+    struct account_key key;
+    enum pool_right right;
+    uint32_t cursor = 0;
+    bool joined;
+
+    while (engine_member_next(book->engine, uuid, &cursor, &key, &right, &joined)) {
+        if (key_covers(guest, &key))
+            (void)engine_shared_allow(book->engine, uuid, &key, right_of_guest(book, uuid, &key));
+    }
+}
+
+/*
+ * Put the accounts that @guest has on the engine's list, with @right. Who is on it already has to
+ * wait until nothing can fail: a right that is lost and given back costs the pool its content. On
+ * failure everybody has what the book says.
+ */
+static enum tmemif_status list_accounts(struct policy_book *book,
+                                        const uint8_t uuid[TMEMIF_UUID_LEN],
+                                        const struct account_key *guest, enum pool_right right)
+{
+    enum tmemif_status rc = TMEMIF_OK;
+    struct account_key key;
+    account_nr account;
+    uint32_t cursor = 0;
+
+    while (rc == TMEMIF_OK && engine_account_next(book->engine, &cursor, &account, &key)) {
+        if (key_covers(guest, &key) && !is_listed(book, uuid, &key))
+            rc = engine_shared_allow(book->engine, uuid, &key, right);
+    }
+    if (rc)
+        apply_right(book, uuid, guest);
+    return rc;
+}
+
+enum tmemif_status policy_allow(struct policy_book *book, const uint8_t uuid[TMEMIF_UUID_LEN],
+                                const struct account_key *guest, enum pool_right right)
+{
+    struct word word = {.guest = *guest, .value = right};
+    enum tmemif_status rc = TMEMIF_OK;
+
+    memcpy(word.pool, uuid, TMEMIF_UUID_LEN);
+    if (!words_have_room(&book->members, &word))
+        return TMEMIF_TOO_MANY;
+    /* the pool has a policy from its first member on, be it the default */
+    if (!find_shared(book, uuid))
+        rc = policy_set_shared(book, uuid, 0, &POLICY_DEFAULT);
+    if (rc == TMEMIF_OK)
+        rc = list_accounts(book, uuid, guest, right);
+    if (rc)
+        return rc;
+    words_add(&book->members, &word);
+    apply_right(book, uuid, guest);
+    return TMEMIF_OK;
+}
+
+enum tmemif_status policy_deny(struct policy_book *book, const uint8_t uuid[TMEMIF_UUID_LEN],
+                               const struct account_key *guest)
+{
+    struct word word = {.guest = *guest, .value = RIGHT_NONE};
+
+    memcpy(word.pool, uuid, TMEMIF_UUID_LEN);
+    if (!words_have_room(&book->members, &word))
+        return TMEMIF_TOO_MANY;
+    words_add(&book->members, &word);
+    apply_right(book, uuid, guest);
+    return TMEMIF_OK;
+}
+
+void policy_forget_member(struct policy_book *book, const uint8_t uuid[TMEMIF_UUID_LEN],
+                          const struct account_key *guest)
+{
+    for (unsigned i = 0; i < book->members.nr; i++) {
+        const struct word *word = &book->members.at[i];
+
+        if (word->value == RIGHT_NONE || !account_key_is(&word->guest, guest) ||
+            memcmp(word->pool, uuid, TMEMIF_UUID_LEN) != 0)
+            continue;
+        words_drop(&book->members, i);
+        apply_right(book, uuid, guest);
+        return; /* words that a later one covers are gone: there is one of a key at most */
+    }
+}
+
+bool policy_forget_shared(struct policy_book *book, const uint8_t uuid[TMEMIF_UUID_LEN])
+{
+    struct shared_entry *shared = find_shared(book, uuid);
+    bool known = shared != NULL;
+    unsigned i = 0;
+
+    /* the earliest first: nobody gets for a while what a later word has taken back */
+    while (i < book->members.nr) {
+        struct account_key guest = book->members.at[i].guest;
+
+        if (memcmp(book->members.at[i].pool, uuid, TMEMIF_UUID_LEN) != 0) {
+            i++;
+            continue;
+        }
+        words_drop(&book->members, i);
+        apply_right(book, uuid, &guest);
+        known = true;
+    }
+    if (shared)
+        *shared = book->shared[--book->nr_shared];
+    return known;
+}
+
+/* The next entry of the book for the pool that gives a right, to nobody on the engine's list. */
 static bool unlisted_next(struct policy_book *book, const uint8_t uuid[TMEMIF_UUID_LEN],
                           uint32_t *cursor, struct account_key *guest_out,
                           enum pool_right *right_out)
 {
-    while (*cursor < book->nr_members) {
-        const struct member_entry *entry = &book->members[(*cursor)++];
+    while (*cursor < book->members.nr) {
+        const struct word *word = &book->members.at[(*cursor)++];
 
-        if (memcmp(entry->uuid, uuid, TMEMIF_UUID_LEN) != 0 || is_listed(book, uuid, &entry->guest))
+        if (word->value == RIGHT_NONE || memcmp(word->pool, uuid, TMEMIF_UUID_LEN) != 0 ||
+            is_listed(book, uuid, &word->guest))
             continue;
-        *guest_out = entry->guest;
-        *right_out = entry->right;
+        *guest_out = word->guest;
+        *right_out = (enum pool_right)word->value;
         return true;
     }
     return false;

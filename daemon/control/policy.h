@@ -10,10 +10,10 @@
  *   nodes, messages --> policy_set_guest() --+--> accounts there are
  *                                            '--> book --> policy_account_opened()
  *
- * Of several entries that fit a guest the narrowest holds: that of its device,
- * else that for every device of it, else the default of its kind. Defaults of a
- * Xen guest, and of a shared pool, are POLICY_DEFAULT: no persistent page, no
- * reserve, no maximum, weight 256.
+ * The latest word holds for every attachment of which it speaks, be it one device
+ * or every one: what was said before of any of them, about the same, is void. Where nothing was
+ * said, the default of its kind holds. Defaults of a Xen guest, and of a shared pool, are
+ * POLICY_DEFAULT: no persistent page, no reserve, no maximum, weight 256.
  *
  * Control thread only.
  */
@@ -23,16 +23,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/control/words.h"
 #include "daemon/engine/account.h"
 #include "daemon/engine/engine.h"
-
-/* As the device of a key: every attachment of that guest. */
-#define POLICY_EVERY_DEVICE UINT32_MAX
 
 #define POLICY_WEIGHT_DEFAULT 256u
 extern const struct policy POLICY_DEFAULT;
 
-/* Entries that the book holds; one guest or one shared pool each. */
+/* Entries that the book holds; a guest has more than one if its fields were not set at one time. */
 #define POLICY_MAX_GUESTS  4096u
 #define POLICY_MAX_SHARED  1024u
 #define POLICY_MAX_MEMBERS 8192u /* of all shared pools together */
@@ -52,13 +50,16 @@ struct policy_book *policy_create(struct engine *engine, const struct policy *lo
 void policy_destroy(struct policy_book *book);
 
 /*
- * Change @fields of the policy of @guest; what was never set is at its
- * default. A key whose uuid is zero fits every guest with that id. Accounts that
- * the guest has are given it at once. TOO_MANY: the book is full, nothing has changed.
+ * Change @fields of the policy of @guest, and of each of its devices if that is every one. What was
+ * never set is at its default. A key whose uuid is zero fits every guest with that id. Accounts
+ * that the guest has are given it at once. TOO_MANY: the book is full, nothing has changed.
  */
 enum tmemif_status policy_set_guest(struct policy_book *book, const struct account_key *guest,
                                     unsigned fields, const struct policy *policy);
-/* The entry of @guest is void; defaults hold for it from now on. */
+/*
+ * A node is gone: what was said of @guest in these words is void. What was said of more holds for
+ * it from now on, else the default.
+ */
 void policy_forget_guest(struct policy_book *book, const struct account_key *guest);
 /* What holds for a guest with @key. */
 struct policy policy_of_guest(const struct policy_book *book, const struct account_key *key);
@@ -80,12 +81,21 @@ enum tmemif_status policy_set_shared(struct policy_book *book, const uint8_t uui
                                      unsigned fields, const struct policy *policy);
 
 /*
- * Let @guest, one device or every one, join the shared pool; RIGHT_NONE takes the entry back. It
- * holds at once for whoever has joined. The narrowest entry decides, as for policy.
- * TOO_MANY: the book or the engine's table is full, nothing has changed.
+ * Let @guest, one device or every one, join the shared pool with @right, which is not RIGHT_NONE;
+ * or deny it that. It holds at once for whoever has joined. TOO_MANY: the book or the engine's
+ * table is full, nothing has changed; a denial needs an entry only where a word that stays gives a
+ * right.
  */
 enum tmemif_status policy_allow(struct policy_book *book, const uint8_t uuid[TMEMIF_UUID_LEN],
                                 const struct account_key *guest, enum pool_right right);
+enum tmemif_status policy_deny(struct policy_book *book, const uint8_t uuid[TMEMIF_UUID_LEN],
+                               const struct account_key *guest);
+/*
+ * A node is gone, which is no denial: what policy_allow() said of @guest in these words is void.
+ * What policy_deny() said stays, and so do all words of more or of less than that.
+ */
+void policy_forget_member(struct policy_book *book, const uint8_t uuid[TMEMIF_UUID_LEN],
+                          const struct account_key *guest);
 
 /* Nobody is allowed any more, defaults hold. False: the book had no word of this pool. */
 bool policy_forget_shared(struct policy_book *book, const uint8_t uuid[TMEMIF_UUID_LEN]);

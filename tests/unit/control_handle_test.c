@@ -278,6 +278,40 @@ static void members_are_listed_and_denied(void)
     end();
 }
 
+static void the_latest_message_holds_for_all_of_whom_it_speaks(void)
+{
+    union tmemctl_message m = make(TMEMCTL_ALLOW, sizeof(m.allow));
+    struct account_stats stats;
+    account_nr account;
+    uint32_t id;
+
+    begin();
+    account = attach(7);
+    m.allow.guest = who(7); /* its device 0 */
+    m.allow.right = TMEMCTL_RIGHT_FILL;
+    memcpy(m.allow.uuid, uuid, sizeof(uuid));
+    CU_ASSERT_EQUAL(ask(&m), TMEMIF_OK);
+    CU_ASSERT_EQUAL(let_join(7, 0), TMEMIF_OK);
+    CU_ASSERT_EQUAL(engine_pool_join(w.e, account, uuid, TMEMIF_POOL_SHARED, &id),
+                    TMEMIF_NOT_ALLOWED);
+    CU_ASSERT_EQUAL(let_join(7, TMEMCTL_RIGHT_FILL), TMEMIF_OK);
+    m.head.command = TMEMCTL_DENY;
+    m.allow.right = 0;
+    CU_ASSERT_EQUAL(ask(&m), TMEMIF_OK);
+    CU_ASSERT_EQUAL(engine_pool_join(w.e, account, uuid, TMEMIF_POOL_SHARED, &id),
+                    TMEMIF_NOT_ALLOWED);
+
+    set_quota(7, 12);
+    m = make(TMEMCTL_SET_GUEST, sizeof(m.set_guest));
+    m.set_guest.guest = who(7);
+    m.set_guest.guest.device = TMEMCTL_EVERY_DEVICE;
+    m.set_guest.policy.fields = TMEMCTL_SET_QUOTA;
+    m.set_guest.policy.quota_pages = 13;
+    CU_ASSERT_EQUAL(ask(&m), TMEMIF_OK);
+    CU_ASSERT_TRUE(engine_account_stats(w.e, account, &stats) && stats.policy.quota_pages == 13);
+    end();
+}
+
 static void freeze_finds_the_guest_or_says_so(void)
 {
     union tmemctl_message m = make(TMEMCTL_FREEZE, sizeof(m.target));
@@ -462,6 +496,7 @@ static void a_malformed_message_has_no_effect(void)
     T(a_change_without_room_for_its_reply_is_not_made)                                             \
     T(pools_are_listed_with_their_owner)                                                           \
     T(members_are_listed_and_denied)                                                               \
+    T(the_latest_message_holds_for_all_of_whom_it_speaks)                                          \
     T(freeze_finds_the_guest_or_says_so)                                                           \
     T(freeze_finds_the_pool_or_says_so)                                                            \
     T(remove_takes_the_pool_from_its_members)                                                      \

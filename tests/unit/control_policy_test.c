@@ -108,7 +108,7 @@ static void policy_may_come_before_the_guest_and_after(void)
     end();
 }
 
-static void the_narrowest_entry_holds(void)
+static void the_latest_word_holds(void)
 {
     struct account_key zero = device_key(7, 0), one = device_key(7, 1), other = device_key(8, 0);
     struct account_key every = {.kind = ACCOUNT_XEN, .id = 7, .device = POLICY_EVERY_DEVICE};
@@ -122,14 +122,78 @@ static void the_narrowest_entry_holds(void)
     CU_ASSERT_EQUAL(now(account_zero).quota_pages, 5);
     CU_ASSERT_EQUAL(now(account_one).quota_pages, 5);
     CU_ASSERT_EQUAL(now(account_other).quota_pages, 0);
-    /* a new narrow entry begins with what the wide one says */
+    /* what is not said of one device is as for every one */
     policy_set_guest(book, &one, POLICY_WEIGHT, &(struct policy){.weight = 3});
     CU_ASSERT_EQUAL(now(account_one).quota_pages, 5);
     CU_ASSERT_EQUAL(now(account_one).weight, 3);
     CU_ASSERT_EQUAL(now(account_zero).weight, 256);
     policy_set_guest(book, &every, POLICY_QUOTA, &(struct policy){.quota_pages = 6});
     CU_ASSERT_EQUAL(now(account_zero).quota_pages, 6);
-    CU_ASSERT_EQUAL(now(account_one).quota_pages, 5);
+    CU_ASSERT_EQUAL(now(account_one).quota_pages, 6);
+    CU_ASSERT_EQUAL(now(account_one).weight, 3);
+    end();
+}
+
+static void set_quota(const struct account_key *guest, uint64_t pages)
+{
+    CU_ASSERT_EQUAL(
+        policy_set_guest(book, guest, POLICY_QUOTA, &(struct policy){.quota_pages = pages}),
+        TMEMIF_OK);
+}
+
+static void set_of_every_device_changes_the_named_fields_of_each(void)
+{
+    struct account_key every = device_key(7, POLICY_EVERY_DEVICE), one = device_key(7, 1),
+                       other = device_key(8, 1);
+    struct policy all = {.quota_pages = 5, .min_pages = 1, .max_pages = 50, .weight = 3};
+    struct policy p;
+
+    begin();
+    policy_set_guest(book, &one, POLICY_ALL, &all);
+    policy_set_guest(book, &other, POLICY_ALL, &all);
+    policy_set_guest(book, &every, POLICY_QUOTA | POLICY_WEIGHT,
+                     &(struct policy){.quota_pages = 6, .weight = 4});
+    p = now(open_account(&one));
+    CU_ASSERT(p.quota_pages == 6 && p.min_pages == 1 && p.max_pages == 50 && p.weight == 4);
+    p = now(open_account(&other));
+    CU_ASSERT(p.quota_pages == 5 && p.weight == 3);
+    /* one device once more, and every one, whichever order their entries are in */
+    set_quota(&one, 7);
+    CU_ASSERT_EQUAL(policy_of_guest(book, &one).quota_pages, 7);
+    set_quota(&every, 8);
+    CU_ASSERT_EQUAL(policy_of_guest(book, &one).quota_pages, 8);
+    /* a node that is gone takes with it what was said of that device alone */
+    policy_forget_guest(book, &one);
+    p = policy_of_guest(book, &one);
+    CU_ASSERT(p.quota_pages == 8 && p.min_pages == 0 && p.weight == 4);
+    end();
+}
+
+static void words_that_overlap_hold_for_whom_both_speak_of(void)
+{
+    struct account_key key = device_key(7, 1);
+    struct account_key device = key, guest = key; /* whatever its uuid; whatever its device */
+    account_nr account;
+    uint32_t id;
+
+    begin();
+    memset(device.uuid, 0, sizeof(device.uuid));
+    guest.device = POLICY_EVERY_DEVICE;
+    account = open_account(&key);
+    for (uint64_t i = 1; i < 9; i++) {
+        const struct account_key *last = i % 2 ? &device : &guest;
+        const struct account_key *before = i % 2 ? &guest : &device;
+
+        set_quota(last, i);
+        CU_ASSERT_EQUAL(now(account).quota_pages, i);
+        CU_ASSERT_EQUAL(policy_allow(book, uuid, before, RIGHT_FILL), TMEMIF_OK);
+        CU_ASSERT_EQUAL(join_pool(account, &id), TMEMIF_OK);
+        CU_ASSERT_EQUAL(policy_deny(book, uuid, last), TMEMIF_OK);
+        engine_pool_leave(w.e, account, id);
+        CU_ASSERT_EQUAL(join_pool(account, &id), TMEMIF_NOT_ALLOWED);
+        policy_account_opened(book, account, &key);
+        CU_ASSERT_EQUAL(join_pool(account, &id), TMEMIF_NOT_ALLOWED);
+    }
     end();
 }
 
@@ -146,18 +210,31 @@ static void an_entry_of_another_uuid_is_not_this_guests(void)
 
 static void a_full_book_refuses_and_changes_nothing(void)
 {
-    struct account_key key;
+    struct account_key key, every = device_key(3, POLICY_EVERY_DEVICE);
     struct policy five = {.quota_pages = 5};
 
     begin();
-    for (uint32_t i = 0; i < POLICY_MAX_GUESTS; i++) {
+    CU_ASSERT_EQUAL(policy_set_guest(book, &every, POLICY_WEIGHT, &five), TMEMIF_OK);
+    key = device_key(3, 1);
+    CU_ASSERT_EQUAL(policy_set_guest(book, &key, POLICY_ALL, &five), TMEMIF_OK);
+    for (uint32_t i = 0; i < POLICY_MAX_GUESTS - 2; i++) {
         key = device_key(1, i);
         CU_ASSERT_EQUAL_FATAL(policy_set_guest(book, &key, POLICY_QUOTA, &five), TMEMIF_OK);
     }
     key = device_key(2, 0);
     CU_ASSERT_EQUAL(policy_set_guest(book, &key, POLICY_QUOTA, &five), TMEMIF_TOO_MANY);
     CU_ASSERT_EQUAL(policy_of_guest(book, &key).quota_pages, 0);
+    key = device_key(1, POLICY_EVERY_DEVICE);
+    CU_ASSERT_EQUAL(policy_set_guest(book, &key, POLICY_WEIGHT, &five), TMEMIF_TOO_MANY);
+    /* what has an entry, or takes the place of others, needs no room */
+    CU_ASSERT_EQUAL(policy_set_guest(book, &every, POLICY_QUOTA, &five), TMEMIF_OK);
     key = device_key(1, 3);
+    CU_ASSERT_EQUAL(policy_of_guest(book, &key).weight, 256);
+    CU_ASSERT_EQUAL(policy_set_guest(book, &key, POLICY_QUOTA, &five), TMEMIF_OK);
+    CU_ASSERT_EQUAL(policy_set_guest(book, &key, POLICY_WEIGHT, &five), TMEMIF_OK);
+    key = device_key(1, POLICY_EVERY_DEVICE);
+    CU_ASSERT_EQUAL(policy_set_guest(book, &key, POLICY_QUOTA, &five), TMEMIF_OK);
+    key = device_key(2, 0); /* one entry holds what the others did, but for a weight */
     CU_ASSERT_EQUAL(policy_set_guest(book, &key, POLICY_QUOTA, &five), TMEMIF_OK);
     end();
 }
@@ -244,21 +321,197 @@ static void deny_holds_at_once_for_whoever_has_joined(void)
     CU_ASSERT_EQUAL(engine_flush_page(w.e, &op), TMEMIF_OK);
     CU_ASSERT_EQUAL(policy_allow(book, uuid, &every, RIGHT_READ), TMEMIF_OK);
     CU_ASSERT_EQUAL(engine_flush_page(w.e, &op), TMEMIF_READ_ONLY);
-    CU_ASSERT_EQUAL(policy_allow(book, uuid, &every, RIGHT_NONE), TMEMIF_OK);
+    CU_ASSERT_EQUAL(policy_deny(book, uuid, &every), TMEMIF_OK);
     CU_ASSERT_EQUAL(engine_flush_page(w.e, &op), TMEMIF_NOT_ALLOWED);
     end();
 }
 
-static void denying_one_device_leaves_the_right_of_the_guest(void)
+static void deny_of_one_device_holds_under_a_right_for_every_one(void)
 {
-    struct account_key every = device_key(7, POLICY_EVERY_DEVICE), one = device_key(7, 1);
+    struct account_key every = device_key(7, POLICY_EVERY_DEVICE), one = device_key(7, 1),
+                       later = device_key(7, 2), two = device_key(7, 3);
+    account_nr account;
+    uint32_t id;
+
+    begin();
+    account = open_account(&one);
+    policy_allow(book, uuid, &every, RIGHT_FILL);
+    CU_ASSERT_EQUAL(policy_deny(book, uuid, &one), TMEMIF_OK);
+    CU_ASSERT_EQUAL(join_pool(account, &id), TMEMIF_NOT_ALLOWED);
+    policy_account_opened(book, account, &one);
+    CU_ASSERT_EQUAL(join_pool(account, &id), TMEMIF_NOT_ALLOWED);
+    /* before it attaches, as well, and the others have what they had */
+    CU_ASSERT_EQUAL(policy_deny(book, uuid, &later), TMEMIF_OK);
+    CU_ASSERT_EQUAL(join_pool(open_account(&later), &id), TMEMIF_NOT_ALLOWED);
+    CU_ASSERT_EQUAL(join_pool(open_account(&two), &id), TMEMIF_OK);
+    end();
+}
+
+static void deny_of_every_device_ends_the_right_of_one(void)
+{
+    struct account_key every = device_key(7, POLICY_EVERY_DEVICE), one = device_key(7, 1),
+                       later = device_key(7, 2), other = device_key(8, 1);
+    account_nr account;
+    uint32_t id;
+
+    begin();
+    account = open_account(&one);
+    policy_allow(book, uuid, &one, RIGHT_FILL);
+    policy_allow(book, uuid, &later, RIGHT_FILL);
+    policy_allow(book, uuid, &other, RIGHT_FILL);
+    CU_ASSERT_EQUAL(policy_deny(book, uuid, &every), TMEMIF_OK);
+    CU_ASSERT_EQUAL(join_pool(account, &id), TMEMIF_NOT_ALLOWED);
+    CU_ASSERT_EQUAL(join_pool(open_account(&later), &id), TMEMIF_NOT_ALLOWED);
+    CU_ASSERT_EQUAL(join_pool(open_account(&other), &id), TMEMIF_OK);
+    end();
+}
+
+static void allow_of_every_device_ends_what_was_said_of_one(void)
+{
+    struct account_key every = device_key(7, POLICY_EVERY_DEVICE), one = device_key(7, 1),
+                       two = device_key(7, 2);
+    struct tmemif_pool_info info;
+    account_nr account;
     uint32_t id;
 
     begin();
     policy_allow(book, uuid, &every, RIGHT_FILL);
-    policy_allow(book, uuid, &one, RIGHT_READ);
-    CU_ASSERT_EQUAL(policy_allow(book, uuid, &one, RIGHT_NONE), TMEMIF_OK);
-    CU_ASSERT_EQUAL(join_pool(open_account(&one), &id), TMEMIF_OK);
+    policy_deny(book, uuid, &one);
+    policy_allow(book, uuid, &two, RIGHT_READ);
+    account = open_account(&one);
+    CU_ASSERT_EQUAL(policy_allow(book, uuid, &every, RIGHT_FILL), TMEMIF_OK);
+    CU_ASSERT_EQUAL(join_pool(account, &id), TMEMIF_OK);
+    account = open_account(&two);
+    CU_ASSERT_EQUAL_FATAL(join_pool(account, &id), TMEMIF_OK);
+    CU_ASSERT_EQUAL(engine_pool_info(w.e, account, id, &info), TMEMIF_OK);
+    CU_ASSERT_EQUAL(info.read_only, 0);
+    end();
+}
+
+static void a_node_that_is_gone_leaves_the_right_of_the_guest(void)
+{
+    struct account_key every = device_key(7, POLICY_EVERY_DEVICE), one = device_key(7, 1),
+                       two = device_key(7, 2);
+    account_nr account, account_two;
+    uint32_t id;
+
+    begin();
+    account = open_account(&one);
+    account_two = open_account(&two);
+    policy_allow(book, uuid, &every, RIGHT_FILL);
+    CU_ASSERT_EQUAL(xen_policy_functions.member(book, uuid, &one, RIGHT_READ), TMEMIF_OK);
+    CU_ASSERT_EQUAL(xen_policy_functions.member(book, uuid, &one, RIGHT_NONE), TMEMIF_OK);
+    CU_ASSERT_EQUAL(join_pool(account, &id), TMEMIF_OK);
+    CU_ASSERT_EQUAL(engine_pool_leave(w.e, account, id), TMEMIF_OK);
+    /* nothing narrower goes, and a denial that a message said stays */
+    CU_ASSERT_EQUAL(policy_deny(book, uuid, &one), TMEMIF_OK);
+    CU_ASSERT_EQUAL(xen_policy_functions.member(book, uuid, &one, RIGHT_NONE), TMEMIF_OK);
+    CU_ASSERT_EQUAL(join_pool(account, &id), TMEMIF_NOT_ALLOWED);
+    policy_account_opened(book, account, &one);
+    CU_ASSERT_EQUAL(join_pool(account, &id), TMEMIF_NOT_ALLOWED);
+    policy_allow(book, uuid, &two, RIGHT_READ);
+    CU_ASSERT_EQUAL(xen_policy_functions.member(book, uuid, &every, RIGHT_NONE), TMEMIF_OK);
+    CU_ASSERT_EQUAL(join_pool(account_two, &id), TMEMIF_NO_POOL); /* it may, to read */
+    /* without a wider one there is none */
+    CU_ASSERT_EQUAL(xen_policy_functions.member(book, uuid, &two, RIGHT_NONE), TMEMIF_OK);
+    CU_ASSERT_EQUAL(join_pool(account_two, &id), TMEMIF_NOT_ALLOWED);
+    end();
+}
+
+static void a_full_book_of_members_refuses_and_denies_all_the_same(void)
+{
+    struct account_key every = device_key(7, POLICY_EVERY_DEVICE), one = device_key(7, 1),
+                       two = device_key(7, 2), narrow = device_key(1, 5),
+                       wide = device_key(1, POLICY_EVERY_DEVICE), key;
+    account_nr account, account_two, account_narrow;
+    uint32_t id;
+
+    begin();
+    account = open_account(&one);
+    account_two = open_account(&two);
+    account_narrow = open_account(&narrow);
+    policy_allow(book, uuid, &every, RIGHT_FILL);
+    for (uint32_t i = 0; i < POLICY_MAX_MEMBERS - 1; i++) {
+        key = device_key(1, i);
+        CU_ASSERT_EQUAL_FATAL(policy_allow(book, uuid, &key, RIGHT_FILL), TMEMIF_OK);
+    }
+    key = device_key(8, 0);
+    CU_ASSERT_EQUAL(policy_allow(book, uuid, &key, RIGHT_FILL), TMEMIF_TOO_MANY);
+    CU_ASSERT_EQUAL(policy_deny(book, uuid, &one), TMEMIF_TOO_MANY);
+    CU_ASSERT_EQUAL(join_pool(account, &id), TMEMIF_OK);
+    CU_ASSERT_EQUAL(engine_pool_leave(w.e, account, id), TMEMIF_OK);
+    /* what needs no entry, or takes the place of one */
+    CU_ASSERT_EQUAL(policy_deny(book, uuid, &key), TMEMIF_OK);
+    CU_ASSERT_EQUAL(policy_allow(book, uuid, &one, RIGHT_FILL), TMEMIF_OK);
+    CU_ASSERT_EQUAL(policy_allow(book, uuid, &every, RIGHT_READ), TMEMIF_OK);
+    CU_ASSERT_EQUAL(policy_deny(book, uuid, &every), TMEMIF_OK);
+    CU_ASSERT_EQUAL(join_pool(account_two, &id), TMEMIF_NOT_ALLOWED);
+    CU_ASSERT_EQUAL(policy_deny(book, uuid, &wide), TMEMIF_OK);
+    CU_ASSERT_EQUAL(join_pool(account_narrow, &id), TMEMIF_NOT_ALLOWED);
+    /* and all entries of single devices have gone */
+    for (uint32_t i = 0; i < 1000; i++) {
+        key = device_key(2, i);
+        CU_ASSERT_EQUAL(policy_allow(book, uuid, &key, RIGHT_FILL), TMEMIF_OK);
+    }
+    end();
+}
+
+/* The table of members that the engine has, but for @nr_free places. */
+static void fill_members(uint32_t nr_free)
+{
+    uint8_t other[TMEMIF_UUID_LEN] = {0xbb};
+    struct account_key key;
+    uint32_t nr = 0;
+
+    do {
+        key = device_key(1000 + nr / 16384, nr);
+        nr++;
+    } while (engine_shared_allow(w.e, other, &key, RIGHT_READ) == TMEMIF_OK);
+    for (uint32_t i = 0; i < nr_free; i++) {
+        key = device_key(1000, i);
+        CU_ASSERT_EQUAL(engine_shared_allow(w.e, other, &key, RIGHT_NONE), TMEMIF_OK);
+    }
+}
+
+static void an_engine_without_room_leaves_all_as_it_was(void)
+{
+    struct account_key every = device_key(7, POLICY_EVERY_DEVICE), key;
+    account_nr account[4];
+    struct tmemif_pool_info info;
+    uint32_t id;
+
+    begin();
+    for (uint32_t i = 0; i < 4; i++) {
+        key = device_key(7, i);
+        account[i] = open_account(&key);
+    }
+    key = device_key(7, 0);
+    policy_allow(book, uuid, &key, RIGHT_FILL);
+    key = device_key(7, 1);
+    policy_allow(book, uuid, &key, RIGHT_READ);
+    CU_ASSERT_EQUAL_FATAL(join_pool(account[0], &id), TMEMIF_OK);
+    CU_ASSERT_EQUAL(put(&w, account[0], id, 1, 1, 99), TMEMIF_OK);
+    fill_members(1);
+    for (unsigned i = 0; i < 3; i++) {
+        CU_ASSERT_EQUAL(policy_allow(book, uuid, &every, i % 2 ? RIGHT_FILL : RIGHT_READ),
+                        TMEMIF_TOO_MANY);
+        CU_ASSERT_EQUAL(engine_pool_info(w.e, account[0], id, &info), TMEMIF_OK);
+        CU_ASSERT_EQUAL(info.read_only, 0);
+        CU_ASSERT_EQUAL(get(&w, account[0], id, 1, 1, 99), TMEMIF_OK);
+    }
+    CU_ASSERT_EQUAL_FATAL(join_pool(account[1], &id), TMEMIF_OK);
+    CU_ASSERT_EQUAL(engine_pool_info(w.e, account[1], id, &info), TMEMIF_OK);
+    CU_ASSERT_EQUAL(info.read_only, 1);
+    CU_ASSERT_EQUAL(join_pool(account[2], &id), TMEMIF_NOT_ALLOWED);
+    CU_ASSERT_EQUAL(join_pool(account[3], &id), TMEMIF_NOT_ALLOWED);
+    /* the words of single devices are still there, and no place was lost */
+    key = device_key(7, 2);
+    CU_ASSERT_EQUAL(policy_allow(book, uuid, &key, RIGHT_FILL), TMEMIF_OK);
+    for (uint32_t i = 0; i < 3; i++) {
+        key = device_key(7, i);
+        policy_account_opened(book, account[i], &key);
+        CU_ASSERT_NOT_EQUAL(join_pool(account[i], &id), TMEMIF_NOT_ALLOWED);
+    }
     end();
 }
 
@@ -312,6 +565,23 @@ static void members_are_listed_whether_they_attached_or_not(void)
     end();
 }
 
+static void nobody_is_listed_as_allowed_who_was_denied_and_never_attached(void)
+{
+    struct account_key every = device_key(7, POLICY_EVERY_DEVICE), one = device_key(7, 1), found;
+    enum pool_right right;
+    uint32_t cursor = 0;
+    bool joined;
+
+    begin();
+    policy_allow(book, uuid, &every, RIGHT_FILL);
+    policy_deny(book, uuid, &one);
+    CU_ASSERT_TRUE(policy_member_next(book, uuid, &cursor, &found, &right, &joined));
+    CU_ASSERT_EQUAL(found.device, POLICY_EVERY_DEVICE);
+    CU_ASSERT_EQUAL(right, RIGHT_FILL);
+    CU_ASSERT_FALSE(policy_member_next(book, uuid, &cursor, &found, &right, &joined));
+    end();
+}
+
 static void a_member_that_was_denied_is_listed_until_it_leaves(void)
 {
     struct account_key a = device_key(7, 0), b = device_key(8, 0), found;
@@ -325,7 +595,7 @@ static void a_member_that_was_denied_is_listed_until_it_leaves(void)
     policy_allow(book, uuid, &b, RIGHT_FILL);
     account = open_account(&a);
     CU_ASSERT_EQUAL(join_pool(account, &id), TMEMIF_OK);
-    CU_ASSERT_EQUAL(policy_allow(book, uuid, &a, RIGHT_NONE), TMEMIF_OK);
+    CU_ASSERT_EQUAL(policy_deny(book, uuid, &a), TMEMIF_OK);
     CU_ASSERT_TRUE(policy_member_next(book, uuid, &cursor, &found, &right, &joined));
     CU_ASSERT_EQUAL(found.id, 8);
     CU_ASSERT_TRUE(policy_member_next(book, uuid, &cursor, &found, &right, &joined));
@@ -387,7 +657,7 @@ static void denying_what_nobody_knows_takes_no_room(void)
     /* more pools than the engine's table has room for */
     for (unsigned i = 0; i < 3000; i++) {
         memcpy(other + 4, &i, sizeof(i));
-        CU_ASSERT_EQUAL_FATAL(policy_allow(book, other, &key, RIGHT_NONE), TMEMIF_OK);
+        CU_ASSERT_EQUAL_FATAL(policy_deny(book, other, &key), TMEMIF_OK);
     }
     CU_ASSERT_EQUAL(policy_allow(book, uuid, &key, RIGHT_FILL), TMEMIF_OK);
     end();
@@ -397,16 +667,24 @@ static void denying_what_nobody_knows_takes_no_room(void)
     T(a_guest_without_an_entry_gets_no_persistent_page)                                            \
     T(a_local_client_without_an_entry_gets_the_options_default)                                    \
     T(policy_may_come_before_the_guest_and_after)                                                  \
-    T(the_narrowest_entry_holds)                                                                   \
+    T(the_latest_word_holds)                                                                       \
+    T(set_of_every_device_changes_the_named_fields_of_each)                                        \
+    T(words_that_overlap_hold_for_whom_both_speak_of)                                              \
     T(an_entry_of_another_uuid_is_not_this_guests)                                                 \
     T(a_full_book_refuses_and_changes_nothing)                                                     \
     T(who_is_frozen_stays_so_by_any_other_attachment)                                              \
     T(nobody_joins_unless_allowed)                                                                 \
     T(a_right_for_every_device_reaches_those_that_attach_later)                                    \
     T(deny_holds_at_once_for_whoever_has_joined)                                                   \
-    T(denying_one_device_leaves_the_right_of_the_guest)                                            \
+    T(deny_of_one_device_holds_under_a_right_for_every_one)                                        \
+    T(deny_of_every_device_ends_the_right_of_one)                                                  \
+    T(allow_of_every_device_ends_what_was_said_of_one)                                             \
+    T(a_node_that_is_gone_leaves_the_right_of_the_guest)                                           \
+    T(a_full_book_of_members_refuses_and_denies_all_the_same)                                      \
+    T(an_engine_without_room_leaves_all_as_it_was)                                                 \
     T(a_shared_pool_with_members_and_no_policy_has_the_default)                                    \
     T(members_are_listed_whether_they_attached_or_not)                                             \
+    T(nobody_is_listed_as_allowed_who_was_denied_and_never_attached)                               \
     T(a_member_that_was_denied_is_listed_until_it_leaves)                                          \
     T(a_forgotten_pool_admits_nobody)                                                              \
     T(a_forgotten_pool_admits_nobody_whom_xenstore_named_either)                                   \
