@@ -67,7 +67,7 @@ BLOCKDEV_SRC := daemon/blockdev/aio.c daemon/blockdev/blockdev.c daemon/blockdev
 SCHEMA_SRC   := xenstore-schema/form.c xenstore-schema/front.c xenstore-schema/nodes.c xenstore-schema/states.c \
                 xenstore-schema/value.c xenstore-schema/vbd_front.c xenstore-schema/vbd_states.c
 SESSION_SRC  := daemon/session/data.c daemon/session/dispatch.c daemon/session/heartbeat.c \
-                daemon/session/open.c daemon/session/record.c daemon/session/serve.c \
+                daemon/session/open.c daemon/session/record.c daemon/session/rota.c daemon/session/serve.c \
                 daemon/session/session.c daemon/session/sessions.c daemon/session/worker.c
 TRANSPORT_LOCAL_SRC := daemon/transport/local/channel.c daemon/transport/local/client.c \
                        daemon/transport/local/closing.c daemon/transport/local/hello.c \
@@ -123,7 +123,7 @@ UNIT_TESTS += control_policy_test control_handle_test control_grant_test control
 UNIT_TESTS += policy_test
 UNIT_TESTS += blk_target_test blkif_test blk_turn_test blk_kill_test schema_vbd_test xen_grants_test xen_disk_test
 UNIT_TESTS += history_test engine_history_test engine_fair_test engine_fault_test session_fault_test engine_kill_test
-UNIT_TESTS += disk_test disk_recover_test disk_kill_test vdev_test worker_test cache_test cache_race_test cache_kill_test blockdev_test
+UNIT_TESTS += disk_test disk_recover_test disk_kill_test vdev_test rota_test worker_test cache_test cache_race_test cache_kill_test blockdev_test
 # tests/model/NAME.c, tests/conformance/NAME.c: longer native programs of the same kind
 LONG_TESTS := conformance/conformance_engine conformance/conformance_broken \
               conformance/conformance_local

@@ -128,6 +128,7 @@ struct device *device_create(const struct device_config *config, bool *lacks_out
         struct queue *q = &d->queues[i];
 
         q->ring.ops = &turn_ring_ops;
+        q->ring.owner_id = (struct owner_id){ACCOUNT_XEN, config->owner.domid};
         q->ring.wait_fd = config->link->queues[i].wait_fd;
         q->ring.apart = config->link->apart;
         q->device = d;

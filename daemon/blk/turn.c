@@ -35,6 +35,7 @@ struct turn {
 static void spend(struct turn *t, unsigned cost)
 {
     t->budget -= cost < t->budget ? cost : t->budget;
+    t->queue->ring.spent += cost;
 }
 
 static void answer(struct turn *t, const struct blkif_request *request, enum blkif_status status)

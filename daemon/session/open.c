@@ -27,6 +27,7 @@ static struct session *session_alloc(const struct session_config *config,
     s->nr_rings = link->nr_rings;
     for (unsigned i = 0; i < s->nr_rings; i++) {
         s->rings[i].ring.ops = &serve_ring_ops;
+        s->rings[i].ring.owner_id = (struct owner_id){link->peer.kind, link->peer.id};
         s->rings[i].ring.wait_fd = link->rings[i].wait_fd;
         s->rings[i].ring.apart = link->apart;
         s->rings[i].session = s;

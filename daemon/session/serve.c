@@ -35,6 +35,7 @@ enum progress {
 static void spend(struct turn *t, unsigned cost)
 {
     t->budget -= cost < t->budget ? cost : t->budget;
+    t->ring->ring.spent += cost;
 }
 
 static void answer(struct turn *t, struct tmemif_response rsp)

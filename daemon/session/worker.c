@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "daemon/engine/engine.h"
+#include "daemon/session/rota.h"
 #include "daemon/session/session.h"
 #include "daemon/util/bug.h"
 #include "daemon/util/clock.h"
@@ -17,7 +18,8 @@
 #include "daemon/util/pace.h"
 #include "daemon/util/processor.h"
 
-#define TURN_BUDGET        32u /* requests of one ring before the next ring has its turn */
+#define TURN_BUDGET        32u /* requests of one owner before the next owner has its turn */
+#define SHARE_BUDGET       16u /* of one ring, if others of its owner have requests */
 #define RECLAIM_PAGES      64u /* dead pages freed between rounds */
 #define ROUNDS_PER_RECLAIM 16u /* while rings have work; else after each */
 #define EVENTS_PER_LOOK    32
@@ -58,9 +60,8 @@ struct worker {
 
     /* the thread's own */
     struct worker_ring *rings; /* all of them, by all_next */
-    struct worker_ring *awake; /* those to be served, by next: who was served goes to the end */
-    struct worker_ring *last_awake;
-    unsigned nr_listed, nr_awake; /* rings on the two lists */
+    unsigned nr_listed;        /* on that list */
+    struct rota rota;          /* those to be served; the control thread makes their owners */
     uint64_t looked_ns;
     struct polling polling;
     struct pace partings;
@@ -69,45 +70,11 @@ struct worker {
     bool stop;
 };
 
-/* ---- the thread's lists ---- */
-
-static void append_awake(struct worker *w, struct worker_ring *r)
-{
-    r->next = NULL;
-    if (w->awake)
-        w->last_awake->next = r;
-    else
-        w->awake = r;
-    w->last_awake = r;
-    w->nr_awake++;
-}
-
-static struct worker_ring *pop_awake(struct worker *w)
-{
-    struct worker_ring *r = w->awake;
-
-    w->awake = r->next;
-    w->nr_awake--;
-    return r;
-}
-
-static void wake_ring(struct worker *w, struct worker_ring *r)
-{
-    if (r->awake)
-        return;
-    r->awake = true;
-    r->idle = false;
-    append_awake(w, r);
-}
+/* ---- the thread's rings ---- */
 
 static void forget_ring(struct worker *w, struct worker_ring *gone)
 {
-    for (unsigned nr = w->nr_awake; nr > 0; nr--) {
-        struct worker_ring *r = pop_awake(w);
-
-        if (r != gone)
-            append_awake(w, r);
-    }
+    rota_forget(&w->rota, gone);
     for (struct worker_ring **at = &w->rings; *at; at = &(*at)->all_next) {
         if (*at == gone) {
             *at = gone->all_next;
@@ -123,7 +90,7 @@ static void wake_the_woken(struct worker *w)
     for (struct worker_ring *r = w->rings; r; r = r->all_next) {
         if (atomic_load_explicit(&r->woken, memory_order_relaxed) &&
             atomic_exchange_explicit(&r->woken, false, memory_order_acquire))
-            wake_ring(w, r);
+            rota_wake(&w->rota, r);
     }
 }
 
@@ -155,7 +122,7 @@ static void run_command(struct worker *w)
     pthread_mutex_unlock(&w->mutex);
 
     for (struct worker_ring *r = w->rings; r; r = r->all_next)
-        wake_ring(w, r);
+        rota_wake(&w->rota, r);
 }
 
 /* ---- turns ---- */
@@ -214,22 +181,41 @@ static void learn(struct worker *w, struct worker_ring *r, uint64_t nr)
     w->nr_units += (unsigned)(nr < TURN_BUDGET ? nr : TURN_BUDGET) * UNITS_PER_REQUEST;
 }
 
-/* True: it stays on the awake list. *@busy_out: it had something to do. */
-static bool serve(struct worker *w, struct worker_ring *r, bool *busy_out)
+/* A turn of an owner. */
+struct turn {
+    struct owner *owner;
+    int left;  /* of its budget; below 0: the last request cost more */
+    bool busy; /* there was something to do */
+};
+
+/*
+ * What the ring that was taken may use up. If others have requests, half: so two get on at least,
+ * and there is still something to be told of at once (TOLD_TOGETHER of serve.c).
+ */
+static unsigned share_of_ring(const struct turn *t)
 {
-    uint64_t before = atomic_load_explicit(&r->nr_requests, memory_order_relaxed);
-    enum serve_result result = r->ops->serve(r, w->number, TURN_BUDGET);
+    unsigned left = (unsigned)t->left;
 
-    uint64_t nr = atomic_load_explicit(&r->nr_requests, memory_order_relaxed) - before;
+    return t->owner->nr_busy > 0 && left > SHARE_BUDGET ? SHARE_BUDGET : left;
+}
 
+/* True: it stays awake. */
+static bool serve(struct worker *w, struct turn *t, struct worker_ring *r)
+{
+    uint64_t nr_requests = atomic_load_explicit(&r->nr_requests, memory_order_relaxed);
+    unsigned spent = r->spent;
+    enum serve_result result = r->ops->serve(r, w->number, share_of_ring(t));
+
+    nr_requests = atomic_load_explicit(&r->nr_requests, memory_order_relaxed) - nr_requests;
+    t->left -= (int)(r->spent - spent);
     w->nr_units++;
-    if (nr != 0) {
-        learn(w, r, nr);
-        *busy_out = true;
+    if (nr_requests != 0) {
+        learn(w, r, nr_requests);
+        t->busy = true;
     }
     switch (result) {
     case SERVE_MORE:
-        *busy_out = true;
+        t->busy = true;
         return true;
     case SERVE_EMPTY:
         return !may_sleep(w, r);
@@ -238,21 +224,38 @@ static bool serve(struct worker *w, struct worker_ring *r, bool *busy_out)
     }
 }
 
-/* A round: one turn of every ring that is awake, unless a command comes. True: some had work. */
+/*
+ * Its rings that are awake, once each, until the budget is used up; the others come first next
+ * time. To look at an empty one costs none. True: it had work.
+ */
+static bool serve_owner(struct worker *w, struct owner *o)
+{
+    struct turn t = {.owner = o, .left = TURN_BUDGET};
+
+    for (unsigned nr = o->nr_awake; nr > 0 && t.left > 0; nr--) {
+        struct worker_ring *r = rota_take(o);
+
+        if (serve(w, &t, r))
+            rota_keep(o, r);
+        else
+            rota_rest(&w->rota, r);
+    }
+    return t.busy;
+}
+
+/*
+ * A round: one turn of every owner with a ring that is awake, unless a command comes. True: some
+ * had work.
+ */
 static bool serve_awake(struct worker *w)
 {
     bool busy = false;
 
-    for (unsigned nr = w->nr_awake; nr > 0; nr--) {
-        struct worker_ring *r;
-
+    for (unsigned nr = w->rota.nr_owners; nr > 0; nr--) {
         if (atomic_load_explicit(&w->kicked, memory_order_relaxed))
             return true;
-        r = pop_awake(w);
-        if (serve(w, r, &busy))
-            append_awake(w, r);
-        else
-            r->awake = false;
+        busy |= serve_owner(w, w->rota.first);
+        rota_end_turn(&w->rota);
     }
     return busy;
 }
@@ -290,7 +293,7 @@ static void hear(struct worker *w, struct worker_ring *r, uint32_t events)
         return;
     }
     part_from(w, r, cpu);
-    wake_ring(w, r);
+    rota_wake(&w->rota, r);
 }
 
 static void look(struct worker *w, int timeout_ms)
@@ -321,7 +324,7 @@ static bool is_look_due(struct worker *w)
 {
     uint64_t now;
 
-    if (w->nr_awake == w->nr_listed)
+    if (w->rota.nr_awake == w->nr_listed)
         return false;
     now = time_ns(w);
     if (now - w->looked_ns < w->polling.look_ns)
@@ -358,15 +361,15 @@ static void *worker_main(void *arg)
         bool busy, reclaiming = false;
 
         take_orders(w);
-        if (w->awake && attention_is_due(w->attention)) {
+        if (w->rota.first && attention_is_due(w->attention)) {
             attention_ask(w->attention);
             look(w, FENCE_WAIT_MS);
             continue;
         }
         busy = serve_awake(w);
-        if (!busy || !w->awake || ++rounds % ROUNDS_PER_RECLAIM == 0)
+        if (!busy || !w->rota.first || ++rounds % ROUNDS_PER_RECLAIM == 0)
             reclaiming = reclaim(w);
-        if (!w->awake && !reclaiming && !w->stop)
+        if (!w->rota.first && !reclaiming && !w->stop)
             look(w, -1);
         else if (is_look_due(w))
             look(w, 0);
@@ -481,11 +484,14 @@ void worker_destroy(struct worker *w)
 
 bool worker_attach(struct worker *w, struct worker_ring *r)
 {
+    if (!rota_admit(&w->rota, r))
+        return false;
     r->worker = w;
     poll_credit_renew(&r->credit, &w->polling);
     command(w, COMMAND_ATTACH, r);
     if (!watch(w, r->wait_fd, r)) {
         command(w, COMMAND_DETACH, r);
+        rota_dismiss(&w->rota, r);
         return false;
     }
     r->attached = true;
@@ -498,6 +504,7 @@ void worker_detach(struct worker *w, struct worker_ring *r)
     /* out of the set first: the next look cannot find it; it may be out already */
     epoll_ctl(w->epoll_fd, EPOLL_CTL_DEL, r->wait_fd, NULL);
     command(w, COMMAND_DETACH, r);
+    rota_dismiss(&w->rota, r);
     w->nr_rings--;
     r->attached = false;
 }

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * worker.h - a thread that serves the rings it was given, in turns.
+ * worker.h - a thread that serves the rings it was given, in turns of their owners (rota.h).
+ *
+ * An owner is who stands behind a ring: a domain, with its disks, or a user of this machine, with
+ * all attachments. However many rings one has, another's request waits for one turn of theirs.
  *
  * A ring is awake while it has requests, and for a while after (polling); then
  * the worker asks the peer for a notification and lets the ring sleep in its
@@ -15,11 +18,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/engine/account.h"
 #include "daemon/session/polling.h"
 #include "daemon/util/pace.h"
 
 struct attention;
 struct engine;
+struct owner;
 struct worker;
 struct worker_ring;
 
@@ -35,7 +40,10 @@ enum serve_result {
 
 /* What makes a ring one of its kind: of a session (session.h), of a disk (daemon/blk/). */
 struct worker_ring_ops {
-    /* A turn: serve requests that cost @budget, in units of a page's get, and one more of them. */
+    /*
+     * Serve requests that cost @budget, in units of a page's get, and one of them more; r->spent
+     * grows by what they cost.
+     */
     enum serve_result (*serve)(struct worker_ring *r, unsigned worker, unsigned budget);
     /* Ask the peer to notify of its next request. True: one is there already. */
     bool (*arm)(struct worker_ring *r);
@@ -48,18 +56,29 @@ struct worker_ring_ops {
     void (*hang_up)(struct worker_ring *r);
 };
 
-/* What a worker serves; part of a larger struct, which its owner made. */
+/* Who stands behind a ring: account_key without the device. */
+struct owner_id {
+    enum account_kind kind;
+    uint32_t id;
+};
+
+/* What a worker serves; part of a larger struct. */
 struct worker_ring {
-    const struct worker_ring_ops *ops; /* the owner's, as the next one */
-    int wait_fd;                       /* readable when the peer has notified */
-    bool apart;                        /* the peer does not wait for our processor */
+    /* whoever made it says */
+    const struct worker_ring_ops *ops;
+    struct owner_id owner_id;
+    int wait_fd; /* readable when the peer has notified */
+    bool apart;  /* the peer does not wait for our processor */
+
+    unsigned spent; /* by serve(), in all its turns; may wrap */
 
     /* the worker's bookkeeping */
     struct worker *worker; /* once it was attached */
+    struct owner *owner;   /* while it is */
     bool attached;
     atomic_bool woken;            /* by worker_wake() */
     struct worker_ring *all_next; /* on the list of the worker's rings */
-    struct worker_ring *next;     /* on the list of those awake */
+    struct worker_ring *next;     /* on the list of its owner's that are awake */
     bool awake;
     bool idle; /* it is polled for, and had no request since */
     uint64_t idle_since_ns;
@@ -85,7 +104,7 @@ struct worker *worker_create(struct engine *engine, struct attention *attention,
 /* Ends the thread. It has no rings. NULL is nothing. */
 void worker_destroy(struct worker *w);
 
-/* Serve @r from now on. False: the system has no room to watch another descriptor. */
+/* Serve @r from now on. False: no memory, or no room to watch another descriptor. */
 bool worker_attach(struct worker *w, struct worker_ring *r);
 /* When this returns the worker has finished its turn with @r and forgotten it. */
 void worker_detach(struct worker *w, struct worker_ring *r);

@@ -477,8 +477,23 @@ static void turn_ends_with_its_budget(void)
     r = &b.world.device->queues[0].ring;
     CU_ASSERT_EQUAL(r->ops->serve(r, 0, 10), SERVE_MORE);
     CU_ASSERT_EQUAL(b.world.nr_reads, 10);
+    CU_ASSERT_EQUAL(r->spent, 10);
     CU_ASSERT_EQUAL(r->ops->serve(r, 0, 32), SERVE_EMPTY);
     CU_ASSERT_EQUAL(b.world.nr_reads, 32);
+    CU_ASSERT_EQUAL(r->spent, 32);
+    bed_end(&b);
+}
+
+/* Whatever else the guest has at the manager counts to it, too. */
+static void owner_of_a_queue_is_the_guest(void)
+{
+    struct owner_id owner;
+    struct bed b;
+
+    bed_make(&b, BLKIF_ABI_64);
+    owner = b.world.device->queues[0].ring.owner_id;
+    CU_ASSERT_EQUAL(owner.kind, ACCOUNT_XEN);
+    CU_ASSERT_EQUAL(owner.id, 7);
     bed_end(&b);
 }
 
@@ -790,6 +805,7 @@ static void long_discard_takes_turns_and_its_place_in_order(void)
     T(ring_index_out_of_range_ends_the_service)                                                    \
     T(full_ring_is_served)                                                                         \
     T(cheap_requests_are_told_of_a_few_at_a_time)                                                  \
+    T(owner_of_a_queue_is_the_guest)                                                               \
     T(turn_ends_with_its_budget)                                                                   \
     T(frontend_is_notified_when_it_asks)                                                           \
     T(read_only_disk_is_not_written_to)                                                            \

@@ -6,6 +6,7 @@
  * other are run together.
  */
 #include "daemon/engine/state.h"
+#include "daemon/session/dispatch.h"
 #include "tests/lib/random.h"
 #include "tests/lib/runner.h"
 #include "tests/unit/session_world.h"
@@ -333,9 +334,11 @@ static void turn_of_gets_keeps_to_its_budget(void)
 {
     struct tmemif_request get = {.op = TMEMIF_OP_PAGE_GET};
     static struct bed b;
+    unsigned spent;
 
     get.u.page.data = (struct tmemif_data){.length = TMEMIF_PAGE_SIZE};
     bed_begin_sequences(&b);
+    spent = b.world.session->rings[0].ring.spent;
     bed_put(&b, &get, 20);
     CU_ASSERT_EQUAL(bed_serve(&b, 3), SERVE_MORE);
     CU_ASSERT_EQUAL(b.world.session->rings[0].back.rsp_prod, NR_POOLS + 3);
@@ -343,6 +346,40 @@ static void turn_of_gets_keeps_to_its_budget(void)
     CU_ASSERT_EQUAL(b.world.session->rings[0].back.rsp_prod, NR_POOLS + 12);
     CU_ASSERT_EQUAL(bed_serve(&b, 9), SERVE_EMPTY);
     CU_ASSERT_EQUAL(b.world.session->rings[0].back.rsp_prod, NR_POOLS + 20);
+    CU_ASSERT_EQUAL(b.world.session->rings[0].ring.spent - spent, 20);
+    bed_end(&b);
+}
+
+/* What takes every shard's lock, also where less was left. */
+static void turn_says_what_it_has_cost(void)
+{
+    static const struct tmemif_request get = {.op = TMEMIF_OP_PAGE_GET},
+                                       leave = {.op = TMEMIF_OP_POOL_LEAVE};
+    const struct worker_ring *ring;
+    static struct bed b;
+
+    bed_begin(&b);
+    ring = &b.world.session->rings[0].ring;
+    bed_put(&b, &get, 1);
+    bed_put(&b, &leave, 2);
+    CU_ASSERT_EQUAL(bed_serve(&b, 2), SERVE_MORE);
+    CU_ASSERT_EQUAL(ring->spent, 1 + dispatch_cost(TMEMIF_OP_POOL_LEAVE));
+    CU_ASSERT_EQUAL(bed_serve(&b, 32), SERVE_EMPTY);
+    CU_ASSERT_EQUAL(ring->spent, 1 + 2 * dispatch_cost(TMEMIF_OP_POOL_LEAVE));
+    CU_ASSERT(dispatch_cost(TMEMIF_OP_POOL_LEAVE) > 2);
+    bed_end(&b);
+}
+
+/* A worker does not know of its attachments. */
+static void owner_of_a_ring_is_the_user(void)
+{
+    static struct bed b;
+    struct owner_id owner;
+
+    bed_begin(&b);
+    owner = b.world.session->rings[0].ring.owner_id;
+    CU_ASSERT_EQUAL(owner.kind, b.world.link.peer.kind);
+    CU_ASSERT_EQUAL(owner.id, b.world.link.peer.id);
     bed_end(&b);
 }
 
@@ -378,6 +415,8 @@ static void join_that_has_to_wait_is_answered_later(void)
     T(join_that_has_to_wait_is_answered_later)                                                     \
     T(answers_are_the_same_however_much_waits)                                                     \
     T(turn_of_gets_keeps_to_its_budget)                                                            \
+    T(turn_says_what_it_has_cost)                                                                  \
+    T(owner_of_a_ring_is_the_user)                                                                 \
     T(turn_that_reaches_the_event_notifies_once)                                                   \
     T(long_turn_notifies_before_its_end)                                                           \
     T(turn_that_ends_early_notifies_of_what_it_gave)                                               \

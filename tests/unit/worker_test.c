@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A worker: rings that wait, rings that sleep beside others, what it reclaims; when it looks, and
- * where.
+ * A worker: rings that wait, rings that sleep beside others, whose turn it is, what it reclaims;
+ * when it looks, and where.
  */
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -344,6 +345,250 @@ static void what_is_dead_is_reclaimed_before_the_worker_sleeps(void)
     bench_end(&b);
 }
 
+/* ---- owners ---- */
+
+#define CROWD_MOST 256u
+/* Of worker.c: of an owner's turn, of one of several rings in it. */
+#define TURN  32u
+#define SHARE 16u
+
+/* What rings that are always full have in common. */
+struct crowd {
+    _Atomic bool open;      /* else they wait */
+    unsigned cost;          /* of each request */
+    unsigned limit;         /* requests of all, then they wait; 0: none */
+    _Atomic unsigned total; /* by the worker */
+    /* since the last turn of the ring that others wait with, by the worker */
+    unsigned cost_since;
+};
+
+struct full_ring {
+    struct worker_ring ring; /* first */
+    struct crowd *crowd;
+    _Atomic unsigned nr_served; /* by the worker */
+    /* of the one that waits: turns, and the most that others had between two of them */
+    _Atomic unsigned nr_turns, worst_cost;
+};
+
+static enum serve_result serve_full(struct worker_ring *r, unsigned worker, unsigned budget)
+{
+    struct full_ring *f = (struct full_ring *)r;
+    struct crowd *c = f->crowd;
+    unsigned nr = 0;
+
+    (void)worker;
+    if (!atomic_load(&c->open) || (c->limit && atomic_load(&c->total) >= c->limit))
+        return SERVE_WAITING;
+    while (nr * c->cost < budget)
+        nr++;
+    r->spent += nr * c->cost;
+    worker_count(&r->nr_requests, nr);
+    c->cost_since += nr * c->cost;
+    atomic_fetch_add(&c->total, nr);
+    atomic_fetch_add(&f->nr_served, nr);
+    return SERVE_MORE;
+}
+
+/* Its next request is there as soon as one has been served. */
+static enum serve_result serve_single(struct worker_ring *r, unsigned worker, unsigned budget)
+{
+    struct full_ring *f = (struct full_ring *)r;
+    struct crowd *c = f->crowd;
+
+    (void)worker;
+    (void)budget;
+    if (!atomic_load(&c->open))
+        return SERVE_WAITING;
+    if (atomic_load(&f->nr_turns) > 0) {
+        if (c->cost_since > atomic_load(&f->worst_cost))
+            atomic_store(&f->worst_cost, c->cost_since);
+    }
+    c->cost_since = 0;
+    r->spent++;
+    worker_count(&r->nr_requests, 1);
+    atomic_fetch_add(&f->nr_turns, 1);
+    return SERVE_MORE;
+}
+
+static const struct worker_ring_ops full_ops = {
+    .serve = serve_full, .arm = arm, .consume = consume_nothing, .hang_up = ignore};
+static const struct worker_ring_ops single_ops = {
+    .serve = serve_single, .arm = arm, .consume = consume_nothing, .hang_up = ignore};
+
+/* Full rings of some owners, and a single one of another. */
+struct hall {
+    struct world world;
+    struct attention attention;
+    struct worker *worker;
+    struct crowd crowd;
+    unsigned nr;
+    struct full_ring rings[CROWD_MOST];
+    struct full_ring single;
+};
+
+static void enter(struct hall *h, struct full_ring *f, uint32_t owner)
+{
+    *f = (struct full_ring){.crowd = &h->crowd};
+    f->ring.ops = f == &h->single ? &single_ops : &full_ops;
+    f->ring.owner_id = (struct owner_id){.kind = ACCOUNT_LOCAL, .id = owner};
+    f->ring.wait_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    CU_ASSERT_TRUE_FATAL(worker_attach(h->worker, &f->ring));
+}
+
+static void leave(struct hall *h, struct full_ring *f)
+{
+    worker_detach(h->worker, &f->ring);
+    close(f->ring.wait_fd);
+}
+
+static void hall_begin(struct hall *h, const struct crowd *crowd, unsigned nr, unsigned nr_owners)
+{
+    static const struct polling polling = {.look_ns = 20000};
+
+    memset(h, 0, sizeof(*h));
+    h->world = world_make(64, 8, 2, 4);
+    h->attention = (struct attention){.fence_by_ms = UINT64_MAX};
+    h->attention.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    h->crowd = *crowd;
+    h->nr = nr;
+    h->worker = worker_create(h->world.e, &h->attention, 0, &polling);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(h->worker);
+    for (unsigned i = 0; i < nr; i++)
+        enter(h, &h->rings[i], i % nr_owners);
+    enter(h, &h->single, nr_owners);
+}
+
+/* They are all awake from now on, at once. */
+static void hall_open(struct hall *h)
+{
+    worker_pause(h->worker);
+    atomic_store(&h->crowd.open, true);
+    worker_resume(h->worker);
+}
+
+static void hall_end(struct hall *h)
+{
+    for (unsigned i = 0; i < h->nr; i++)
+        leave(h, &h->rings[i]);
+    leave(h, &h->single);
+    worker_destroy(h->worker);
+    close(h->attention.fd);
+    world_end(&h->world);
+}
+
+static bool reaches(_Atomic unsigned *count, unsigned nr)
+{
+    for (unsigned n = 0; n < PATIENCE_S * 10000u && atomic_load(count) < nr; n++)
+        usleep(100);
+    return atomic_load(count) >= nr;
+}
+
+static void request_waits_for_one_turn_of_each_other_owner(void)
+{
+    static const struct {
+        unsigned nr, nr_owners, cost;
+    } cases[] = {{1, 1, 1},           {2, 1, 1},          {CROWD_MOST, 1, 1},
+                 {CROWD_MOST, 1, 16}, {CROWD_MOST, 3, 1}, {3, 3, 16}};
+
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct crowd crowd = {.cost = cases[i].cost};
+        static struct hall h;
+        unsigned worst;
+
+        hall_begin(&h, &crowd, cases[i].nr, cases[i].nr_owners);
+        hall_open(&h);
+        CU_ASSERT_TRUE(reaches(&h.single.nr_turns, 1000));
+        worst = atomic_load(&h.single.worst_cost);
+        /* the last request of a turn may cost more than is left */
+        CU_ASSERT(worst >= cases[i].nr_owners * TURN / 2);
+        CU_ASSERT(worst <= cases[i].nr_owners * (TURN + cases[i].cost - 1));
+        hall_end(&h);
+    }
+}
+
+/* Also if one turn is not for all of them. */
+static void all_rings_of_an_owner_get_on(void)
+{
+    for (unsigned nr = 1; nr <= 81; nr += 40) {
+        const struct crowd crowd = {.cost = 1, .limit = nr * 1000};
+        static struct hall h;
+
+        hall_begin(&h, &crowd, nr, 1);
+        hall_open(&h);
+        CU_ASSERT_TRUE(reaches(&h.crowd.total, crowd.limit));
+        for (unsigned i = 0; i < nr; i++) {
+            unsigned served = atomic_load(&h.rings[i].nr_served);
+
+            /* a few more or less: what is left of a turn is a smaller share */
+            CU_ASSERT(served >= 800 && served <= 1200);
+        }
+        hall_end(&h);
+    }
+}
+
+/* One alone has the whole turn. */
+static void ring_shares_its_owners_turn_with_those_that_have_requests(void)
+{
+    static struct hall h;
+
+    for (unsigned nr = 1; nr <= 2; nr++) {
+        const struct crowd crowd = {.cost = 1, .limit = 1};
+
+        hall_begin(&h, &crowd, nr, 1);
+        hall_open(&h);
+        CU_ASSERT_TRUE(reaches(&h.crowd.total, 1));
+        CU_ASSERT_EQUAL(atomic_load(&h.crowd.total), nr == 1 ? TURN : SHARE);
+        hall_end(&h);
+    }
+}
+
+/* The next one is served instead, and it is not, until it comes again. */
+static void ring_leaves_amid_its_owners(void)
+{
+    const struct crowd crowd = {.cost = 1};
+    static struct hall h;
+
+    hall_begin(&h, &crowd, 12, 1);
+    hall_open(&h);
+    for (unsigned n = 0; n < 300; n++) {
+        struct full_ring *gone = &h.rings[n % 12], *stays = &h.rings[(n * 5 + 1) % 12];
+        unsigned served;
+
+        if (stays == gone)
+            stays = &h.rings[(n + 1) % 12];
+        leave(&h, gone);
+        served = atomic_load(&gone->nr_served);
+        CU_ASSERT_TRUE(reaches(&stays->nr_served, atomic_load(&stays->nr_served) + SHARE));
+        CU_ASSERT_TRUE(reaches(&h.single.nr_turns, atomic_load(&h.single.nr_turns) + 2));
+        CU_ASSERT_EQUAL(atomic_load(&gone->nr_served), served);
+        enter(&h, gone, 0);
+        CU_ASSERT_TRUE(reaches(&gone->nr_served, SHARE));
+    }
+    CU_ASSERT(atomic_load(&h.single.worst_cost) <= TURN);
+    hall_end(&h);
+}
+
+/* With all of its rings, and is one again when it comes back. */
+static void owner_leaves_and_comes_back(void)
+{
+    const struct crowd crowd = {.cost = 1};
+    static struct hall h;
+
+    hall_begin(&h, &crowd, 3, 1);
+    hall_open(&h);
+    for (unsigned n = 0; n < 100; n++) {
+        for (unsigned i = 0; i < 3; i++)
+            leave(&h, &h.rings[(n + i) % 3]);
+        CU_ASSERT_TRUE(reaches(&h.single.nr_turns, atomic_load(&h.single.nr_turns) + 2));
+        for (unsigned i = 0; i < 3; i++)
+            enter(&h, &h.rings[i], 0);
+        for (unsigned i = 0; i < 3; i++)
+            CU_ASSERT_TRUE(reaches(&h.rings[i].nr_served, SHARE));
+    }
+    CU_ASSERT(atomic_load(&h.single.worst_cost) <= TURN);
+    hall_end(&h);
+}
+
 /* ---- polling.h ---- */
 
 static void a_look_takes_what_a_sleep_costs(void)
@@ -387,6 +632,11 @@ static void looking_has_to_pay(void)
     T(ring_that_sleeps_is_heard_beside_one_that_is_looked_for)                                     \
     T(peers_that_share_the_processor_are_not_looked_for_unless_told)                               \
     T(what_is_dead_is_reclaimed_before_the_worker_sleeps)                                          \
+    T(request_waits_for_one_turn_of_each_other_owner)                                              \
+    T(all_rings_of_an_owner_get_on)                                                                \
+    T(ring_shares_its_owners_turn_with_those_that_have_requests)                                   \
+    T(ring_leaves_amid_its_owners)                                                                 \
+    T(owner_leaves_and_comes_back)                                                                 \
     T(a_look_takes_what_a_sleep_costs)                                                             \
     T(looking_has_to_pay)
 RUN_TESTS(TESTS)
