@@ -20,6 +20,7 @@
 
 #define TURN_BUDGET        32u /* requests of one owner before the next owner has its turn */
 #define SHARE_BUDGET       16u /* of one ring, if others of its owner have requests */
+#define NOTIFY_COST        4u  /* a system call, which may wake somebody */
 #define RECLAIM_PAGES      64u /* dead pages freed between rounds */
 #define ROUNDS_PER_RECLAIM 16u /* while rings have work; else after each */
 #define EVENTS_PER_LOOK    32
@@ -203,11 +204,13 @@ static unsigned share_of_ring(const struct turn *t)
 static bool serve(struct worker *w, struct turn *t, struct worker_ring *r)
 {
     uint64_t nr_requests = atomic_load_explicit(&r->nr_requests, memory_order_relaxed);
+    uint64_t nr_notifies = atomic_load_explicit(&r->nr_notifies, memory_order_relaxed);
     unsigned spent = r->spent;
     enum serve_result result = r->ops->serve(r, w->number, share_of_ring(t));
 
     nr_requests = atomic_load_explicit(&r->nr_requests, memory_order_relaxed) - nr_requests;
-    t->left -= (int)(r->spent - spent);
+    nr_notifies = atomic_load_explicit(&r->nr_notifies, memory_order_relaxed) - nr_notifies;
+    t->left -= (int)(r->spent - spent + NOTIFY_COST * (unsigned)nr_notifies);
     w->nr_units++;
     if (nr_requests != 0) {
         learn(w, r, nr_requests);

@@ -356,10 +356,11 @@ static void what_is_dead_is_reclaimed_before_the_worker_sleeps(void)
 struct crowd {
     _Atomic bool open;      /* else they wait */
     unsigned cost;          /* of each request */
+    unsigned most;          /* requests that one has at a time; 0: as many as it may */
     unsigned limit;         /* requests of all, then they wait; 0: none */
     _Atomic unsigned total; /* by the worker */
     /* since the last turn of the ring that others wait with, by the worker */
-    unsigned cost_since;
+    unsigned cost_since, notifies_since;
 };
 
 struct full_ring {
@@ -367,7 +368,7 @@ struct full_ring {
     struct crowd *crowd;
     _Atomic unsigned nr_served; /* by the worker */
     /* of the one that waits: turns, and the most that others had between two of them */
-    _Atomic unsigned nr_turns, worst_cost;
+    _Atomic unsigned nr_turns, worst_cost, worst_notifies;
 };
 
 static enum serve_result serve_full(struct worker_ring *r, unsigned worker, unsigned budget)
@@ -379,11 +380,13 @@ static enum serve_result serve_full(struct worker_ring *r, unsigned worker, unsi
     (void)worker;
     if (!atomic_load(&c->open) || (c->limit && atomic_load(&c->total) >= c->limit))
         return SERVE_WAITING;
-    while (nr * c->cost < budget)
+    while (nr * c->cost < budget && (c->most == 0 || nr < c->most))
         nr++;
     r->spent += nr * c->cost;
     worker_count(&r->nr_requests, nr);
+    worker_count(&r->nr_notifies, 1);
     c->cost_since += nr * c->cost;
+    c->notifies_since++;
     atomic_fetch_add(&c->total, nr);
     atomic_fetch_add(&f->nr_served, nr);
     return SERVE_MORE;
@@ -402,8 +405,10 @@ static enum serve_result serve_single(struct worker_ring *r, unsigned worker, un
     if (atomic_load(&f->nr_turns) > 0) {
         if (c->cost_since > atomic_load(&f->worst_cost))
             atomic_store(&f->worst_cost, c->cost_since);
+        if (c->notifies_since > atomic_load(&f->worst_notifies))
+            atomic_store(&f->worst_notifies, c->notifies_since);
     }
-    c->cost_since = 0;
+    c->cost_since = c->notifies_since = 0;
     r->spent++;
     worker_count(&r->nr_requests, 1);
     atomic_fetch_add(&f->nr_turns, 1);
@@ -504,6 +509,20 @@ static void request_waits_for_one_turn_of_each_other_owner(void)
         CU_ASSERT(worst <= cases[i].nr_owners * (TURN + cases[i].cost - 1));
         hall_end(&h);
     }
+}
+
+/* Each of its rings is told of one answer. */
+static void notifications_are_at_the_expense_of_an_owners_turn(void)
+{
+    const struct crowd crowd = {.cost = 1, .most = 1};
+    static struct hall h;
+
+    hall_begin(&h, &crowd, 64, 1);
+    hall_open(&h);
+    CU_ASSERT_TRUE(reaches(&h.single.nr_turns, 1000));
+    CU_ASSERT(atomic_load(&h.single.worst_notifies) > 1);
+    CU_ASSERT(atomic_load(&h.single.worst_notifies) <= TURN / 4);
+    hall_end(&h);
 }
 
 /* Also if one turn is not for all of them. */
@@ -633,6 +652,7 @@ static void looking_has_to_pay(void)
     T(peers_that_share_the_processor_are_not_looked_for_unless_told)                               \
     T(what_is_dead_is_reclaimed_before_the_worker_sleeps)                                          \
     T(request_waits_for_one_turn_of_each_other_owner)                                              \
+    T(notifications_are_at_the_expense_of_an_owners_turn)                                          \
     T(all_rings_of_an_owner_get_on)                                                                \
     T(ring_shares_its_owners_turn_with_those_that_have_requests)                                   \
     T(ring_leaves_amid_its_owners)                                                                 \
