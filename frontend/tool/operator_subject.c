@@ -90,9 +90,12 @@ static void explain_several(const char *name, const struct book *book, char why_
     }
 }
 
-/* A guest that does not run is known by the name it was attached under. */
-static bool find_in_book(struct subject *subject_out, const char *name, const struct book *book,
-                         char why_out[XEN_WHY_LEN])
+/*
+ * A guest that does not run is known by the name it was attached under. So is one that runs under
+ * another name, renamed or on its way in.
+ */
+static bool find_in_book(struct subject *subject_out, const char *name, struct xs_handle *xs,
+                         const struct book *book, char why_out[XEN_WHY_LEN])
 {
     const struct book_guest *found = NULL;
 
@@ -114,6 +117,7 @@ static bool find_in_book(struct subject *subject_out, const char *name, const st
     memcpy(subject_out->uuid, found->uuid, 16);
     memcpy(subject_out->domain.uuid, found->uuid, 16);
     memcpy(subject_out->domain.name, found->name, sizeof(found->name));
+    find_running(subject_out, xs);
     return true;
 }
 
@@ -137,7 +141,7 @@ bool subject_find(struct subject *subject_out, const char *text, struct xs_handl
         memcpy(subject_out->uuid, subject_out->domain.uuid, 16);
         return true;
     case DOMAIN_NONE:
-        return find_in_book(subject_out, text, book, why_out);
+        return find_in_book(subject_out, text, xs, book, why_out);
     case DOMAIN_SEVERAL:
         break;
     }

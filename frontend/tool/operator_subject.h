@@ -2,8 +2,9 @@
 /*
  * operator_subject.h - whom the operator means: a guest or a shared pool.
  *
- *   g1, 7                the Xen guest of that name or domid; if it does not run,
- *                        the one that the policy file has by that name
+ *   g1, 7                the Xen guest of that name or domid; if there is none,
+ *                        the one that the policy file has by that name, which may
+ *                        run under another
  *   uid:1000, uid:1000/2 all attachments, or attachment 2, of a user's processes
  *                        on the machine of the daemon
  *   8-4-4-4-12           a UUID: of a guest in the policy file, else of a shared pool

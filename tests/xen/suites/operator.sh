@@ -118,6 +118,14 @@ denied() { guest_run b "xentmem get 0 name:x 0 /dev/null" >/dev/null; [ $? -eq 4
 check "b is denied, joined as it is" wait_for 20 denied
 at dom0 "xentmem list members $pool"
 is "it is listed as a member without a right" [ "$(echo "$out" | grep -c "^b .* none .* yes")" -eq 1 ]
+right_of_b() { node "/local/domain/$m/xentmem/shared/$pool/allow/$b"; }
+at dom0 "xentmem allow $pool b read"
+is "b has it again" [ "$(right_of_b)" = read ]
+xl rename b renamed
+at dom0 "xentmem deny $pool b"
+is "it is taken from b, which runs under another name," [ $rc -eq 0 ]
+is "at the manager, too" [ -z "$(right_of_b)" ]
+xl rename renamed b
 
 step "freeze and thaw"
 at dom0 "xentmem freeze a"
