@@ -55,6 +55,16 @@ enum attach_state attach_look(struct xs_handle *xs, const struct schema_place *a
     return ATTACH_THERE;
 }
 
+bool attach_has_policy(struct xs_handle *xs, const struct schema_place *a,
+                       const uint8_t guest_uuid[16])
+{
+    char path[XEN_PATH_LEN], text[TEXT_UUID_LEN];
+
+    text_of_uuid(text, guest_uuid);
+    schema_path(path, a, SCHEMA_GUEST_UUID, 0);
+    return node_is(xs, path, text);
+}
+
 bool attach_has_other(struct xs_handle *xs, const struct schema_place *a)
 {
     char folder[XEN_PATH_LEN], mine[16], **names;
@@ -76,16 +86,13 @@ bool attach_find_other(struct xs_handle *xs, const struct schema_place *a,
 {
     unsigned nr = 0;
     struct domain *domains = domains_read(xs, &nr);
-    char path[XEN_PATH_LEN], text[TEXT_UUID_LEN];
     struct schema_place place = *a;
     bool found = false;
 
-    text_of_uuid(text, guest_uuid);
     for (unsigned i = 0; domains && i < nr && !found; i++) {
         place.manager = domains[i].domid;
-        schema_path(path, &place, SCHEMA_GUEST_UUID, 0);
         /* dom0 outlives its manager; any other domain is the manager's for as long as it lives */
-        found = place.manager != a->manager && node_is(xs, path, text) &&
+        found = place.manager != a->manager && attach_has_policy(xs, &place, guest_uuid) &&
                 (place.manager != 0 || manager_is_ready(xs, 0));
         if (found)
             *manager_out = domains[i];
@@ -221,6 +228,30 @@ static bool write_shared(struct xs_handle *xs, xs_transaction_t t, unsigned mana
     return node_write_number(xs, t, path, grant->weight);
 }
 
+/* Rights are by domid: those that stand may be of a guest that had it before. */
+static bool remove_memberships(struct xs_handle *xs, xs_transaction_t t,
+                               const struct schema_place *a)
+{
+    char folder[XEN_PATH_LEN], path[XEN_PATH_LEN];
+    unsigned nr = 0;
+    char **uuids;
+    bool ok;
+
+    schema_shared_pools(folder, a->manager);
+    uuids = xs_directory(xs, t, folder, &nr);
+    ok = uuids || errno == ENOENT;
+    for (unsigned i = 0; uuids && i < nr && ok; i++) {
+        uint8_t uuid[16];
+
+        if (!text_to_uuid(uuids[i], uuid))
+            continue;
+        schema_shared_path(path, a->manager, uuid, SCHEMA_SHARED_ALLOW, a->guest);
+        ok = node_remove(xs, t, path);
+    }
+    free(uuids);
+    return ok;
+}
+
 static bool write_memberships(struct xs_handle *xs, xs_transaction_t t, unsigned manager,
                               const struct domain *guest, const struct book *book)
 {
@@ -289,7 +320,8 @@ static bool write_all(struct xs_handle *xs, xs_transaction_t t, const void *arg)
     const struct new_attachment *n = arg;
 
     return write_policy(xs, t, &n->where, n->guest, n->grant) &&
-           (!n->book || write_memberships(xs, t, n->where.manager, n->guest, n->book)) &&
+           (!n->book || (remove_memberships(xs, t, &n->where) &&
+                         write_memberships(xs, t, n->where.manager, n->guest, n->book))) &&
            write_frontend(xs, t, &n->where) && write_backend(xs, t, &n->where);
 }
 
@@ -362,28 +394,6 @@ struct old_attachment {
     struct schema_place where;
     bool last;
 };
-
-static bool remove_memberships(struct xs_handle *xs, xs_transaction_t t,
-                               const struct schema_place *a)
-{
-    char folder[XEN_PATH_LEN], path[XEN_PATH_LEN];
-    unsigned nr = 0;
-    char **uuids;
-    bool ok = true;
-
-    schema_shared_pools(folder, a->manager);
-    uuids = xs_directory(xs, t, folder, &nr);
-    for (unsigned i = 0; uuids && i < nr && ok; i++) {
-        uint8_t uuid[16];
-
-        if (!text_to_uuid(uuids[i], uuid))
-            continue;
-        schema_shared_path(path, a->manager, uuid, SCHEMA_SHARED_ALLOW, a->guest);
-        ok = node_remove(xs, t, path);
-    }
-    free(uuids);
-    return ok;
-}
 
 static bool remove_all(struct xs_handle *xs, xs_transaction_t t, const void *arg)
 {

@@ -24,6 +24,10 @@ enum attach_state {
 enum attach_state attach_look(struct xs_handle *xs, const struct schema_place *a,
                               const uint8_t guest_uuid[16]);
 
+/* Has dom0 written the policy of attachment @a, and is it this guest's? */
+bool attach_has_policy(struct xs_handle *xs, const struct schema_place *a,
+                       const uint8_t guest_uuid[16]);
+
 /*
  * Is attachment @a had by another manager than @a's that runs? Its policy says so, which dom0 alone
  * writes: a guest may write what it likes into its own folder.
@@ -33,8 +37,8 @@ bool attach_find_other(struct xs_handle *xs, const struct schema_place *a,
 
 /*
  * Write all nodes of @guest's attachment @device to @manager in one transaction, in place of
- * whatever is there, with its memberships from @book (may be NULL); let the manager know of
- * domains that die. False: nothing has changed.
+ * whatever is there, with its memberships from @book in place of those that its domid has (NULL:
+ * they stay); let the manager know of domains that die. False: nothing has changed.
  */
 bool attach_write(struct xs_handle *xs, const struct domain *manager, const struct domain *guest,
                   uint32_t device, const struct grant *grant, const struct book *book,
@@ -78,7 +82,10 @@ bool attach_write_grant(struct xs_handle *xs, const struct schema_place *a,
                         const struct grant *grant, char why_out[XEN_WHY_LEN]);
 bool attach_write_shared(struct xs_handle *xs, unsigned manager, const uint8_t uuid[16],
                          const struct grant *grant, char why_out[XEN_WHY_LEN]);
-/* @right: "read", "fill", or NULL to take the right away. */
+/*
+ * @right: "read", "fill", or NULL to take the right away. One is given only to a guest that is
+ * attached to @manager: the node goes with the guest's attachment.
+ */
 bool attach_write_allow(struct xs_handle *xs, unsigned manager, const uint8_t uuid[16],
                         unsigned guest, const char *right, char why_out[XEN_WHY_LEN]);
 

@@ -57,6 +57,45 @@ static void remove_guests(struct xs_handle *xs, unsigned manager, const struct d
     free(guests);
 }
 
+/* Rights of the shared pool @uuid: a domid is used again, and they would be its next owner's. */
+static void remove_rights(struct xs_handle *xs, unsigned manager, const uint8_t uuid[16],
+                          const struct domain *domains, unsigned nr_domains)
+{
+    char path[SCHEMA_PATH_LEN];
+    unsigned nr = 0;
+    char **guests;
+    uint64_t domid;
+
+    schema_shared_path(path, manager, uuid, SCHEMA_SHARED_ALLOW, 0);
+    *strrchr(path, '/') = '\0';
+    guests = xs_directory(xs, XBT_NULL, path, &nr);
+    for (unsigned i = 0; guests && i < nr; i++) {
+        if (!text_to_number(guests[i], UINT16_MAX, &domid) || is_alive(domains, nr_domains, domid))
+            continue;
+        schema_shared_path(path, manager, uuid, SCHEMA_SHARED_ALLOW, (unsigned)domid);
+        node_remove(xs, XBT_NULL, path);
+    }
+    free(guests);
+}
+
+static void remove_members(struct xs_handle *xs, unsigned manager, const struct domain *domains,
+                           unsigned nr_domains)
+{
+    char folder[SCHEMA_PATH_LEN];
+    unsigned nr = 0;
+    char **uuids;
+
+    schema_shared_pools(folder, manager);
+    uuids = xs_directory(xs, XBT_NULL, folder, &nr);
+    for (unsigned i = 0; uuids && i < nr; i++) {
+        uint8_t uuid[16];
+
+        if (text_to_uuid(uuids[i], uuid))
+            remove_rights(xs, manager, uuid, domains, nr_domains);
+    }
+    free(uuids);
+}
+
 void dead_remove(struct xs_handle *xs, const struct domain *domains, unsigned nr_domains,
                  dead_removed *removed)
 {
@@ -71,6 +110,7 @@ void dead_remove(struct xs_handle *xs, const struct domain *domains, unsigned nr
         *strrchr(folder, '/') = '\0';
         *strrchr(folder, '/') = '\0';
         remove_guests(xs, place.manager, domains, nr_domains, folder, removed);
+        remove_members(xs, place.manager, domains, nr_domains);
     }
 }
 

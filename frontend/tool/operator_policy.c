@@ -329,7 +329,18 @@ static int write_member_at(const struct operator_place *place, unsigned manager,
     return tool_fail(TOOL_SYSTEM, "%s", why);
 }
 
-/* At each manager that the guest has. Who does not run, or has none, gets it with the attachment.
+/* May it be given a right at @manager? That is its domid's, and has to go with the attachment. */
+static bool is_member_at(const struct operator_place *place, unsigned manager,
+                         const struct book_guest *entry, unsigned guest)
+{
+    const struct schema_place where = {.manager = manager, .guest = guest, .device = entry->device};
+
+    return attach_has_policy(place->xs, &where, entry->uuid);
+}
+
+/*
+ * At each manager that the guest is attached to. Who does not run, or is not attached, gets it with
+ * the attachment.
  */
 static int write_member(const struct operator_place *place, const struct operator_options *o,
                         const uint8_t uuid[16], const struct subject *subject, const char *right)
@@ -344,7 +355,8 @@ static int write_member(const struct operator_place *place, const struct operato
         struct domain manager;
 
         if (is_meant(subject, entry) && is_managed_by(place, entry, o->manager) &&
-            domain_find_manager(place->xs, entry->manager, &manager, why))
+            domain_find_manager(place->xs, entry->manager, &manager, why) &&
+            (!right || is_member_at(place, manager.domid, entry, subject->domain.domid)))
             code = write_member_at(place, manager.domid, uuid, subject, right);
     }
     return code;

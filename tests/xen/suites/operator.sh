@@ -12,6 +12,8 @@ no_nodes() {
         ! xenstore-list "/local/domain/$2/device/tmem/0" >/dev/null 2>&1
 }
 state_is() { [ "$(node "/local/domain/$1/backend/tmem/$2/0/state")" = "$3" ]; }
+# A domid's right to the pool, at the manager
+right_of() { node "/local/domain/$m/xentmem/shared/$pool/allow/$1"; }
 uuid_of() { node "/local/domain/$(domid "$1")/vm" | sed 's|/vm/||'; }
 
 step "without a manager"
@@ -118,13 +120,12 @@ denied() { guest_run b "xentmem get 0 name:x 0 /dev/null" >/dev/null; [ $? -eq 4
 check "b is denied, joined as it is" wait_for 20 denied
 at dom0 "xentmem list members $pool"
 is "it is listed as a member without a right" [ "$(echo "$out" | grep -c "^b .* none .* yes")" -eq 1 ]
-right_of_b() { node "/local/domain/$m/xentmem/shared/$pool/allow/$b"; }
 at dom0 "xentmem allow $pool b read"
-is "b has it again" [ "$(right_of_b)" = read ]
+is "b has it again" [ "$(right_of "$b")" = read ]
 xl rename b renamed
 at dom0 "xentmem deny $pool b"
 is "it is taken from b, which runs under another name," [ $rc -eq 0 ]
-is "at the manager, too" [ -z "$(right_of_b)" ]
+is "at the manager, too" [ -z "$(right_of "$b")" ]
 xl rename renamed b
 
 step "freeze and thaw"
@@ -156,6 +157,8 @@ stranger_is_bare() {
     ! xenstore-list "/local/domain/$s/xentmem" >/dev/null 2>&1 && ! xenstore-list "/local/domain/$s/backend" >/dev/null 2>&1
 }
 at dom0 "xentmem allow $pool a && xentmem allow $pool c"
+is "a, which is attached, has its right at the manager" [ "$(right_of "$a")" = fill ]
+is "c, which is not, has it in the policy file alone" [ -z "$(right_of "$c")" ]
 at dom0 "xentmem attach a --manager stranger"
 is "attach says that there is no daemon" [ $rc -eq 5 ]
 is "in which domain" says "no daemon has announced itself in stranger"
@@ -181,9 +184,9 @@ is "so does detach" [ $rc -eq 5 ]
 is "and leaves a its attachment" [ -n "$(node "/local/domain/$m/backend/tmem/$a/0/state")" ]
 at dom0 "xentmem deny $pool a --manager stranger"
 is "a right is not taken at a manager that the guest does not have" [ $rc -eq 4 ]
-is "and stays where it is" [ "$(node "/local/domain/$m/xentmem/shared/$pool/allow/$a")" = fill ]
+is "and stays where it is" [ "$(right_of "$a")" = fill ]
 at dom0 "xentmem deny $pool a && xentmem allow $pool a read"
-is "where it has one it is changed" [ "$(node "/local/domain/$m/xentmem/shared/$pool/allow/$a")" = read ]
+is "where it has one it is changed" [ "$(right_of "$a")" = read ]
 check "what a has stored is there, after all this" has_its_page
 at dom0 "xentmem attach c --manager stranger --timeout 2"
 is "a free guest gets no answer from a stranger" [ $rc -eq 5 ]
@@ -220,8 +223,14 @@ is "an operator's command in a guest" [ $rc -eq 5 ]
 is "says where it belongs" says "dom0"
 
 step "a guest that dies while no agent runs"
+for domid in "$c" 9999; do # left by guests that are gone
+    xenstore-write "/local/domain/$m/xentmem/shared/$pool/allow/$domid" fill
+done
 at dom0 "xentmem attach c"
 is "c is attached" [ $rc -eq 0 ]
+is "it has no right of whoever had its domid before" [ -z "$(right_of "$c")" ]
+is "nor is there one of a domain that is gone" [ -z "$(right_of 9999)" ]
+xenstore-rm "/local/domain/$m/xentmem/shared/$pool"
 guest_destroy c
 is "its folder stays behind" xenstore-list "/local/domain/$m/backend/tmem/$c"
 at dom0 "xentmem attach b"
