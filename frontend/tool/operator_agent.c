@@ -90,7 +90,7 @@ static void look(void)
             for (unsigned k = 0; k < place.book.nr_guests; k++) {
                 const struct book_guest *entry = &place.book.guests[k];
 
-                if (entry->attach && memcmp(entry->uuid, domains[i].uuid, 16) == 0)
+                if (entry->attach && domain_is_guest(&domains[i], entry->uuid))
                     keep_attached(&place, &domains[i], entry);
             }
         }

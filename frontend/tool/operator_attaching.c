@@ -22,15 +22,14 @@ struct job {
 
 static int find_guest(struct job *job, const char *name)
 {
-    static const uint8_t unknown[16];
     char why[XEN_WHY_LEN];
 
     if (domain_find(job->place.xs, name, &job->guest, why) != DOMAIN_FOUND)
         return tool_fail(TOOL_REFUSED, "%s", why);
-    if (job->guest.domid && memcmp(job->guest.uuid, unknown, 16) == 0)
-        return tool_fail(TOOL_SYSTEM, "%s (domain %u) has no UUID in xenstore (node vm)",
-                         job->guest.name, job->guest.domid);
-    return TOOL_DONE;
+    if (domain_is_guest(&job->guest, job->guest.uuid))
+        return TOOL_DONE;
+    domain_explain_unknown(&job->guest, why);
+    return tool_fail(TOOL_SYSTEM, "%s", why);
 }
 
 static void set_manager(struct job *job, const struct domain *manager)

@@ -34,7 +34,7 @@ static void find_running(struct subject *s, struct xs_handle *xs)
     struct domain *domains = xs ? domains_read(xs, &nr) : NULL;
 
     for (unsigned i = 0; domains && i < nr; i++) {
-        if (memcmp(domains[i].uuid, s->uuid, 16) == 0 &&
+        if (domain_is_guest(&domains[i], s->uuid) &&
             (s->domain.domid == DOMID_NONE || domains[i].domid > s->domain.domid))
             s->domain = domains[i];
     }
@@ -139,7 +139,10 @@ bool subject_find(struct subject *subject_out, const char *text, struct xs_handl
     switch (domain_find(xs, text, &subject_out->domain, why_out)) {
     case DOMAIN_FOUND:
         memcpy(subject_out->uuid, subject_out->domain.uuid, 16);
-        return true;
+        if (domain_is_guest(&subject_out->domain, subject_out->uuid))
+            return true;
+        domain_explain_unknown(&subject_out->domain, why_out);
+        return false;
     case DOMAIN_NONE:
         return find_in_book(subject_out, text, xs, book, why_out);
     case DOMAIN_SEVERAL:

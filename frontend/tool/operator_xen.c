@@ -172,6 +172,20 @@ static void read_uuid(struct xs_handle *xs, unsigned domid, uint8_t uuid_out[16]
     free(vm);
 }
 
+bool domain_is_guest(const struct domain *domain, const uint8_t uuid[16])
+{
+    static const uint8_t unknown[16];
+
+    return memcmp(domain->uuid, uuid, 16) == 0 &&
+           (domain->domid == 0 || memcmp(uuid, unknown, 16) != 0);
+}
+
+void domain_explain_unknown(const struct domain *domain, char why_out[XEN_WHY_LEN])
+{
+    snprintf(why_out, XEN_WHY_LEN, "%s (domain %u) has no UUID in xenstore (node vm)", domain->name,
+             domain->domid);
+}
+
 bool domain_read(struct xs_handle *xs, unsigned domid, struct domain *domain_out)
 {
     char path[XEN_PATH_LEN], *name, *id;

@@ -28,8 +28,12 @@ struct xs_handle *xen_open(char why_out[XEN_WHY_LEN]);
 struct domain {
     unsigned domid;
     char name[XEN_NAME_LEN]; /* may be empty */
-    uint8_t uuid[16];        /* zero: not known (dom0) */
+    uint8_t uuid[16];        /* zero: dom0's; of any other domain not known */
 };
+
+/* Is it the guest of this UUID? A domain that has no node for its UUID (yet) is nobody's. */
+bool domain_is_guest(const struct domain *domain, const uint8_t uuid[16]);
+void domain_explain_unknown(const struct domain *domain, char why_out[XEN_WHY_LEN]);
 
 /* False: there is no such domain (any more). */
 bool domain_read(struct xs_handle *xs, unsigned domid, struct domain *domain_out);

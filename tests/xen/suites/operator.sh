@@ -41,6 +41,11 @@ at dom0 "xentmem attach nobody"
 is "a name that no domain has" [ $rc -eq 4 ]
 at dom0 "xentmem attach 4711"
 is "a domid that no domain has" [ $rc -eq 4 ]
+xenstore-write /local/domain/4711/name unknown # a domain that is being built, or one without xl
+at dom0 "xentmem set unknown quota=1M"
+is "a domain without a UUID is not taken for dom0" [ $rc -eq 4 ]
+is "it is said what is missing" says "unknown (domain 4711) has no UUID"
+xenstore-rm /local/domain/4711
 at dom0 "xentmem attach"
 is "no name at all" [ $rc -eq 1 ]
 at dom0 "xentmem attach a --quota 5X"
