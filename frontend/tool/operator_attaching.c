@@ -179,8 +179,17 @@ static void show_wait(void *arg, unsigned passed_ms)
                   passed_ms / 100 % 10);
 }
 
+/* The agent is to leave it alone, whatever becomes of the rest of a detach. */
+static int forget_attachment(struct job *job, struct book_guest *entry)
+{
+    if (!entry || !entry->attach)
+        return TOOL_DONE;
+    entry->attach = false;
+    return operator_place_save(&job->place);
+}
+
 /* Ask both ends to close, and take the nodes away when they have, or when time is over. */
-static int close_attachment(struct job *job)
+static int close_ends(struct job *job)
 {
     struct progress line = {.off = job->tool->no_progress};
     char path[SCHEMA_PATH_LEN], why[XEN_WHY_LEN];
@@ -203,10 +212,24 @@ static int close_attachment(struct job *job)
     return TOOL_DONE;
 }
 
-/* Nothing is there; but the agent may have been about to attach it. */
-static int detach_absent(const struct job *job, const struct book_guest *entry)
+/* A signal ends the wait and nothing else: the pools of one that was asked to close are gone. */
+static int close_attachment(struct job *job, struct book_guest *entry)
 {
-    return entry && entry->attach ? TOOL_DONE
+    sigset_t before;
+    int code;
+
+    signals_hold(&before);
+    code = forget_attachment(job, entry);
+    if (code == TOOL_DONE)
+        code = close_ends(job);
+    signals_release(&before);
+    return code;
+}
+
+/* Nothing is there; but the agent may have been about to attach it. */
+static int detach_absent(struct job *job, struct book_guest *entry)
+{
+    return entry && entry->attach ? forget_attachment(job, entry)
                                   : tool_fail(TOOL_REFUSED, "%s is not attached (device %u)",
                                               job->guest.name, job->options.device);
 }
@@ -227,7 +250,7 @@ static int find_manager_to_leave(struct job *job, const struct book_guest *entry
     return TOOL_DONE;
 }
 
-static int detach_running(struct job *job, const struct book_guest *entry)
+static int detach_running(struct job *job, struct book_guest *entry)
 {
     enum attach_state state = ATTACH_NONE;
     char why[XEN_WHY_LEN];
@@ -244,10 +267,10 @@ static int detach_running(struct job *job, const struct book_guest *entry)
             return tool_fail(TOOL_REFUSED, "%s is attached to %s, not to %s", job->guest.name,
                              other.name, job->manager.name);
         set_manager(job, &other);
-        return close_attachment(job);
+        return close_attachment(job, entry);
     }
     if (state != ATTACH_NONE)
-        return close_attachment(job);
+        return close_attachment(job, entry);
     if (job->where.manager == DOMID_NONE && !entry)
         return tool_fail(TOOL_NO_MANAGER, "%s", why);
     return detach_absent(job, entry);
@@ -279,10 +302,6 @@ int operator_detach(struct tool *tool, int argc, char **argv)
         entry = book_find_guest(&job.place.book, subject.uuid, job.options.device);
         code = subject.domain.domid != DOMID_NONE ? detach_running(&job, entry)
                                                   : detach_absent(&job, entry);
-        if (code == TOOL_DONE && entry) {
-            entry->attach = false;
-            code = operator_place_save(&job.place);
-        }
     }
     operator_place_close(&job.place);
     return code;

@@ -273,8 +273,21 @@ is "a is detached" [ $rc -eq 0 ]
 is "its nodes are gone" no_nodes xentmem "$a"
 at a "xentmem pool create"
 is "the guest finds no manager" [ $rc -eq 5 ]
+b=$(domid b)
+offline() { [ "$(node "/local/domain/$m/backend/tmem/$b/0/online")" = 0 ]; }
+xl pause xentmem
+xentmem detach b >/run/detach.log 2>&1 &
+detach=$!
+check "a detach of b waits for the manager" wait_for 30 offline
+kill -TERM $detach
+wait $detach
+rc=$?
+xl unpause xentmem
+is "a signal ends it" [ $rc -eq 143 ]
+is "and b is detached all the same" no_nodes xentmem "$b"
 sleep 6
 is "and the agent leaves it so" no_nodes xentmem "$a"
+is "with b, too" no_nodes xentmem "$b"
 at dom0 "xentmem detach a"
 is "detaching again says that it is not attached" [ $rc -eq 4 ]
 kill $agent
