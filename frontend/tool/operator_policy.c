@@ -6,6 +6,7 @@
 
 #include "frontend/tool/operator_attach.h"
 #include "frontend/tool/operator_command.h"
+#include "frontend/tool/operator_signal.h"
 
 /* A manager that is named has to be there: policy for one of another name has no effect. */
 static int check_manager(const struct operator_place *place, const char *name)
@@ -243,10 +244,12 @@ static int set_in_place(const struct tool *tool, const char *text, const struct 
 {
     struct operator_place place;
     struct subject subject;
+    sigset_t before;
     int code = operator_place_open(&place);
 
     if (code)
         return code;
+    signals_hold(&before); /* nobody compares the nodes with the policy file later */
     code = check_manager(&place, o->manager);
     if (code == TOOL_DONE)
         code = operator_find_subject(tool, &place, text, o, &subject);
@@ -254,6 +257,7 @@ static int set_in_place(const struct tool *tool, const char *text, const struct 
         code = subject.kind == SUBJECT_POOL ? set_pool(&place, subject.uuid, o, grant)
                                             : set_guest(&place, &subject, o, grant);
     operator_place_close(&place);
+    signals_release(&before);
     return code;
 }
 
@@ -382,15 +386,37 @@ static int check_managed(const struct operator_place *place, const struct subjec
                : TOOL_DONE;
 }
 
+/*
+ * Of the two that are written the manager's nodes are what is in force: the last where a right is
+ * given, the first where it is taken. @right: NULL for deny.
+ */
+static int change_both(struct operator_place *place, const struct operator_options *o,
+                       const uint8_t uuid[16], const struct subject *subject, const char *right)
+{
+    int code = TOOL_DONE;
+
+    if (!change_member(place, uuid, subject->uuid, right))
+        return tool_fail(TOOL_SYSTEM, "the policy file is full, or there is no memory");
+    if (!right)
+        code = write_member(place, o, uuid, subject, right);
+    if (code == TOOL_DONE)
+        code = operator_place_save(place);
+    if (code == TOOL_DONE && right)
+        code = write_member(place, o, uuid, subject, right);
+    return code;
+}
+
 static int allow_in_place(const struct tool *tool, const struct operator_options *o,
                           const uint8_t uuid[16], const char *text, const char *right)
 {
     struct operator_place place;
     struct subject subject;
+    sigset_t before;
     int code = operator_place_open(&place);
 
     if (code)
         return code;
+    signals_hold(&before); /* as for set */
     code = check_manager(&place, o->manager);
     if (code == TOOL_DONE)
         code = operator_find_subject(tool, &place, text, o, &subject);
@@ -398,13 +424,10 @@ static int allow_in_place(const struct tool *tool, const struct operator_options
         code = tool_fail(TOOL_REFUSED, "no guest has the UUID %s", text);
     if (code == TOOL_DONE)
         code = check_managed(&place, &subject, o->manager);
-    if (code == TOOL_DONE && !change_member(&place, uuid, subject.uuid, right))
-        code = tool_fail(TOOL_SYSTEM, "the policy file is full, or there is no memory");
     if (code == TOOL_DONE)
-        code = operator_place_save(&place);
-    if (code == TOOL_DONE)
-        code = write_member(&place, o, uuid, &subject, right);
+        code = change_both(&place, o, uuid, &subject, right);
     operator_place_close(&place);
+    signals_release(&before);
     return code;
 }
 
@@ -457,23 +480,24 @@ static int forget_pool(const struct operator_options *o, const uint8_t uuid[16])
     struct operator_place place;
     char path[SCHEMA_PATH_LEN], why[XEN_WHY_LEN];
     struct domain manager;
+    sigset_t before;
     int code = operator_place_open(&place);
 
     if (code)
         return code;
+    signals_hold(&before); /* as for set */
     code = check_manager(&place, o->manager);
-    if (code) {
-        operator_place_close(&place);
-        return code;
+    if (code == TOOL_DONE) {
+        book_remove_shared(&place.book, uuid);
+        code = operator_place_save(&place);
     }
-    book_remove_shared(&place.book, uuid);
-    code = operator_place_save(&place);
     if (code == TOOL_DONE && domain_find_manager(place.xs, o->manager, &manager, why)) {
         schema_shared_folder(path, manager.domid, uuid);
         if (!node_remove(place.xs, XBT_NULL, path))
             code = tool_fail(TOOL_SYSTEM, "cannot remove the pool's nodes");
     }
     operator_place_close(&place);
+    signals_release(&before);
     return code;
 }
 
