@@ -395,15 +395,12 @@ struct old_attachment {
     bool last;
 };
 
-static bool remove_all(struct xs_handle *xs, xs_transaction_t t, const void *arg)
+static bool remove_ours(struct xs_handle *xs, xs_transaction_t t, const void *arg)
 {
     const struct old_attachment *old = arg;
     char path[XEN_PATH_LEN];
 
     schema_folder(path, &old->where, SCHEMA_IN_BACKEND);
-    if (!node_remove(xs, t, path))
-        return false;
-    schema_folder(path, &old->where, SCHEMA_IN_FRONTEND);
     if (!node_remove(xs, t, path))
         return false;
     schema_folder(path, &old->where, SCHEMA_IN_GUEST);
@@ -425,9 +422,15 @@ bool attach_remove(struct xs_handle *xs, const struct schema_place *a, bool last
                    char why_out[XEN_WHY_LEN])
 {
     const struct old_attachment old = {.where = *a, .last = last};
-    const struct change change = {remove_all, &old, "cannot remove the nodes of the attachment"};
+    const struct change change = {remove_ours, &old, "cannot remove the nodes of the attachment"};
+    char path[XEN_PATH_LEN];
 
-    return change_nodes(xs, &change, why_out);
+    if (!change_nodes(xs, &change, why_out))
+        return false;
+    /* a guest that writes there all the time would undo any transaction that has its folder */
+    schema_folder(path, a, SCHEMA_IN_FRONTEND);
+    node_remove(xs, XBT_NULL, path);
+    return true;
 }
 
 /* ---- waiting ---- */

@@ -47,7 +47,11 @@ bool attach_write(struct xs_handle *xs, const struct domain *manager, const stru
 /* Ask the manager to end the attachment: `online` and `state` in one transaction. */
 bool attach_retire(struct xs_handle *xs, const struct schema_place *a, char why_out[XEN_WHY_LEN]);
 
-/* Take them away: nodes of @a, and when it is @last of the guest its memberships too. */
+/*
+ * Take them away: nodes of @a, and when it is @last of the guest its memberships too; those in the
+ * manager's home in one transaction, and then the guest's folder if that can be. False: nothing has
+ * changed.
+ */
 bool attach_remove(struct xs_handle *xs, const struct schema_place *a, bool last,
                    char why_out[XEN_WHY_LEN]);
 
