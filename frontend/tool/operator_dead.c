@@ -8,13 +8,15 @@
 #include "frontend/tool/operator_attach.h"
 #include "frontend/tool/operator_orphan.h"
 
-static bool is_alive(const struct domain *domains, unsigned nr, uint64_t domid)
+/* Of @domains, one that could not be read, or began meanwhile, is missing: it is asked for again.
+ */
+static bool is_dead(struct xs_handle *xs, const struct domain *domains, unsigned nr, uint64_t domid)
 {
     for (unsigned i = 0; i < nr; i++) {
         if (domains[i].domid == domid)
-            return true;
+            return false;
     }
-    return false;
+    return domain_is_gone(xs, (unsigned)domid);
 }
 
 static void remove_guest(struct xs_handle *xs, unsigned manager, unsigned guest, const char *folder,
@@ -51,7 +53,8 @@ static void remove_guests(struct xs_handle *xs, unsigned manager, const struct d
     uint64_t domid;
 
     for (unsigned i = 0; guests && i < nr; i++) {
-        if (text_to_number(guests[i], UINT16_MAX, &domid) && !is_alive(domains, nr_domains, domid))
+        if (text_to_number(guests[i], UINT16_MAX, &domid) &&
+            is_dead(xs, domains, nr_domains, domid))
             remove_guest(xs, manager, (unsigned)domid, folder, removed);
     }
     free(guests);
@@ -70,7 +73,8 @@ static void remove_rights(struct xs_handle *xs, unsigned manager, const uint8_t 
     *strrchr(path, '/') = '\0';
     guests = xs_directory(xs, XBT_NULL, path, &nr);
     for (unsigned i = 0; guests && i < nr; i++) {
-        if (!text_to_number(guests[i], UINT16_MAX, &domid) || is_alive(domains, nr_domains, domid))
+        if (!text_to_number(guests[i], UINT16_MAX, &domid) ||
+            !is_dead(xs, domains, nr_domains, domid))
             continue;
         schema_shared_path(path, manager, uuid, SCHEMA_SHARED_ALLOW, (unsigned)domid);
         node_remove(xs, XBT_NULL, path);
@@ -137,7 +141,6 @@ static void remove_disks_of(struct xs_handle *xs, unsigned manager, unsigned gue
     char folder[SCHEMA_PATH_LEN];
     unsigned nr = 0;
     char **vdevs;
-    struct domain begun;
     uint64_t vdev;
 
     schema_folder(folder, &place, SCHEMA_IN_VBD_BACKEND);
@@ -148,7 +151,7 @@ static void remove_disks_of(struct xs_handle *xs, unsigned manager, unsigned gue
             continue;
         place.device = (uint32_t)vdev;
         /* its home is there before any backend's folder, so one that began meanwhile is seen */
-        if (!domain_read(xs, place.guest, &begun))
+        if (domain_is_gone(xs, place.guest))
             remove_disk(xs, &place, removed);
     }
     free(vdevs);
@@ -167,7 +170,7 @@ void dead_remove_disks(struct xs_handle *xs, const struct domain *domains, unsig
         guests = xs_directory(xs, XBT_NULL, folder, &nr);
         for (unsigned k = 0; domains[i].domid != 0 && guests && k < nr; k++) {
             if (text_to_number(guests[k], UINT16_MAX, &domid) &&
-                !is_alive(domains, nr_domains, domid))
+                is_dead(xs, domains, nr_domains, domid))
                 remove_disks_of(xs, domains[i].domid, (unsigned)domid, removed);
         }
         free(guests);

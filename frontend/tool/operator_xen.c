@@ -208,6 +208,23 @@ bool domain_read(struct xs_handle *xs, unsigned domid, struct domain *domain_out
     return true;
 }
 
+bool domain_is_gone(struct xs_handle *xs, unsigned domid)
+{
+    static const char *const nodes[] = {"domid", "name"}; /* as domain_read() */
+
+    for (unsigned i = 0; i < 2; i++) {
+        char path[XEN_PATH_LEN], *value;
+
+        snprintf(path, sizeof(path), "/local/domain/%u/%s", domid, nodes[i]);
+        value = node_read(xs, XBT_NULL, path);
+        if (value || errno != ENOENT) {
+            free(value);
+            return false;
+        }
+    }
+    return true;
+}
+
 struct domain *domains_read(struct xs_handle *xs, unsigned *nr_out)
 {
     unsigned nr_names = 0, nr = 0;

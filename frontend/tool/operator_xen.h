@@ -35,8 +35,11 @@ struct domain {
 bool domain_is_guest(const struct domain *domain, const uint8_t uuid[16]);
 void domain_explain_unknown(const struct domain *domain, char why_out[XEN_WHY_LEN]);
 
-/* False: there is no such domain (any more). */
+/* False: there is no such domain (any more), or it could not be read. */
 bool domain_read(struct xs_handle *xs, unsigned domid, struct domain *domain_out);
+
+/* There is none now: xenstore has said so, and not failed. */
+bool domain_is_gone(struct xs_handle *xs, unsigned domid);
 
 /* All there are; to be freed. NULL: none could be read. */
 struct domain *domains_read(struct xs_handle *xs, unsigned *nr_out);
