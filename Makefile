@@ -10,6 +10,8 @@
 # make check-long-xen    disks with two kernels and both types of guests, and more kills, for hours
 # make install DESTDIR=  (and: make uninstall); a half of it: install-guest, install-dom0
 #
+# PREFIX=/usr BINDIR= SBINDIR= LIBDIR= INCLUDEDIR= MANDIR=   where it is installed (elsewhere than below /usr: run ldconfig then);
+# SYSCONFDIR=/etc UNITDIR=/lib/systemd/system MODULESLOADDIR=/usr/lib/modules-load.d   not below PREFIX unless told
 # BUILD=dir   where everything is built      CC=gcc|clang
 # CFLAGS, CPPFLAGS, LDFLAGS                  yours (-O2 -g), besides what the build needs
 # WERROR=     warnings are not errors: for compilers that are newer than this tree
@@ -41,6 +43,7 @@ MANDIR     ?= $(PREFIX)/share/man
 DATADIR    ?= $(LIBDIR)/xentmem
 SYSCONFDIR ?= /etc
 UNITDIR    ?= /lib/systemd/system
+MODULESLOADDIR ?= /usr/lib/modules-load.d
 
 # ---- sources, by layer: a file is built only if it stands here ----
 
@@ -283,10 +286,10 @@ install: all man stubdom
 
 # guests and dom0 have the command, and the modules that it needs, in common
 install-command: all man
-	@install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)/usr/lib/modules-load.d
+	@install -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(MODULESLOADDIR)
 	@install $(BUILD)/bin/xentmem $(DESTDIR)$(BINDIR)
 	@install -m 644 $(BUILD)/man/xentmem.1 $(DESTDIR)$(MANDIR)/man1
-	@install -m 644 dom0/modules-load.conf $(DESTDIR)/usr/lib/modules-load.d/xentmem.conf
+	@install -m 644 dom0/modules-load.conf $(DESTDIR)$(MODULESLOADDIR)/xentmem.conf
 
 install-guest: install-command
 	@install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR) $(DESTDIR)$(MANDIR)/man3
@@ -323,7 +326,7 @@ uninstall:
 	    $(DESTDIR)$(LIBDIR)/libxentmem.so $(DESTDIR)$(LIBDIR)/libxentmem.so.$(ABI) \
 	    $(DESTDIR)$(LIBDIR)/libxentmem.a $(DESTDIR)$(LIBDIR)/pkgconfig/xentmem.pc \
 	    $(DESTDIR)$(INCLUDEDIR)/xentmem.h $(DESTDIR)$(INCLUDEDIR)/tmemif.h \
-	    $(DESTDIR)/usr/lib/modules-load.d/xentmem.conf \
+	    $(DESTDIR)$(MODULESLOADDIR)/xentmem.conf \
 	    $(DESTDIR)$(UNITDIR)/xentmemd.service $(DESTDIR)$(UNITDIR)/xentmem-agent.service \
 	    $(DESTDIR)$(DATADIR)/kernel $(DESTDIR)$(DATADIR)/initramfs $(DESTDIR)$(DATADIR)/same-domid.so \
 	    $(foreach m,$(MAN),$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $m))/$(notdir $m))
