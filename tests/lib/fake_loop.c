@@ -26,12 +26,15 @@ void fake_settle(struct fake_platform *f, struct event_base *base)
 bool fake_wait_value(struct fake_platform *f, struct event_base *base, const char *path,
                      const char *value)
 {
+    char at[SCHEMA_PATH_LEN]; /* @path may be fake_at()'s, which what happens meanwhile uses, too */
+
+    snprintf(at, sizeof(at), "%s", path);
     for (unsigned i = 0; i < WAIT_TURNS; i++) {
         fake_settle(f, base);
-        if (strcmp(fake_value(f, path), value) == 0)
+        if (strcmp(fake_value(f, at), value) == 0)
             return true;
     }
-    fprintf(stderr, "%s is \"%s\", not \"%s\"\n", path, fake_value(f, path), value);
+    fprintf(stderr, "%s is \"%s\", not \"%s\"\n", at, fake_value(f, at), value);
     return false;
 }
 

@@ -68,6 +68,7 @@ void fake_write_bytes(struct fake_platform *f, const char *path, const void *val
 {
     struct fake_node *n = find_node(f, path);
 
+    f->nr_changes++;
     if (!n) {
         MUST(f->nr_nodes < FAKE_MAX_NODES);
         n = &f->nodes[f->nr_nodes++];
@@ -87,6 +88,7 @@ void fake_write(struct fake_platform *f, const char *path, const char *value)
 
 void fake_remove(struct fake_platform *f, const char *path)
 {
+    f->nr_changes++;
     for (unsigned i = 0; i < f->nr_nodes;) {
         if (is_at_or_below(f->nodes[i].path, path))
             f->nodes[i] = f->nodes[--f->nr_nodes];
@@ -165,26 +167,88 @@ static char *fake_read(struct platform *p, const char *path, size_t *len_out)
     return copy;
 }
 
-static bool fake_write_own(struct platform *p, const char *path, const char *text)
+static void write_now(struct fake_platform *f, const char *path, const char *text)
 {
     struct fake_node *n;
 
+    f->nr_written++;
+    fake_write(f, path, text);
+    n = find_node(f, path);
+    n->value[n->len] = '\0';
+}
+
+static void add_pending(struct fake_platform *f, const char *path, const char *text)
+{
+    struct fake_change *change = &f->pending[f->nr_pending++];
+
+    MUST(f->nr_pending <= FAKE_MAX_PENDING);
+    change->removes = !text;
+    snprintf(change->path, sizeof(change->path), "%s", path);
+    snprintf(change->value, sizeof(change->value), "%s", text ? text : "");
+}
+
+static bool fake_write_own(struct platform *p, const char *path, const char *text)
+{
+    struct fake_platform *f = fake_of(p);
+
+    if (f->on_write)
+        f->on_write(f, path, text);
     if (is_refused(p, FAKE_WRITES, path))
         return false;
-    fake_of(p)->nr_written++;
-    fake_write(fake_of(p), path, text);
-    n = find_node(fake_of(p), path);
-    n->value[n->len] = '\0';
+    if (f->in_transaction)
+        add_pending(f, path, text);
+    else
+        write_now(f, path, text);
     return true;
 }
 
 static bool fake_remove_own(struct platform *p, const char *path)
 {
-    bool there = fake_exists(fake_of(p), path);
+    struct fake_platform *f = fake_of(p);
+    bool there = fake_exists(f, path);
 
+    if (f->on_write)
+        f->on_write(f, path, "");
     errno = ENOENT;
-    fake_remove(fake_of(p), path);
+    if (f->in_transaction)
+        add_pending(f, path, NULL);
+    else
+        fake_remove(f, path);
     return there;
+}
+
+static bool fake_begin(struct platform *p)
+{
+    struct fake_platform *f = fake_of(p);
+
+    MUST(!f->in_transaction);
+    f->in_transaction = true;
+    f->changes_at_begin = f->nr_changes;
+    f->nr_pending = 0;
+    return true;
+}
+
+static bool fake_end(struct platform *p, bool commit)
+{
+    struct fake_platform *f = fake_of(p);
+
+    MUST(f->in_transaction);
+    f->in_transaction = false;
+    errno = EAGAIN;
+    if (commit && f->nr_changes != f->changes_at_begin)
+        return false;
+    errno = ENOSPC;
+    for (unsigned i = 0; commit && f->is_full && i < f->nr_pending; i++) {
+        if (!f->pending[i].removes && !fake_exists(f, f->pending[i].path))
+            return false;
+    }
+    for (unsigned i = 0; commit && i < f->nr_pending; i++) {
+        if (f->pending[i].removes)
+            fake_remove(f, f->pending[i].path);
+        else
+            write_now(f, f->pending[i].path, f->pending[i].value);
+    }
+    return true;
 }
 
 /* The name of the child of @folder that @path lies in; its length, 0 if none. */
@@ -281,7 +345,9 @@ static int fake_event_fd(struct platform *p)
 
 static bool fake_is_gone(struct platform *p, uint32_t domid)
 {
-    return fake_of(p)->dead_domid == domid;
+    struct fake_platform *f = fake_of(p);
+
+    return f->dead_domid == domid && f->nr_mapped == 0;
 }
 
 /* ---- grants ---- */
@@ -313,6 +379,8 @@ static void *fake_grants_map(struct platform_grants *g, uint32_t *refs, uint32_t
     struct fake_platform *f = g->fake;
     uint8_t *at;
 
+    if (f->on_map)
+        f->on_map(f);
     poll(NULL, 0, (int)f->map_ms);
     errno = EINVAL; /* all that gntdev ever says */
     if (f->nr_mapped + nr > f->max_mapped)
@@ -431,6 +499,8 @@ static const struct platform_ops fake_ops = {
     .list = fake_list,
     .watch = fake_watch,
     .unwatch = fake_unwatch,
+    .begin = fake_begin,
+    .end = fake_end,
     .next_event = fake_next_event,
     .event_fd = fake_event_fd,
     .is_gone = fake_is_gone,

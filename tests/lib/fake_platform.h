@@ -20,12 +20,19 @@
 #define FAKE_MAX_EVENTS   8192u
 #define FAKE_NR_PAGES     4096u /* guests' pages; page n has grant reference n */
 #define FAKE_MAX_CHANNELS 32u   /* a port is an index of them */
+#define FAKE_MAX_PENDING  32u   /* writes and removals of one transaction */
 
 struct fake_node {
     char path[SCHEMA_PATH_LEN];
     char value[512];
     size_t len;
     bool hidden; /* reading it is EACCES */
+};
+
+struct fake_change {
+    char path[SCHEMA_PATH_LEN];
+    char value[512];
+    bool removes;
 };
 
 /* Calls of the transport. */
@@ -49,6 +56,14 @@ struct fake_platform {
     char events[FAKE_MAX_EVENTS][SCHEMA_PATH_LEN];
     unsigned first_event, nr_events;
     int event_fd; /* readable while there are events */
+
+    /* a transaction of the transport: any change of somebody else is a conflict */
+    bool in_transaction;
+    unsigned nr_changes; /* of any node, so far */
+    unsigned changes_at_begin;
+    struct fake_change pending[FAKE_MAX_PENDING];
+    unsigned nr_pending;
+
     int memory_fd;
     uint8_t *memory; /* all pages, as the guests see them */
     uint8_t
@@ -69,12 +84,17 @@ struct fake_platform {
     int bind_errno;                /* of channel_open(); 0: it works */
     bool deaf;                     /* xenstore's connection is lost */
     char refused[SCHEMA_PATH_LEN]; /* by xenstore, at this path or below; see fake_refuse() */
+    bool is_full; /* xenstore: no more nodes, which is seen at a commit; dom0 may all the same */
     unsigned refused_calls;
     int refused_errno;
     unsigned nr_refused; /* so far */
     unsigned nr_asked;   /* reads and lists so far */
     unsigned nr_written; /* by the transport so far */
     unsigned refused_at; /* the one of this number fails with EIO; 0: none */
+    /* somebody is faster: called before the transport writes @text there, removes ("") or
+     * maps. NULL: nobody is */
+    void (*on_write)(struct fake_platform *f, const char *path, const char *text);
+    void (*on_map)(struct fake_platform *f);
 };
 
 /* We are domain @domid. Never NULL. */

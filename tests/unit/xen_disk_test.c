@@ -813,6 +813,57 @@ static void guest_that_dies_takes_its_disk_along(void)
     manager_end(m);
 }
 
+/* ---- dom0 is faster than what we write ---- */
+
+static void dom0_renews(struct fake_platform *f)
+{
+    f->on_write = NULL;
+    fake_remove(f, BACK(""));
+    fake_remove(f, FRONT(""));
+    dom0_attach(f, "swap/2M");
+}
+
+static void dom0_renews_before_closed(struct fake_platform *f, const char *path, const char *text)
+{
+    if (strcmp(path, BACK("state")) == 0 && strcmp(text, "6") == 0)
+        dom0_renews(f);
+}
+
+static void dom0_renews_amid_the_offer(struct fake_platform *f, const char *path, const char *text)
+{
+    (void)text;
+    if (strcmp(path, BACK("feature-persistent")) == 0)
+        dom0_renews(f);
+}
+
+static void nodes_that_are_new_name_the_disk_that_is_attached(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+
+    CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
+    m->fake->on_write = dom0_renews_before_closed;
+    fake_write(m->fake, FRONT("state"), "6");
+    guest_takes_offer(&g, m);
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("sectors")), "4096");
+    CU_ASSERT_FALSE(guest_finds(&g, 1, 1));
+    manager_end(m);
+}
+
+static void nodes_that_are_new_name_the_disk_that_is_offered(void)
+{
+    struct manager *m = manager_new();
+    struct guest g;
+
+    m->fake->on_write = dom0_renews_amid_the_offer;
+    dom0_attach(m->fake, "swap/1M");
+    guest_takes_offer(&g, m);
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("sectors")), "4096");
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("feature-discard")), "1");
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("feature-persistent")), "1");
+    manager_end(m);
+}
+
 /* libxl detaches first and destroys then; nothing is heard of the death. */
 static void disk_of_a_guest_that_dies_later_goes_by_itself(void)
 {
@@ -1029,7 +1080,7 @@ static void next_daemon_tells_what_the_last_one_may_not_have_told(void)
     manager_end(m);
 }
 
-/* Both nodes were to be written, and xenstore took the first one only. */
+/* Both nodes are written at once, or none is. */
 static void state_of_a_resize_that_was_refused_is_said_again(void)
 {
     struct guest g;
@@ -1038,8 +1089,12 @@ static void state_of_a_resize_that_was_refused_is_said_again(void)
 
     come_to_rest(m);
     fake_refuse(m->fake, BACK("state"), FAKE_WRITES, EAGAIN);
-    resize_and_wait(m);
     written = m->fake->nr_written;
+    CU_ASSERT_EQUAL(disks_resize(m->disks, &guests_disk, TWO_MIB), TMEMIF_OK);
+    settle(m);
+    CU_ASSERT(m->fake->nr_refused > 0);
+    CU_ASSERT_EQUAL(m->fake->nr_written, written);
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("sectors")), MIB_SECTORS);
     fake_refuse(m->fake, "", 0, 0);
     for (unsigned i = 0; i < 2000 && m->fake->nr_written < written + 2; i++) {
         settle(m);
@@ -1648,6 +1703,8 @@ static void frontend_that_cannot_be_watched_is_served(void)
     T(disk_in_use_is_served_until_its_guest_lets_it_go)                                            \
     T(disk_that_is_detached_and_attached_again_is_the_same)                                        \
     T(guest_that_dies_takes_its_disk_along)                                                        \
+    T(nodes_that_are_new_name_the_disk_that_is_attached)                                           \
+    T(nodes_that_are_new_name_the_disk_that_is_offered)                                            \
     T(disk_of_a_guest_that_dies_later_goes_by_itself)                                              \
     T(guest_that_died_while_no_manager_ran_leaves_nothing)                                         \
     T(guest_that_connects_is_told_the_size_once)                                                   \

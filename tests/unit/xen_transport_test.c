@@ -665,6 +665,189 @@ static void another_guest_under_the_same_domid_inherits_nothing(void)
     manager_end(m);
 }
 
+/* ---- dom0 is faster than what we write ---- */
+
+/* Domain 7 was destroyed, is another guest now, and is attached: one transaction. */
+static void dom0_renews(struct fake_platform *f, const char *uuid)
+{
+    f->on_write = NULL;
+    f->on_map = NULL;
+    fake_remove(f, fake_at(GUEST, "device/tmem", "0"));
+    fake_remove(f, fake_at(MANAGER, "backend/tmem/7", "0"));
+    dom0_policy(f, uuid, "100");
+    dom0_nodes(f);
+}
+
+static void dom0_renews_before_closing(struct fake_platform *f, const char *path, const char *text)
+{
+    if (strcmp(path, BACK("state")) == 0 && strcmp(text, "5") == 0)
+        dom0_renews(f, OTHER);
+}
+
+static void dom0_renews_amid_the_offer(struct fake_platform *f, const char *path, const char *text)
+{
+    (void)text;
+    if (strcmp(path, BACK("max-data-pages")) == 0)
+        dom0_renews(f, UUID);
+}
+
+static void dom0_renews_amid_the_offer_for_another(struct fake_platform *f, const char *path,
+                                                   const char *text)
+{
+    (void)text;
+    if (strcmp(path, BACK("max-data-pages")) == 0)
+        dom0_renews(f, OTHER);
+}
+
+static void dom0_renews_before_the_folder_goes(struct fake_platform *f, const char *path,
+                                               const char *text)
+{
+    (void)text;
+    if (strcmp(path, BACK("")) == 0)
+        dom0_renews(f, OTHER);
+}
+
+static void dom0_renews_before_rings_are_mapped(struct fake_platform *f)
+{
+    dom0_renews(f, OTHER);
+}
+
+/* A guest with a page in its pool. */
+static struct manager *attached_with_page(struct guest *g, uint32_t *pool_out)
+{
+    struct manager *m = attached(g);
+
+    MUST(guest_create(g, TMEMIF_POOL_PERSISTENT, pool_out) == TMEMIF_OK);
+    MUST(guest_put(g, *pool_out, 1, 0x5a) == TMEMIF_OK);
+    return m;
+}
+
+static void check_inherits_nothing(struct manager *m, uint32_t pool)
+{
+    struct guest other;
+
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    guest_share(&other, m, 2);
+    CU_ASSERT(wait_value(m, BACK("state"), "4"));
+    CU_ASSERT_EQUAL(guest_get(&other, pool, 1, 0x5a), TMEMIF_NO_POOL);
+}
+
+static void c26_a_state_is_not_written_over_nodes_that_are_new(void)
+{
+    struct guest g;
+    uint32_t pool;
+    struct manager *m = attached_with_page(&g, &pool);
+
+    m->fake->on_write = dom0_renews_before_closing;
+    fake_write(m->fake, FRONT("state"), "5");
+    check_inherits_nothing(m, pool);
+    manager_end(m);
+}
+
+static void c26_a_guest_whose_policy_names_another_one_is_another_one(void)
+{
+    struct guest g;
+    uint32_t pool;
+    struct manager *m = attached_with_page(&g, &pool);
+
+    fake_write(m->fake, fake_at(MANAGER, "xentmem/guest/7/0", "uuid"), OTHER);
+    CU_ASSERT(wait_value(m, BACK("state"), "6")); /* these rings are not another one's */
+    fake_write(m->fake, FRONT("state"), "1");
+    check_inherits_nothing(m, pool);
+    manager_end(m);
+}
+
+static void c26_rings_of_another_guest_are_not_served_as_the_one_befores(void)
+{
+    struct tmemif_request get = {.op = TMEMIF_OP_PAGE_GET};
+    struct guest g;
+    uint32_t pool;
+    struct manager *m = attached_with_page(&g, &pool);
+    bool bad;
+
+    fake_write(m->fake, FRONT("state"), "6");
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    fake_write(m->fake, FRONT("state"), "1");
+    settle(m);
+    m->fake->on_map = dom0_renews_before_rings_are_mapped;
+    guest_share(&g, m, 2);
+    get.pool = pool;
+    get.u.page.object[0] = 42;
+    get.u.page.index = 1;
+    get.u.page.data = first_page;
+    ring_front_put(&g.ring, &get);
+    ring_front_publish(&g.ring);
+    guest_notify(&g);
+    CU_ASSERT(wait_value(m, FRONT("state"), "1"));
+    CU_ASSERT_EQUAL(ring_front_ready(&g.ring, &bad), 0);
+    check_inherits_nothing(m, pool);
+    manager_end(m);
+}
+
+static void an_offer_is_whole_in_nodes_that_are_new(void)
+{
+    struct manager *m = manager_new();
+
+    m->fake->on_write = dom0_renews_amid_the_offer;
+    dom0_attach(m->fake);
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("versions")), "1");
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("max-data-pages")), "16384");
+    manager_end(m);
+}
+
+/* New nodes are counted when they are committed. */
+static void an_offer_that_xenstore_has_no_room_for_is_made_when_it_has(void)
+{
+    struct manager *m = manager_new();
+
+    fake_write(m->fake, BACK("error"), ""); /* so there is room for the reason */
+    m->fake->is_full = true;
+    dom0_attach(m->fake);
+    CU_ASSERT(wait_value(m, BACK("error"),
+                         "xenstore refuses the manager a node: in dom0, "
+                         "xenstore-control quota set nodes N"));
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("state")), "1");
+    CU_ASSERT_FALSE(fake_exists(m->fake, BACK("versions")));
+    m->fake->is_full = false;
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("versions")), "1");
+    manager_end(m);
+}
+
+static void an_offer_is_made_to_the_guest_that_was_admitted(void)
+{
+    struct manager *m = manager_new();
+    struct guest g;
+    uint8_t other[TMEMIF_UUID_LEN];
+    struct said *last;
+
+    MUST(schema_scan_uuid(OTHER, 36, other));
+    m->fake->on_write = dom0_renews_amid_the_offer_for_another;
+    dom0_attach(m->fake);
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("versions")), "1");
+    last = &m->said[m->nr_said - 1];
+    CU_ASSERT(last->what == 'g' && memcmp(last->key.uuid, other, sizeof(other)) == 0);
+    guest_share(&g, m, 1);
+    CU_ASSERT(wait_value(m, BACK("state"), "4"));
+    manager_end(m);
+}
+
+static void nodes_that_are_new_do_not_go_with_the_guest_before(void)
+{
+    struct guest g;
+    uint32_t pool;
+    struct manager *m = attached_with_page(&g, &pool);
+
+    m->fake->on_write = dom0_renews_before_the_folder_goes;
+    fake_remove(m->fake, fake_at(GUEST, "device/tmem", "0"));
+    fake_fire(m->fake, "@releaseDomain");
+    check_inherits_nothing(m, pool);
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("online")), "1");
+    manager_end(m);
+}
+
 /* ---- many guests ---- */
 
 #define FIRST_OF_MANY 20u
@@ -1911,6 +2094,13 @@ static void guests_are_served_on_when_xenstore_is_lost(void)
     T(another_domains_death_changes_nothing)                                                       \
     T(nodes_written_anew_are_a_new_attachment_with_the_old_pools)                                  \
     T(another_guest_under_the_same_domid_inherits_nothing)                                         \
+    T(c26_a_state_is_not_written_over_nodes_that_are_new)                                          \
+    T(c26_a_guest_whose_policy_names_another_one_is_another_one)                                   \
+    T(c26_rings_of_another_guest_are_not_served_as_the_one_befores)                                \
+    T(an_offer_is_whole_in_nodes_that_are_new)                                                     \
+    T(an_offer_that_xenstore_has_no_room_for_is_made_when_it_has)                                  \
+    T(an_offer_is_made_to_the_guest_that_was_admitted)                                             \
+    T(nodes_that_are_new_do_not_go_with_the_guest_before)                                          \
     T(heartbeats_are_looked_at_between_any_two_attaches)                                           \
     T(heartbeats_are_looked_at_while_a_restarted_manager_takes_up_its_guests)                      \
     T(a_restarted_manager_serves_again_without_the_guests_help)                                    \

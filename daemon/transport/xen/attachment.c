@@ -8,6 +8,7 @@
 
 #include "daemon/transport/xen/node.h"
 #include "daemon/util/bug.h"
+#include "daemon/util/clock.h"
 
 /* Steps that one look may take: from new to serving and out again is three. */
 #define STEPS_PER_LOOK 4u
@@ -22,11 +23,32 @@ static const struct backend_kind kind = {
     .front_backend = SCHEMA_FRONTEND_BACKEND,
 };
 
-static void publish_offer(struct attachment *a)
+/* ---- whose it is ---- */
+
+/*
+ * Does the policy name the guest that it was admitted as? NODE_FINE, and @is_anothers says that it
+ * does not; anything else: that is not known.
+ */
+static enum node_result look_whose(struct attachment *a)
 {
+    struct account_key now = {0};
+    enum node_result result = policies_read_key(a->world->policies, &a->backend.place, &now);
+
+    if (result == NODE_FINE)
+        a->is_anothers =
+            a->key.kind == ACCOUNT_XEN && memcmp(now.uuid, a->key.uuid, sizeof(now.uuid)) != 0;
+    return result;
+}
+
+/* Before anything is offered to it, in the transaction that does. */
+static bool publish_offer(struct backend *b)
+{
+    struct attachment *a = (struct attachment *)b;
     const struct schema_offer *offer = &a->world->offer;
     char version[SCHEMA_NUMBER_LEN];
 
+    if (a->admitted && look_whose(a) == NODE_FINE && a->is_anothers)
+        return false;
     schema_format_number(version, TMEMIF_VERSION_1);
     backend_publish(&a->backend, SCHEMA_BACKEND_VERSIONS, version);
     backend_publish_number(&a->backend, SCHEMA_BACKEND_MAX_RINGS, offer->max_rings);
@@ -35,6 +57,7 @@ static void publish_offer(struct attachment *a)
     backend_publish_number(&a->backend, SCHEMA_BACKEND_GRANT_COPY, 1);
     backend_publish_number(&a->backend, SCHEMA_BACKEND_FENCE_MIN, offer->fence_ms_min);
     backend_publish_number(&a->backend, SCHEMA_BACKEND_EPOCH, a->world->epoch);
+    return true;
 }
 
 /* ---- the session ---- */
@@ -132,10 +155,31 @@ enum outcome {
     BROKEN, /* the frontend cannot be served, for a reason that is given */
 };
 
+/*
+ * The frontend's nodes are read, and what they name is mapped: are they those of the guest that was
+ * admitted? Another one's were written after the toolstack had written ours anew, which would be
+ * seen now.
+ */
+static enum outcome check_whose(struct attachment *a, char why_out[SCHEMA_REASON_LEN])
+{
+    switch (look_whose(a)) {
+    case NODE_FINE:
+        break;
+    case NODE_UNKNOWN:
+        return LATER;
+    default:
+        snprintf(why_out, SCHEMA_REASON_LEN,
+                 "node uuid below xentmem/guest does not say whose it is any more");
+        return BROKEN;
+    }
+    return !a->is_anothers && backend_is_as_seen(&a->backend) ? DONE : LATER;
+}
+
 static enum outcome connect(struct attachment *a, char why_out[SCHEMA_REASON_LEN])
 {
     struct schema_front front;
     struct xen_peer *peer;
+    enum outcome outcome;
 
     if (!a->admitted) {
         snprintf(why_out, SCHEMA_REASON_LEN, "%s", a->refusal);
@@ -149,10 +193,21 @@ static enum outcome connect(struct attachment *a, char why_out[SCHEMA_REASON_LEN
     case BACKEND_READ_UNSURE:
         return LATER;
     }
-    return xen_peer_open(a->world->platform, a->backend.place.guest, &front, &peer, why_out) &&
-                   serve(a, peer, why_out)
-               ? DONE
-               : BROKEN;
+    if (!xen_peer_open(a->world->platform, a->backend.place.guest, &front, &peer, why_out))
+        return BROKEN;
+    outcome = check_whose(a, why_out);
+    if (outcome != DONE) {
+        xen_peer_close(peer);
+        return outcome;
+    }
+    return serve(a, peer, why_out) ? DONE : BROKEN;
+}
+
+static bool publish_session(struct backend *b)
+{
+    backend_remove(b, SCHEMA_BACKEND_ERROR);
+    backend_publish_number(b, SCHEMA_BACKEND_EPOCH, ((struct attachment *)b)->world->epoch);
+    return true;
 }
 
 static enum outcome attach(struct attachment *a, char why_out[SCHEMA_REASON_LEN])
@@ -164,9 +219,7 @@ static enum outcome attach(struct attachment *a, char why_out[SCHEMA_REASON_LEN]
     outcome = connect(a, why_out);
     if (outcome != DONE)
         return outcome;
-    backend_remove(&a->backend, SCHEMA_BACKEND_ERROR);
-    backend_publish_number(&a->backend, SCHEMA_BACKEND_EPOCH, a->world->epoch);
-    backend_publish_state(&a->backend, XENBUS_CONNECTED);
+    (void)backend_publish_state_with(&a->backend, publish_session, XENBUS_CONNECTED);
     return DONE;
 }
 
@@ -174,6 +227,7 @@ static enum outcome attach(struct attachment *a, char why_out[SCHEMA_REASON_LEN]
 static void end(struct attachment *a, const char *why)
 {
     end_session(a, why);
+    a->is_anothers = false;
     if (!a->admitted) {
         a->world->sweep = true;
         return;
@@ -190,8 +244,15 @@ static void offer(struct attachment *a, const char *why)
     end_session(a, why);
     if (!a->admitted)
         backend_publish_error(&a->backend, a->refusal);
-    publish_offer(a);
-    backend_publish_state(&a->backend, XENBUS_INIT_WAIT);
+    a->backend.refused = 0;
+    (void)backend_publish_state_with(&a->backend, publish_offer, XENBUS_INIT_WAIT);
+    if (!a->backend.refused)
+        return;
+    /* who waits for it finds the reason, and an operator who raises the limit has it go on */
+    backend_publish_error(&a->backend, "xenstore refuses the manager a node: in dom0, "
+                                       "xenstore-control quota set nodes N");
+    a->backend.is_renewed = true;
+    backend_look_again(&a->backend, clock_now_ms());
 }
 
 static void close_down(struct attachment *a, const char *why)
@@ -274,6 +335,7 @@ static bool admit_anew(struct attachment *a)
 
     if (!admit(a))
         return false;
+    a->is_anothers = false;
     if (a->admitted && memcmp(old.uuid, a->key.uuid, sizeof(old.uuid)) == 0)
         return true;
     end_session(a, "its domain is another one now");
@@ -322,7 +384,11 @@ static bool observe(struct attachment *a, enum schema_back_event *event_out, con
         *why_out = "detached by the operator";
         return true;
     case BACKEND_ONLINE:
-        return observe_front(a, event_out, why_out);
+        if (!a->is_anothers)
+            return observe_front(a, event_out, why_out);
+        *event_out = SCHEMA_NODES_RENEWED;
+        *why_out = "its policy names another guest";
+        return true;
     case BACKEND_UNKNOWN:
         break;
     }
@@ -378,7 +444,8 @@ static bool look_at_policy(struct attachment *a)
     if (!a->admitted)
         ok = admit(a);
     else if (a->policy_touched)
-        ok = policies_refresh(a->world->policies, &a->backend.place, &a->key);
+        ok = look_whose(a) != NODE_UNKNOWN &&
+             (a->is_anothers || policies_refresh(a->world->policies, &a->backend.place, &a->key));
     a->policy_touched = !ok;
     return ok;
 }

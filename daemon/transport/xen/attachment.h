@@ -42,6 +42,7 @@ struct attachment {
     enum schema_back_state state;
     bool admitted; /* @key is known, its policy passed on */
     struct account_key key;
+    bool is_anothers;                /* its nodes are another guest's now, who is not @key */
     char refusal[SCHEMA_REASON_LEN]; /* looked at and not admitted: why */
     struct xen_peer *peer;           /* NULL: nothing is mapped */
     bool policy_touched;

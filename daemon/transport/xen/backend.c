@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/transport/xen/node.h"
+#include "daemon/util/clock.h"
 
 #define PACE_BURST     8u
 #define PACE_PERIOD_MS 1000u
@@ -13,6 +14,8 @@
 #define LOOK_WAIT_MS 200u
 /* When to look at what cannot be watched. */
 #define UNWATCHED_MS 1000u
+/* How often to try a transaction that others have been faster than. */
+#define MAX_TRIES 8u
 
 bool backend_init(struct backend *b, const struct backend_kind *kind, struct platform *platform,
                   struct log *log, const struct schema_place *place)
@@ -37,38 +40,150 @@ void backend_fini(struct backend *b)
 
 /* ---- our nodes ---- */
 
-/* xenstored refuses a domU more nodes or bytes than its quota. */
-static void check_written(struct backend *b, bool ok)
+/* xenstored refuses a domU more nodes or bytes than its quota. ESTALE: there is nothing wrong. */
+static void log_refusal(struct backend *b)
 {
-    if (ok)
+    if (errno == ESTALE)
         return;
-    b->refused = errno;
     log_limited(b->log, &b->log_limit, LOG_LEVEL_ERROR, "xenstore",
                 "dom=%u %s=%u why=\"a node cannot be written: %s\" "
                 "hint=\"xenstore-control quota\"",
                 b->place.guest, b->kind->name, b->place.device, strerror(errno));
 }
 
+bool backend_is_as_seen(struct backend *b)
+{
+    uint32_t own_state;
+
+    if (!node_read_state(b->platform, &b->place, b->kind->state, &own_state)) {
+        errno = errno == ENOENT ? ESTALE : errno;
+        return false;
+    }
+    errno = ESTALE;
+    return own_state != XENBUS_INITIALISING || b->published == XENBUS_INITIALISING;
+}
+
+/*
+ * What @write writes is written at once, and only if the nodes are those that were last seen: the
+ * toolstack may have written them anew since. False: nothing was written, errno is ESTALE for that.
+ */
+static bool write_at_once(struct backend *b, bool (*write)(struct backend *b, const void *arg),
+                          const void *arg)
+{
+    const struct platform_ops *ops = b->platform->ops;
+    int error = EAGAIN;
+
+    for (unsigned i = 0; i < MAX_TRIES && error == EAGAIN; i++) {
+        bool ok;
+
+        if (!ops->begin(b->platform))
+            break; /* tried again later */
+        b->in_transaction = true;
+        ok = backend_is_as_seen(b) && write(b, arg);
+        error = errno;
+        b->in_transaction = false;
+        if (!ok) {
+            ops->end(b->platform, false);
+            break;
+        }
+        /* nodes that are new count when they are committed: it may be this that is refused */
+        if (ops->end(b->platform, true))
+            return true;
+        error = errno;
+    }
+    errno = error;
+    return false;
+}
+
+struct text {
+    enum schema_node node;
+    const char *value;
+};
+
+static bool write_text(struct backend *b, const void *arg)
+{
+    const struct text *text = arg;
+
+    return node_write(b->platform, &b->place, text->node, text->value);
+}
+
+static bool publish(struct backend *b, enum schema_node node, const char *value)
+{
+    const struct text text = {node, value};
+
+    return b->in_transaction ? write_text(b, &text) : write_at_once(b, write_text, &text);
+}
+
 void backend_publish(struct backend *b, enum schema_node node, const char *text)
 {
-    check_written(b, node_write(b->platform, &b->place, node, text));
+    if (publish(b, node, text))
+        return;
+    if (errno != ESTALE)
+        b->refused = errno;
+    log_refusal(b);
 }
 
 void backend_publish_number(struct backend *b, enum schema_node node, uint64_t number)
 {
-    check_written(b, node_write_number(b->platform, &b->place, node, number));
+    char text[SCHEMA_NUMBER_LEN];
+
+    schema_format_number(text, number);
+    backend_publish(b, node, text);
+}
+
+struct statement {
+    bool (*write)(struct backend *b);
+    enum schema_xenbus state;
+    bool *declined;
+};
+
+static bool write_statement(struct backend *b, const void *arg)
+{
+    const struct statement *s = arg;
+
+    b->refused = 0; /* in a try before */
+    *s->declined = s->write && !s->write(b);
+    return !*s->declined && node_write_number(b->platform, &b->place, b->kind->state, s->state);
+}
+
+/* Of xenstored, that does not pass by itself. */
+static bool is_limit(int error)
+{
+    return error == ENOSPC || error == E2BIG || error == EACCES || error == EPERM;
+}
+
+bool backend_publish_state_with(struct backend *b, bool (*write)(struct backend *b),
+                                enum schema_xenbus state)
+{
+    bool declined = false;
+    const struct statement statement = {write, state, &declined};
+    bool ok = write_at_once(b, write_statement, &statement);
+
+    b->is_renewed = declined;
+    if (declined)
+        return false;
+    if (!ok && is_limit(errno)) {
+        b->refused = errno;
+        b->state_owed = false;
+        log_refusal(b);
+        return false;
+    }
+    b->published = state;
+    b->state_owed = !ok;
+    b->owed_with = ok ? NULL : write;
+    if (!ok)
+        log_refusal(b);
+    return ok;
 }
 
 void backend_publish_state(struct backend *b, enum schema_xenbus state)
 {
-    b->published = state;
-    b->state_owed = !node_write_number(b->platform, &b->place, b->kind->state, state);
-    check_written(b, !b->state_owed);
+    (void)backend_publish_state_with(b, NULL, state);
 }
 
 void backend_publish_error(struct backend *b, const char *why)
 {
-    check_written(b, node_write(b->platform, &b->place, b->kind->error, why));
+    backend_publish(b, b->kind->error, why);
     log_limited(b->log, &b->log_limit, LOG_LEVEL_NOTICE, "refused", "dom=%u %s=%u why=\"%s\"",
                 b->place.guest, b->kind->name, b->place.device, why);
 }
@@ -78,24 +193,54 @@ void backend_remove(struct backend *b, enum schema_node node)
     node_remove(b->platform, &b->place, node);
 }
 
+/* False: it is not to be removed, or xenstore does not say. ENOENT: there is none. */
+static bool remove_folder(struct backend *b)
+{
+    char folder[SCHEMA_PATH_LEN];
+    uint32_t own_state, front_state;
+    bool gone = true;
+
+    if (!node_read_state(b->platform, &b->place, b->kind->state, &own_state))
+        return false;
+    errno = ESTALE;
+    if (own_state != b->published)
+        return false;
+    /* who has removed it before we wrote anything may have begun it anew with the same state */
+    if (own_state == XENBUS_INITIALISING && !backend_read_front(b, &front_state, &gone))
+        return false;
+    if (!gone) {
+        b->published = XENBUS_CLOSED; /* so that its 1 is seen as what it is */
+        b->touched = true;
+        errno = ESTALE;
+        return false;
+    }
+    schema_folder(folder, &b->place, b->kind->folder);
+    b->platform->ops->remove(b->platform, folder);
+    return true;
+}
+
 /*
  * Only what says what we have said last: who has removed it may have begun it anew, and a state
  * that we owe has to be seen before.
  */
 void backend_remove_folder(struct backend *b)
 {
-    char folder[SCHEMA_PATH_LEN];
-    uint32_t own_state;
+    const struct platform_ops *ops = b->platform->ops;
 
-    if (node_read_state(b->platform, &b->place, b->kind->state, &own_state)) {
-        if (own_state != b->published)
+    for (unsigned i = 0; i < MAX_TRIES && ops->begin(b->platform); i++) {
+        bool ok = remove_folder(b);
+        bool none = !ok && errno == ENOENT;
+
+        if (ops->end(b->platform, ok) && ok)
+            none = true;
+        if (none)
+            b->published = XENBUS_UNKNOWN;
+        if (none || !ok)
             return;
-        schema_folder(folder, &b->place, b->kind->folder);
-        b->platform->ops->remove(b->platform, folder);
-    } else if (errno != ENOENT) {
-        return;
+        if (errno != EAGAIN)
+            break;
     }
-    b->published = XENBUS_UNKNOWN;
+    backend_look_again(b, clock_now_ms());
 }
 
 /* ---- looking ---- */
@@ -160,12 +305,16 @@ enum backend_news backend_look(struct backend *b, bool ended)
 
     if (!node_read_state(b->platform, &b->place, b->kind->state, &own_state))
         return errno == ENOENT ? BACKEND_GONE : BACKEND_UNKNOWN;
-    if (own_state == XENBUS_INITIALISING && b->published != XENBUS_INITIALISING)
+    b->is_renewed =
+        own_state == XENBUS_INITIALISING && (b->is_renewed || b->published != XENBUS_INITIALISING);
+    if (b->is_renewed) {
+        b->published = XENBUS_INITIALISING;
         return BACKEND_RENEWED;
+    }
     if (!read_offline(b, &offline))
         return BACKEND_UNKNOWN;
     if (own_state != b->published && (!offline || ended))
-        backend_publish_state(b, b->published); /* a frontend may be waiting for it */
+        (void)backend_publish_state_with(b, b->owed_with, b->published); /* it may be waited for */
     return offline ? BACKEND_OFFLINE : BACKEND_ONLINE;
 }
 

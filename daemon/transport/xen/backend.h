@@ -34,8 +34,11 @@ struct backend {
     struct schema_place place;
     char front_state_path[SCHEMA_PATH_LEN]; /* watched */
     uint32_t published;                     /* what our node `state` says, or is to say */
-    bool state_owed;                        /* writing that has failed: it is to be tried again */
+    bool state_owed;                        /* writing that has failed: it is to be tried again, */
+    bool (*owed_with)(struct backend *b);   /* with what belongs to it, or NULL */
+    bool in_transaction;                    /* what is published belongs to it */
     int refused;                            /* errno of a write that failed, since it was cleared */
+    bool is_renewed; /* the toolstack's 1 was seen, and nothing was said in return yet */
     bool is_watched;
     bool unwatched_told;    /* that it cannot be */
     bool is_new;            /* not looked at yet, or xenstore did not say */
@@ -53,11 +56,27 @@ bool backend_init(struct backend *b, const struct backend_kind *kind, struct pla
 /* Nothing of it is watched any more. */
 void backend_fini(struct backend *b);
 
-/* ---- our nodes; what xenstore refuses is logged, with the limit's name ---- */
+/*
+ * ---- our nodes; what xenstore refuses is logged, with the limit's name ----
+ *
+ * The toolstack may write them anew at any time. Nothing is written into nodes that have not been
+ * looked at: that they are new is seen by their state, which stays as it is.
+ */
+
+/* Are they those that were last looked at? False: no, or xenstore does not say. */
+bool backend_is_as_seen(struct backend *b);
 
 void backend_publish(struct backend *b, enum schema_node node, const char *text);
 void backend_publish_number(struct backend *b, enum schema_node node, uint64_t number);
 void backend_publish_state(struct backend *b, enum schema_xenbus state);
+/*
+ * What @write publishes or removes, and the state, at once; @write may be called several times, and
+ * later again if that fails. False: nothing was written. @write is false if the nodes are not what
+ * was acted on; then nothing is owed, and ones that have the toolstack's 1 are seen as renewed. Nor
+ * is it if a limit of xenstored is in the way, which shows at the end: @refused says which.
+ */
+bool backend_publish_state_with(struct backend *b, bool (*write)(struct backend *b),
+                                enum schema_xenbus state);
 /* Node `error`, and the log. */
 void backend_publish_error(struct backend *b, const char *why);
 void backend_remove(struct backend *b, enum schema_node node);

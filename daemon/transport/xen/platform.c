@@ -20,6 +20,7 @@
 struct real_platform {
     struct platform platform; /* first: one is the other */
     struct xs_handle *xs;
+    xs_transaction_t transaction; /* XBT_NULL: none is open */
 };
 
 struct platform_grants {
@@ -75,12 +76,17 @@ static struct xs_handle *xs_of(struct platform *p)
     return ((struct real_platform *)p)->xs;
 }
 
+static xs_transaction_t transaction_of(struct platform *p)
+{
+    return ((struct real_platform *)p)->transaction;
+}
+
 /* ---- xenstore ---- */
 
 static char *real_read(struct platform *p, const char *path, size_t *len_out)
 {
     unsigned len = 0;
-    char *value = xs_read(xs_of(p), XBT_NULL, path, &len);
+    char *value = xs_read(xs_of(p), transaction_of(p), path, &len);
 
     *len_out = len;
     return value;
@@ -88,17 +94,33 @@ static char *real_read(struct platform *p, const char *path, size_t *len_out)
 
 static bool real_write(struct platform *p, const char *path, const char *text)
 {
-    return xs_write(xs_of(p), XBT_NULL, path, text, (unsigned)strlen(text));
+    return xs_write(xs_of(p), transaction_of(p), path, text, (unsigned)strlen(text));
 }
 
 static bool real_remove(struct platform *p, const char *path)
 {
-    return xs_rm(xs_of(p), XBT_NULL, path);
+    return xs_rm(xs_of(p), transaction_of(p), path);
 }
 
 static char **real_list(struct platform *p, const char *path, unsigned *nr_out)
 {
-    return xs_directory(xs_of(p), XBT_NULL, path, nr_out);
+    return xs_directory(xs_of(p), transaction_of(p), path, nr_out);
+}
+
+static bool real_begin(struct platform *p)
+{
+    xs_transaction_t transaction = xs_transaction_start(xs_of(p));
+
+    ((struct real_platform *)p)->transaction = transaction;
+    return transaction != XBT_NULL;
+}
+
+static bool real_end(struct platform *p, bool commit)
+{
+    xs_transaction_t transaction = transaction_of(p);
+
+    ((struct real_platform *)p)->transaction = XBT_NULL;
+    return xs_transaction_end(xs_of(p), transaction, !commit);
 }
 
 /* The paths tell the watches apart, so the token need not. */
@@ -292,6 +314,8 @@ static const struct platform_ops real_ops = {
     .list = real_list,
     .watch = real_watch,
     .unwatch = real_unwatch,
+    .begin = real_begin,
+    .end = real_end,
     .next_event = real_next_event,
     .event_fd = real_event_fd,
     .is_gone = real_is_gone,

@@ -35,6 +35,12 @@ struct platform_ops {
     char **(*list)(struct platform *p, const char *path, unsigned *nr_out);
     bool (*watch)(struct platform *p, const char *path);
     void (*unwatch)(struct platform *p, const char *path);
+    /*
+     * From begin() to end() what is read, written and removed is one transaction: all of it is done
+     * by end() with @commit, or nothing. False, EAGAIN: somebody else has changed what it is about.
+     */
+    bool (*begin)(struct platform *p);
+    bool (*end)(struct platform *p, bool commit);
     /* Take the next event, its path cut to the room. False: none for now; or errno is not EAGAIN.
      */
     bool (*next_event)(struct platform *p, char path_out[SCHEMA_PATH_LEN]);

@@ -113,6 +113,17 @@ static enum outcome open_disk(struct vbd *v, bool resume, char why_out[SCHEMA_RE
     return found == VBD_FOUND ? DONE : NO_DISK;
 }
 
+/* New nodes may have been written once more since the disk was opened. */
+static bool publish_offer(struct backend *b)
+{
+    struct vbd *v = (struct vbd *)b;
+
+    if (b->published == XENBUS_INITIALISING && v->disk.disk && !vbd_disk_is_named(&v->disk, b))
+        return false;
+    vbd_nodes_offer(b, &v->disk);
+    return b->refused == 0;
+}
+
 /*
  * A frontend that begins anew finds the disk as it was; new nodes may name another one. One that is
  * in use is offered: a guest that is migrated has to be ready for it while the old domain has it.
@@ -121,6 +132,7 @@ static enum outcome offer(struct vbd *v, bool renewed, const char *why,
                           char why_out[SCHEMA_REASON_LEN])
 {
     enum outcome outcome;
+    bool ok;
 
     end_session(v, why);
     v->backend.not_before_ms = 0;
@@ -133,11 +145,10 @@ static enum outcome offer(struct vbd *v, bool renewed, const char *why,
         return outcome;
     vbd_disk_read_discards(&v->disk, &v->backend);
     v->backend.refused = 0;
-    vbd_nodes_offer(&v->backend, &v->disk);
+    ok = backend_publish_state_with(&v->backend, publish_offer, XENBUS_INIT_WAIT);
     if (vbd_nodes_are_refused(&v->backend, why_out))
         return NO_DISK;
-    backend_publish_state(&v->backend, XENBUS_INIT_WAIT);
-    return DONE;
+    return ok || v->backend.state_owed ? DONE : LATER;
 }
 
 static enum outcome connect(struct vbd *v, const struct vbd_disk *disk, bool resume,
@@ -158,20 +169,29 @@ static enum outcome connect(struct vbd *v, const struct vbd_disk *disk, bool res
     case BACKEND_READ_UNSURE:
         return LATER;
     }
+    /* another guest's were written after the toolstack had written ours anew */
+    if (!backend_is_as_seen(&v->backend))
+        return LATER;
     if (vbd_session_open(&v->session, v->world, &v->backend, disk, &front, resume, &lacks, why_out))
         return DONE;
     return resume && lacks ? LACKS : BROKEN;
 }
 
+static bool publish_sizes(struct backend *b)
+{
+    struct vbd *v = (struct vbd *)b;
+
+    backend_remove(b, SCHEMA_VBD_ERROR);
+    if (v->disk.disk)
+        vbd_nodes_sizes(b, &v->disk);
+    return b->refused == 0;
+}
+
 static enum outcome publish_connected(struct vbd *v, char why_out[SCHEMA_REASON_LEN])
 {
-    backend_remove(&v->backend, SCHEMA_VBD_ERROR);
     v->backend.refused = 0;
-    vbd_nodes_sizes(&v->backend, &v->disk);
-    if (vbd_nodes_are_refused(&v->backend, why_out))
-        return NO_DISK;
-    backend_publish_state(&v->backend, XENBUS_CONNECTED);
-    return DONE;
+    (void)backend_publish_state_with(&v->backend, publish_sizes, XENBUS_CONNECTED);
+    return vbd_nodes_are_refused(&v->backend, why_out) ? NO_DISK : DONE;
 }
 
 /*
@@ -207,7 +227,7 @@ static enum outcome attach(struct vbd *v, bool resume, bool unwanted,
     if (outcome != DONE)
         return outcome;
     /*
-     * The last daemon may have been killed between the two nodes of a resize; and a frontend that
+     * The last daemon may have been killed before it had told of a resize; and a frontend that
      * has slept meanwhile (xl save) goes on with the size of before, until it is told once more.
      */
     v->told_pages = v->disk.disk->resized ? 0 : disk_nr_pages(v->disk.disk);
@@ -236,6 +256,15 @@ static bool owes_size(const struct vbd *v)
            disk_nr_pages(v->disk.disk) != v->told_pages;
 }
 
+static bool publish_sectors(struct backend *b)
+{
+    struct vbd *v = (struct vbd *)b;
+
+    if (v->disk.disk)
+        vbd_nodes_sectors(b, &v->disk);
+    return b->refused == 0;
+}
+
 /*
  * A frontend that is connected reads `sectors` when our state is written. One that closes would
  * take Connected for the begin of another connection, so it is told nothing.
@@ -245,11 +274,7 @@ static void resize(struct vbd *v)
     if (!owes_size(v))
         return;
     v->backend.refused = 0;
-    vbd_nodes_sectors(&v->backend, &v->disk);
-    if (v->backend.refused)
-        return;
-    backend_publish_state(&v->backend, XENBUS_CONNECTED);
-    if (v->backend.refused)
+    if (!backend_publish_state_with(&v->backend, publish_sectors, XENBUS_CONNECTED))
         return;
     v->told_pages = disk_nr_pages(v->disk.disk);
     log_limited(v->backend.log, &v->backend.log_limit, LOG_LEVEL_INFO, "resize",

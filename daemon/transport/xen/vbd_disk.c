@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "daemon/transport/xen/mapping.h"
 #include "daemon/transport/xen/node.h"
@@ -70,6 +71,7 @@ enum vbd_found vbd_disk_open(struct vbd_disk *d, struct vbd_world *w, const stru
     if ((!params || !mode) && errno != ENOENT)
         found = VBD_UNSURE;
     d->read_only = mode_len == 0 || mode[0] != 'w';
+    snprintf(d->params, sizeof(d->params), "%s", params ? params : "");
     if (params && mode && target_parse(params, len, &target, &why))
         found = open_target(d, w, b, &target, connected, why_out);
     else
@@ -77,6 +79,19 @@ enum vbd_found vbd_disk_open(struct vbd_disk *d, struct vbd_world *w, const stru
     free(params);
     free(mode);
     return found;
+}
+
+bool vbd_disk_is_named(const struct vbd_disk *d, const struct backend *b)
+{
+    size_t len, mode_len = 0;
+    char *params = node_read(b->platform, &b->place, SCHEMA_VBD_PARAMS, 0, &len);
+    char *mode = node_read(b->platform, &b->place, SCHEMA_VBD_MODE, 0, &mode_len);
+    bool same = params && mode && strcmp(params, d->params) == 0 &&
+                d->read_only == (mode_len == 0 || mode[0] != 'w');
+
+    free(params);
+    free(mode);
+    return same;
 }
 
 void vbd_disk_close(struct vbd_disk *d, struct vbd_world *w, enum disk_end end)

@@ -9,11 +9,15 @@
 
 #include "daemon/transport/xen/vbd_world.h"
 
+/* A target with two names is the longest. */
+#define VBD_PARAMS_LEN (2 * TARGET_NAME_SIZE + 16)
+
 struct vbd_disk {
     struct disk *disk; /* NULL: it is not open */
     bool read_only;
-    bool discards; /* the toolstack allows them */
-    uint32_t user; /* IN_USE: the domain that has it */
+    bool discards;               /* the toolstack allows them */
+    uint32_t user;               /* IN_USE: the domain that has it */
+    char params[VBD_PARAMS_LEN]; /* what named it */
 };
 
 enum vbd_found {
@@ -30,6 +34,8 @@ enum vbd_found {
  */
 enum vbd_found vbd_disk_open(struct vbd_disk *d, struct vbd_world *w, const struct backend *b,
                              bool connected, char why_out[SCHEMA_REASON_LEN]);
+/* Do the nodes of @b name still what was opened? Without a clear answer they do not. */
+bool vbd_disk_is_named(const struct vbd_disk *d, const struct backend *b);
 /* Nothing happens if it is not open. */
 void vbd_disk_close(struct vbd_disk *d, struct vbd_world *w, enum disk_end end);
 
