@@ -848,6 +848,31 @@ static void nodes_that_are_new_do_not_go_with_the_guest_before(void)
     manager_end(m);
 }
 
+static unsigned nr_said(const struct manager *m, char what)
+{
+    unsigned nr = 0;
+
+    for (unsigned i = 0; i < m->nr_said; i++)
+        nr += m->said[i].what == what;
+    return nr;
+}
+
+/* None of them has begun a session, so none has an account. */
+static void guests_that_were_replaced_leave_no_policy(void)
+{
+    struct manager *m = manager_new();
+    char uuid[40];
+
+    for (unsigned i = 0; i < 10; i++) {
+        snprintf(uuid, sizeof(uuid), "11111111-2222-3333-4444-5555555555%02u", i + 10);
+        dom0_renews(m->fake, uuid);
+        settle(m);
+    }
+    CU_ASSERT_EQUAL(nr_said(m, 'g'), 10);
+    CU_ASSERT_EQUAL(nr_said(m, 'f'), 9);
+    manager_end(m);
+}
+
 /* ---- many guests ---- */
 
 #define FIRST_OF_MANY 20u
@@ -2101,6 +2126,7 @@ static void guests_are_served_on_when_xenstore_is_lost(void)
     T(an_offer_that_xenstore_has_no_room_for_is_made_when_it_has)                                  \
     T(an_offer_is_made_to_the_guest_that_was_admitted)                                             \
     T(nodes_that_are_new_do_not_go_with_the_guest_before)                                          \
+    T(guests_that_were_replaced_leave_no_policy)                                                   \
     T(heartbeats_are_looked_at_between_any_two_attaches)                                           \
     T(heartbeats_are_looked_at_while_a_restarted_manager_takes_up_its_guests)                      \
     T(a_restarted_manager_serves_again_without_the_guests_help)                                    \

@@ -131,9 +131,23 @@ static bool serve(struct attachment *a, struct xen_peer *peer, char why_out[SCHE
     return false;
 }
 
+/* Another guest with the same domid is attached here now: nothing is left for the one before. */
+static void let_go(struct attachment *a)
+{
+    end_session(a, "its domain is another one now");
+    sessions_forget(a->world->sessions, &a->key);
+    policies_dismiss(a->world->policies, &a->key);
+    a->key = (struct account_key){0};
+    a->admitted = a->is_anothers = false;
+}
+
 /* Is it served, and as whose? False: xenstore does not say, and nothing has changed. */
 static bool admit(struct attachment *a)
 {
+    if (look_whose(a) == NODE_UNKNOWN)
+        return false;
+    if (a->is_anothers)
+        let_go(a);
     switch (policies_admit(a->world->policies, &a->backend.place, &a->key, a->refusal)) {
     case ADMITTED:
         a->world->sweep = a->world->sweep || !a->admitted;
@@ -229,7 +243,8 @@ static void end(struct attachment *a, const char *why)
     end_session(a, why);
     a->is_anothers = false;
     if (!a->admitted) {
-        a->world->sweep = true;
+        a->world->sweep = true; /* it may have left an account when it was admitted */
+        policies_dismiss(a->world->policies, &a->key);
         return;
     }
     sessions_forget(a->world->sessions, &a->key);
@@ -325,21 +340,15 @@ static bool apply(struct attachment *a, enum schema_back_event event, const char
 
 /* ---- looking ---- */
 
-/*
- * Somebody else may be attached here now: another guest with the same domid. What the one before
- * has left is found by a sweep. False: xenstore does not say.
- */
+/* False: xenstore does not say whose it is now. */
 static bool admit_anew(struct attachment *a)
 {
-    struct account_key old = a->key;
-
     if (!admit(a))
         return false;
-    a->is_anothers = false;
-    if (a->admitted && memcmp(old.uuid, a->key.uuid, sizeof(old.uuid)) == 0)
-        return true;
-    end_session(a, "its domain is another one now");
-    a->world->sweep = true;
+    if (!a->admitted) {
+        end_session(a, "whose it is now is not known");
+        a->world->sweep = true;
+    }
     return true;
 }
 
