@@ -666,6 +666,22 @@ static void quota_of_xenstore_is_named(void)
     manager_end(m);
 }
 
+/* New nodes are counted when they are committed, and the guest is not offered what is not there. */
+static void quota_of_xenstore_that_shows_at_the_end_closes_the_disk(void)
+{
+    struct manager *m = manager_new();
+
+    m->fake->is_full = true;
+    dom0_attach(m->fake, "swap/1M");
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    CU_ASSERT_FALSE(fake_exists(m->fake, BACK("multi-queue-max-queues")));
+    m->fake->is_full = false;
+    dom0_attach(m->fake, "swap/1M");
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    CU_ASSERT_TRUE(fake_exists(m->fake, BACK("multi-queue-max-queues")));
+    manager_end(m);
+}
+
 static void frontend_that_breaks_the_protocol_is_closed(void)
 {
     struct guest g;
@@ -809,6 +825,75 @@ static void guest_that_dies_takes_its_disk_along(void)
     fake_fire(m->fake, "@releaseDomain");
     CU_ASSERT(wait_gone(m, BACK("")));
     CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
+    CU_ASSERT_EQUAL(nr_disks(m), 0);
+    manager_end(m);
+}
+
+/* Its domain is dying while we map it, so it is there still; and the next one has its number. */
+static void disk_of_a_guest_that_died_is_not_the_next_ones(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+
+    CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
+    m->fake->dead_domid = GUEST;
+    fake_remove(m->fake, fake_at(GUEST, "device", ""));
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
+    m->fake->dead_domid = 0;
+    dom0_attach(m->fake, "swap/1M");
+    guest_takes_offer(&g, m);
+    CU_ASSERT_FALSE(guest_finds(&g, 1, 1));
+    manager_end(m);
+}
+
+/* dom0 has taken its own nodes away: the guest is there, and so is what it has. */
+/* As a soft reset (kexec) and a forced detach do it: the domain is there, and is given it again. */
+static void disk_whose_frontend_vanishes_is_kept_for_its_guest(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+
+    CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
+    fake_remove(m->fake, fake_at(GUEST, "device", ""));
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    dom0_attach(m->fake, "swap/1M");
+    guest_takes_offer(&g, m);
+    CU_ASSERT(guest_finds(&g, 1, 1));
+    manager_end(m);
+}
+
+static void disk_whose_backend_vanishes_is_kept_for_its_guest(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+
+    CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
+    fake_remove(m->fake, BACK(""));
+    settle(m);
+    CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
+    CU_ASSERT_EQUAL(nr_disks(m), 1);
+    dom0_attach(m->fake, "swap/1M");
+    guest_takes_offer(&g, m);
+    CU_ASSERT(guest_finds(&g, 1, 1));
+    manager_end(m);
+}
+
+/* libxl detaches first and destroys then, and that is heard of: nothing waits for the next look. */
+static void disk_that_was_detached_goes_when_its_guest_is_released(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+
+    fake_write(m->fake, FRONT("state"), "6");
+    dom0_detach(m->fake);
+    CU_ASSERT(wait_gone(m, BACK("")));
+    poll(NULL, 0, 50);
+    settle(m);
+    CU_ASSERT_EQUAL(nr_disks(m), 1);
+    m->fake->dead_domid = GUEST;
+    fake_fire(m->fake, "@releaseDomain");
+    settle(m);
     CU_ASSERT_EQUAL(nr_disks(m), 0);
     manager_end(m);
 }
@@ -1693,6 +1778,7 @@ static void frontend_that_cannot_be_watched_is_served(void)
     T(bad_targets_are_refused_with_a_reason)                                                       \
     T(bad_ring_is_refused_and_the_next_one_served)                                                 \
     T(channel_that_cannot_be_bound_is_named)                                                       \
+    T(quota_of_xenstore_that_shows_at_the_end_closes_the_disk)                                     \
     T(quota_of_xenstore_is_named)                                                                  \
     T(frontend_that_breaks_the_protocol_is_closed)                                                 \
     T(state_without_a_meaning_ends_the_session)                                                    \
@@ -1703,6 +1789,10 @@ static void frontend_that_cannot_be_watched_is_served(void)
     T(disk_in_use_is_served_until_its_guest_lets_it_go)                                            \
     T(disk_that_is_detached_and_attached_again_is_the_same)                                        \
     T(guest_that_dies_takes_its_disk_along)                                                        \
+    T(disk_of_a_guest_that_died_is_not_the_next_ones)                                              \
+    T(disk_whose_frontend_vanishes_is_kept_for_its_guest)                                          \
+    T(disk_whose_backend_vanishes_is_kept_for_its_guest)                                           \
+    T(disk_that_was_detached_goes_when_its_guest_is_released)                                      \
     T(nodes_that_are_new_name_the_disk_that_is_attached)                                           \
     T(nodes_that_are_new_name_the_disk_that_is_offered)                                            \
     T(disk_of_a_guest_that_dies_later_goes_by_itself)                                              \

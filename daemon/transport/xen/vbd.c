@@ -293,10 +293,12 @@ static void disown(struct vbd *v, const char *why)
 /* The toolstack waits for 6, and then for our folder to go. */
 static void end(struct vbd *v, const char *why)
 {
-    bool gone = vbd_world_is_gone(v->world, v->backend.place.guest);
     uint32_t own_state;
+    bool gone;
 
     end_session(v, why);
+    /* a domain that is dying is there until all of it is unmapped */
+    gone = vbd_world_is_gone(v->world, v->backend.place.guest);
     vbd_world_drop_records(v->world, &v->backend.place);
     v->waits = false;
     close_disk(v, gone ? DISK_GUEST_GONE : DISK_DETACHED);

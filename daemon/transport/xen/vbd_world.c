@@ -114,6 +114,12 @@ static bool sweep_disks(struct vbd_world *w)
     return all;
 }
 
+void vbd_world_hear_release(struct vbd_world *w)
+{
+    if (w->sweep_at_ms != 0)
+        w->sweep_at_ms = 1;
+}
+
 bool vbd_world_sweep_is_due(const struct vbd_world *w, uint64_t now_ms)
 {
     return w->disks && (!w->swept || (w->sweep_at_ms != 0 && w->sweep_at_ms <= now_ms));

@@ -47,6 +47,8 @@ bool vbd_world_is_same(const struct vbd_world *w, const struct target *target,
 /* Records of a connection that an earlier daemon had, and we did not come to resume. */
 void vbd_world_drop_records(struct vbd_world *w, const struct schema_place *place);
 
+/* Some domain is gone: its disks that were detached go before another one has its number. */
+void vbd_world_hear_release(struct vbd_world *w);
 bool vbd_world_is_gone(const struct vbd_world *w, uint32_t domid);
 
 /*

@@ -104,6 +104,7 @@ static void on_path(struct xen_transport *t, const char *path)
     } else if (strcmp(path, release) == 0) {
         roster_touch_all(&t->attachments);
         roster_touch_all(&t->vbds);
+        vbd_world_hear_release(&t->vbd_world);
     } else if (!roster_hear(&t->attachments, path)) {
         roster_hear(&t->vbds, path);
     }
