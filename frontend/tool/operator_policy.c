@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* xentmem set, allow, deny, remove: policy, in the book and in xenstore, or as messages. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -125,6 +126,32 @@ static int set_by_message(struct tool *tool, const char *text, const struct oper
     return code;
 }
 
+/*
+ * The manager of an attachment, by its name; or where none has that now (dom0's daemon does not
+ * run, a domain was renamed), by the policy that dom0 wrote: it is in force, or will be.
+ */
+static bool find_manager_of(const struct operator_place *place, const struct book_guest *entry,
+                            unsigned guest, struct domain *manager_out)
+{
+    struct schema_place where = {.guest = guest, .device = entry->device};
+    struct domain *domains;
+    char why[XEN_WHY_LEN];
+    bool found = false;
+    unsigned nr = 0;
+
+    if (domain_find_manager(place->xs, entry->manager, manager_out, why))
+        return true;
+    domains = domains_read(place->xs, &nr);
+    for (unsigned i = 0; domains && i < nr && !found; i++) {
+        where.manager = domains[i].domid;
+        found = attach_has_policy(place->xs, &where, entry->uuid);
+        if (found)
+            *manager_out = domains[i];
+    }
+    free(domains);
+    return found;
+}
+
 /* One attachment of a guest that may or may not run: its nodes, if there are any. */
 static int write_guest(const struct operator_place *place, const struct subject *subject,
                        const struct book_guest *entry)
@@ -134,7 +161,7 @@ static int write_guest(const struct operator_place *place, const struct subject 
     struct schema_place where;
 
     if (subject->domain.domid == DOMID_NONE ||
-        !domain_find_manager(place->xs, entry->manager, &manager, why))
+        !find_manager_of(place, entry, subject->domain.domid, &manager))
         return TOOL_DONE;
     where = (struct schema_place){
         .manager = manager.domid, .guest = subject->domain.domid, .device = entry->device};
@@ -355,11 +382,10 @@ static int write_member(const struct operator_place *place, const struct operato
         return TOOL_DONE;
     for (unsigned i = 0; code == TOOL_DONE && i < place->book.nr_guests; i++) {
         const struct book_guest *entry = &place->book.guests[i];
-        char why[XEN_WHY_LEN];
         struct domain manager;
 
         if (is_meant(subject, entry) && is_managed_by(place, entry, o->manager) &&
-            domain_find_manager(place->xs, entry->manager, &manager, why) &&
+            find_manager_of(place, entry, subject->domain.domid, &manager) &&
             (!right || is_member_at(place, manager.domid, entry, subject->domain.domid)))
             code = write_member_at(place, manager.domid, uuid, subject, right);
     }

@@ -132,6 +132,11 @@ at dom0 "xentmem deny $pool b"
 is "it is taken from b, which runs under another name," [ $rc -eq 0 ]
 is "at the manager, too" [ -z "$(right_of "$b")" ]
 xl rename renamed b
+at dom0 "xentmem allow $pool b read"
+xl rename xentmem elsewhere
+at dom0 "xentmem deny $pool b"
+is "it is taken from b at a manager that has another name now" [ -z "$(right_of "$b")" ]
+xl rename elsewhere xentmem
 
 step "freeze and thaw"
 at dom0 "xentmem freeze a"
