@@ -49,7 +49,7 @@ MODULESLOADDIR ?= /usr/lib/modules-load.d
 
 PROTOCOL_SRC := protocol/codec.c protocol/control.c protocol/copy.c
 UTIL_SRC     := daemon/util/bug.c daemon/util/lock.c daemon/util/log.c daemon/util/notify.c \
-                daemon/util/processor.c daemon/util/size.c
+                daemon/util/processor.c daemon/util/size.c daemon/util/thread.c
 STORE_SRC    := daemon/store/segment.c daemon/store/super.c daemon/store/desc.c \
                 daemon/store/record.c daemon/store/depot.c daemon/store/pages.c \
                 daemon/store/inspect.c daemon/store/store.c daemon/store/page_hash.c \

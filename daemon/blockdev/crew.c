@@ -2,8 +2,9 @@
 #include "daemon/blockdev/crew.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
+
+#include "daemon/util/thread.h"
 
 struct hand {
     struct crew *crew;
@@ -47,22 +48,16 @@ static void *work(void *arg)
     return NULL;
 }
 
-/* Signals are the control thread's business. */
 static bool start(struct crew *c, unsigned nr)
 {
-    sigset_t all, before;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     for (; c->nr < nr; c->nr++) {
         struct hand *h = &c->hands[c->nr];
 
         *h = (struct hand){.crew = c, .lane = c->nr};
-        if (pthread_create(&h->thread, NULL, work, h) != 0)
-            break;
+        if (!thread_start(&h->thread, work, h, 0))
+            return false;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return c->nr == nr;
+    return true;
 }
 
 struct crew *crew_create(unsigned nr, void (*run)(void *arg, unsigned lane, struct batch *b),

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -17,6 +16,7 @@
 #include "daemon/util/lock.h"
 #include "daemon/util/pace.h"
 #include "daemon/util/processor.h"
+#include "daemon/util/thread.h"
 
 #define TURN_BUDGET        32u /* requests of one owner before the next owner has its turn */
 #define SHARE_BUDGET       16u /* of one ring, if others of its owner have requests */
@@ -426,19 +426,6 @@ static bool watch(struct worker *w, int fd, void *ptr)
     return epoll_ctl(w->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
 }
 
-/* Signals are the control thread's business. */
-static bool start_thread(struct worker *w)
-{
-    sigset_t all, before;
-    bool ok;
-
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    ok = pthread_create(&w->thread, NULL, worker_main, w) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return ok;
-}
-
 struct worker *worker_create(struct engine *engine, struct attention *attention, unsigned number,
                              const struct polling *polling)
 {
@@ -456,7 +443,8 @@ struct worker *worker_create(struct engine *engine, struct attention *attention,
     pthread_cond_init(&w->resumed, NULL);
     w->command_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     w->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    if (w->command_fd >= 0 && w->epoll_fd >= 0 && watch(w, w->command_fd, NULL) && start_thread(w))
+    if (w->command_fd >= 0 && w->epoll_fd >= 0 && watch(w, w->command_fd, NULL) &&
+        thread_start(&w->thread, worker_main, w, 0))
         return w;
 
     if (w->command_fd >= 0)

@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <time.h>
 
+#include "daemon/util/thread.h"
+
 /* Ends a wait in close(2), for a socket that lingers; all that it does is to come. */
 #define HURRY_SIGNAL SIGUSR2
 
@@ -22,15 +24,7 @@ static void *close_client(void *arg)
 /* False: there is no thread to be had. */
 static bool start(struct closing *c)
 {
-    sigset_t others, before;
-    bool ok;
-
-    sigfillset(&others);
-    sigdelset(&others, HURRY_SIGNAL);
-    pthread_sigmask(SIG_SETMASK, &others, &before);
-    ok = pthread_create(&c->thread, NULL, close_client, c) == 0;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return ok;
+    return thread_start(&c->thread, close_client, c, HURRY_SIGNAL);
 }
 
 static bool is_closed(struct closing *c)
@@ -85,7 +79,7 @@ bool closings_init(struct closings *s, struct event_base *base, void (*forget)(s
     struct sigaction action = {.sa_handler = ignore};
 
     *s = (struct closings){.timer = event_new(base, -1, 0, on_timer, s), .forget = forget};
-    /* ignored by default it would end nothing, and the default ends us */
+    /* one that is ignored would end no wait, and by default it ends us */
     sigfillset(&action.sa_mask);
     sigaction(HURRY_SIGNAL, &action, NULL);
     return s->timer != NULL;
