@@ -157,12 +157,15 @@ static bool drop_hello(struct client *c)
 
 bool client_hang_up(struct client *c)
 {
-    bool strange =
-        c->strange_fds[0] >= 0 || (!socket_hang_up(c->fd) && (c->attached || !drop_hello(c)));
+    bool quick = socket_hang_up(c->fd);
 
+    if (c->strange_fds[0] >= 0)
+        quick = false;
+    else if (!quick && !c->attached)
+        quick = drop_hello(c);
     for (unsigned i = 0; i < TMEMIF_LOCAL_MAX_RINGS; i++)
-        strange |= !channel_hang_up(&c->channels[i]);
-    return strange;
+        quick &= channel_hang_up(&c->channels[i]);
+    return quick;
 }
 
 static enum tmemif_status check_message(const struct client *c, const struct untrusted_message *m,

@@ -42,8 +42,8 @@ struct client {
 /* Takes over @fd. False: the kernel does not say who it is; @fd is closed. */
 bool client_init(struct client *c, int fd);
 /*
- * Nobody hears of it, nor it of us, from now on; it is not attached (any more). True: client_fini()
- * may take any time, as it closes what the client has sent.
+ * Nobody hears of it, nor it of us, from now on; it is not attached (any more). False:
+ * client_fini() may take any time, as it closes what the client has sent.
  */
 bool client_hang_up(struct client *c);
 /* Closes and unmaps. Any thread; see client_hang_up(). */

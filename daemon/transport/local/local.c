@@ -21,7 +21,7 @@
 #define MAX_CLIENTS_BUT_ROOT   128u
 #define MAX_STRANGERS          32u /* connections without a hello; then accept() pauses */
 #define MAX_STRANGERS_PER_USER 8u
-/* Places of these that root alone gets: it comes in whatever other users do. */
+/* Places of these that root alone gets: it comes in whatever others do, but for MAX_CLOSING. */
 #define ROOTS_STRANGERS  MAX_STRANGERS_PER_USER
 #define ACCEPTS_PER_TURN 16u
 /* Connections that were hung up on and take long to close; a user's count among its strangers. */
@@ -74,7 +74,7 @@ static void connection_close(struct connection *c)
 
     if (c->event)
         event_free(c->event);
-    if (client_hang_up(&c->client)) {
+    if (!client_hang_up(&c->client)) {
         closings_add(&t->closings, &c->closing, &c->client);
         return;
     }
