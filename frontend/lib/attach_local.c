@@ -475,12 +475,13 @@ static int greet(struct attach_local *l, int *fd, uint64_t deadline)
         if (!error)
             error = take_welcome(l, fd, deadline);
         was_hung_up_on |= is_hang_up(error);
-        if (error == ETIMEDOUT && was_hung_up_on) /* the last try had no time left */
-            error = ECONNRESET;
-        if (error == ETIMEDOUT || (is_hang_up(error) && deadline_passed(deadline)))
-            say_failure(l, error);
-        if (!is_hang_up(error) || deadline_passed(deadline))
+        if (error == ETIMEDOUT && was_hung_up_on)
+            error = ECONNRESET; /* the last try had no time left */
+        if (!is_hang_up(error) || deadline_passed(deadline)) {
+            if (is_hang_up(error) || error == ETIMEDOUT) /* the others have said why */
+                say_failure(l, error);
             return error;
+        }
 
         hang_up(fd);
         poll(NULL, 0, CONNECT_NAP_MS);
