@@ -796,6 +796,23 @@ static void an_offer_is_whole_in_nodes_that_are_new(void)
     manager_end(m);
 }
 
+static void expect_no_offer_for_want_of_room(struct manager *m)
+{
+    dom0_attach(m->fake);
+    CU_ASSERT(wait_value(m, BACK("error"),
+                         "xenstore refuses the manager a node: in dom0, "
+                         "xenstore-control quota set nodes N"));
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("state")), "1");
+    CU_ASSERT_FALSE(fake_exists(m->fake, BACK("versions")));
+}
+
+static void expect_an_offer_when_there_is_room(struct manager *m)
+{
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("versions")), "1");
+    manager_end(m);
+}
+
 /* New nodes are counted when they are committed. */
 static void an_offer_that_xenstore_has_no_room_for_is_made_when_it_has(void)
 {
@@ -803,16 +820,20 @@ static void an_offer_that_xenstore_has_no_room_for_is_made_when_it_has(void)
 
     fake_write(m->fake, BACK("error"), ""); /* so there is room for the reason */
     m->fake->is_full = true;
-    dom0_attach(m->fake);
-    CU_ASSERT(wait_value(m, BACK("error"),
-                         "xenstore refuses the manager a node: in dom0, "
-                         "xenstore-control quota set nodes N"));
-    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("state")), "1");
-    CU_ASSERT_FALSE(fake_exists(m->fake, BACK("versions")));
+    expect_no_offer_for_want_of_room(m);
     m->fake->is_full = false;
-    CU_ASSERT(wait_value(m, BACK("state"), "2"));
-    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("versions")), "1");
-    manager_end(m);
+    expect_an_offer_when_there_is_room(m);
+}
+
+/* Nodes that dom0 made are counted at once. */
+static void an_offer_of_which_a_node_is_refused_is_made_when_it_is_not(void)
+{
+    struct manager *m = manager_new();
+
+    fake_refuse(m->fake, BACK("versions"), FAKE_WRITES, ENOSPC);
+    expect_no_offer_for_want_of_room(m);
+    fake_refuse(m->fake, "", 0, 0);
+    expect_an_offer_when_there_is_room(m);
 }
 
 static void an_offer_is_made_to_the_guest_that_was_admitted(void)
@@ -2123,6 +2144,7 @@ static void guests_are_served_on_when_xenstore_is_lost(void)
     T(c26_a_guest_whose_policy_names_another_one_is_another_one)                                   \
     T(c26_rings_of_another_guest_are_not_served_as_the_one_befores)                                \
     T(an_offer_is_whole_in_nodes_that_are_new)                                                     \
+    T(an_offer_of_which_a_node_is_refused_is_made_when_it_is_not)                                  \
     T(an_offer_that_xenstore_has_no_room_for_is_made_when_it_has)                                  \
     T(an_offer_is_made_to_the_guest_that_was_admitted)                                             \
     T(nodes_that_are_new_do_not_go_with_the_guest_before)                                          \

@@ -57,7 +57,7 @@ static bool publish_offer(struct backend *b)
     backend_publish_number(&a->backend, SCHEMA_BACKEND_GRANT_COPY, 1);
     backend_publish_number(&a->backend, SCHEMA_BACKEND_FENCE_MIN, offer->fence_ms_min);
     backend_publish_number(&a->backend, SCHEMA_BACKEND_EPOCH, a->world->epoch);
-    return true;
+    return a->backend.refused == 0;
 }
 
 /* ---- the session ---- */
@@ -259,7 +259,6 @@ static void offer(struct attachment *a, const char *why)
     end_session(a, why);
     if (!a->admitted)
         backend_publish_error(&a->backend, a->refusal);
-    a->backend.refused = 0;
     (void)backend_publish_state_with(&a->backend, publish_offer, XENBUS_INIT_WAIT);
     if (!a->backend.refused)
         return;

@@ -157,22 +157,22 @@ bool backend_publish_state_with(struct backend *b, bool (*write)(struct backend 
 {
     bool declined = false;
     const struct statement statement = {write, state, &declined};
-    bool ok = write_at_once(b, write_statement, &statement);
+    bool ok;
 
+    b->refused = 0;
+    ok = write_at_once(b, write_statement, &statement);
     b->is_renewed = declined;
     if (declined)
         return false;
-    if (!ok && is_limit(errno)) {
+    if (!ok && is_limit(errno))
         b->refused = errno;
-        b->state_owed = false;
-        log_refusal(b);
-        return false;
-    }
-    b->published = state;
-    b->state_owed = !ok;
-    b->owed_with = ok ? NULL : write;
     if (!ok)
         log_refusal(b);
+    b->state_owed = !ok && !b->refused;
+    if (ok || b->state_owed) {
+        b->published = state;
+        b->owed_with = ok ? NULL : write;
+    }
     return ok;
 }
 

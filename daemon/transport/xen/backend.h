@@ -37,7 +37,7 @@ struct backend {
     bool state_owed;                        /* writing that has failed: it is to be tried again, */
     bool (*owed_with)(struct backend *b);   /* with what belongs to it, or NULL */
     bool in_transaction;                    /* what is published belongs to it */
-    int refused;                            /* errno of a write that failed, since it was cleared */
+    int refused;     /* errno of a write that failed, since a state was published */
     bool is_renewed; /* the toolstack's 1 was seen, and nothing was said in return yet */
     bool is_watched;
     bool unwatched_told;    /* that it cannot be */

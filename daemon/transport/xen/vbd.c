@@ -144,7 +144,6 @@ static enum outcome offer(struct vbd *v, bool renewed, const char *why,
     if (outcome != DONE && outcome != WAITS)
         return outcome;
     vbd_disk_read_discards(&v->disk, &v->backend);
-    v->backend.refused = 0;
     ok = backend_publish_state_with(&v->backend, publish_offer, XENBUS_INIT_WAIT);
     if (vbd_nodes_are_refused(&v->backend, why_out))
         return NO_DISK;
@@ -189,7 +188,6 @@ static bool publish_sizes(struct backend *b)
 
 static enum outcome publish_connected(struct vbd *v, char why_out[SCHEMA_REASON_LEN])
 {
-    v->backend.refused = 0;
     (void)backend_publish_state_with(&v->backend, publish_sizes, XENBUS_CONNECTED);
     return vbd_nodes_are_refused(&v->backend, why_out) ? NO_DISK : DONE;
 }
@@ -273,7 +271,6 @@ static void resize(struct vbd *v)
 {
     if (!owes_size(v))
         return;
-    v->backend.refused = 0;
     if (!backend_publish_state_with(&v->backend, publish_sectors, XENBUS_CONNECTED))
         return;
     v->told_pages = disk_nr_pages(v->disk.disk);
