@@ -126,6 +126,15 @@ static int set_by_message(struct tool *tool, const char *text, const struct oper
     return code;
 }
 
+/* Is it attached to @manager, as domain @guest? */
+static bool is_attached_to(const struct operator_place *place, unsigned manager,
+                           const struct book_guest *entry, unsigned guest)
+{
+    const struct schema_place where = {.manager = manager, .guest = guest, .device = entry->device};
+
+    return attach_has_policy(place->xs, &where, entry->uuid);
+}
+
 /*
  * The manager of an attachment, by its name; or where none has that now (dom0's daemon does not
  * run, a domain was renamed), by the policy that dom0 wrote: it is in force, or will be.
@@ -133,7 +142,6 @@ static int set_by_message(struct tool *tool, const char *text, const struct oper
 static bool find_manager_of(const struct operator_place *place, const struct book_guest *entry,
                             unsigned guest, struct domain *manager_out)
 {
-    struct schema_place where = {.guest = guest, .device = entry->device};
     struct domain *domains;
     char why[XEN_WHY_LEN];
     bool found = false;
@@ -143,8 +151,7 @@ static bool find_manager_of(const struct operator_place *place, const struct boo
         return true;
     domains = domains_read(place->xs, &nr);
     for (unsigned i = 0; domains && i < nr && !found; i++) {
-        where.manager = domains[i].domid;
-        found = attach_has_policy(place->xs, &where, entry->uuid);
+        found = is_attached_to(place, domains[i].domid, entry, guest);
         if (found)
             *manager_out = domains[i];
     }
@@ -360,15 +367,6 @@ static int write_member_at(const struct operator_place *place, unsigned manager,
     return tool_fail(TOOL_SYSTEM, "%s", why);
 }
 
-/* May it be given a right at @manager? That is its domid's, and has to go with the attachment. */
-static bool is_member_at(const struct operator_place *place, unsigned manager,
-                         const struct book_guest *entry, unsigned guest)
-{
-    const struct schema_place where = {.manager = manager, .guest = guest, .device = entry->device};
-
-    return attach_has_policy(place->xs, &where, entry->uuid);
-}
-
 /*
  * At each manager that the guest is attached to. Who does not run, or is not attached, gets it with
  * the attachment.
@@ -386,7 +384,8 @@ static int write_member(const struct operator_place *place, const struct operato
 
         if (is_meant(subject, entry) && is_managed_by(place, entry, o->manager) &&
             find_manager_of(place, entry, subject->domain.domid, &manager) &&
-            (!right || is_member_at(place, manager.domid, entry, subject->domain.domid)))
+            /* a right is its domid's, and has to go with the attachment */
+            (!right || is_attached_to(place, manager.domid, entry, subject->domain.domid)))
             code = write_member_at(place, manager.domid, uuid, subject, right);
     }
     return code;

@@ -58,6 +58,11 @@ static enum vbd_found open_target(struct vbd_disk *d, struct vbd_world *w, const
     return connected && target->kind == TARGET_CACHE ? VBD_UNREADY : VBD_REFUSED;
 }
 
+static bool is_read_only(const char *mode, size_t len)
+{
+    return len == 0 || mode[0] != 'w';
+}
+
 enum vbd_found vbd_disk_open(struct vbd_disk *d, struct vbd_world *w, const struct backend *b,
                              bool connected, char why_out[SCHEMA_REASON_LEN])
 {
@@ -70,7 +75,7 @@ enum vbd_found vbd_disk_open(struct vbd_disk *d, struct vbd_world *w, const stru
 
     if ((!params || !mode) && errno != ENOENT)
         found = VBD_UNSURE;
-    d->read_only = mode_len == 0 || mode[0] != 'w';
+    d->read_only = is_read_only(mode, mode_len);
     snprintf(d->params, sizeof(d->params), "%s", params ? params : "");
     if (params && mode && target_parse(params, len, &target, &why))
         found = open_target(d, w, b, &target, connected, why_out);
@@ -87,7 +92,7 @@ bool vbd_disk_is_named(const struct vbd_disk *d, const struct backend *b)
     char *params = node_read(b->platform, &b->place, SCHEMA_VBD_PARAMS, 0, &len);
     char *mode = node_read(b->platform, &b->place, SCHEMA_VBD_MODE, 0, &mode_len);
     bool same = params && mode && strcmp(params, d->params) == 0 &&
-                d->read_only == (mode_len == 0 || mode[0] != 'w');
+                d->read_only == is_read_only(mode, mode_len);
 
     free(params);
     free(mode);
