@@ -49,10 +49,6 @@ int tool_bad_option(const struct command *command, int option, char **argv)
     return tool_usage(command, option == ':' ? "%s needs a value" : "%s is no option of it", text);
 }
 
-/* One command at a time uses the operator's attachment; so long for the others to end. */
-#define BUSY_TRIES   100
-#define BUSY_WAIT_MS 100
-
 static void keep_reason(void *log_arg, const char *sentence)
 {
     struct tool *tool = log_arg;
@@ -126,11 +122,11 @@ struct xentmem *tool_open_control(struct tool *tool, int *code_out)
 
         if (t)
             return t;
-        if (error != EBUSY || tries == BUSY_TRIES) {
+        if (error != EBUSY || tries == TOOL_BUSY_TRIES) {
             *code_out = say_open_error(tool, error, "");
             return NULL;
         }
-        poll(NULL, 0, BUSY_WAIT_MS);
+        poll(NULL, 0, TOOL_BUSY_WAIT_MS);
     }
 }
 

@@ -29,8 +29,13 @@ struct tool {
     const char *attach; /* --attach WHERE or -n N, as xentmem_open() takes it; NULL: automatic */
     bool json;
     bool no_progress; /* no progress line: stderr is no terminal, or --json */
+    int control_lock; /* of dom0's attachment for messages (operator_talk.c), or -1 */
     char reason[256]; /* last sentence the library logged */
 };
+
+/* One command at a time uses the operator's attachment; so long for the others to end. */
+#define TOOL_BUSY_TRIES   100
+#define TOOL_BUSY_WAIT_MS 100
 
 struct command {
     const char *name;

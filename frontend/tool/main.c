@@ -104,7 +104,7 @@ int main(int argc, char **argv)
         {"help", no_argument, NULL, 'h'},
         {0},
     };
-    struct tool tool = {.no_progress = !isatty(STDERR_FILENO)};
+    struct tool tool = {.no_progress = !isatty(STDERR_FILENO), .control_lock = -1};
     const char *where = NULL;
     char device[32] = "", letter[3];
     uint64_t number;

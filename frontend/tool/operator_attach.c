@@ -433,6 +433,15 @@ bool attach_remove(struct xs_handle *xs, const struct schema_place *a, bool last
     return true;
 }
 
+void attach_take_back(struct xs_handle *xs, const struct schema_place *a, bool was_bare)
+{
+    char ignored[XEN_WHY_LEN];
+
+    attach_remove(xs, a, !attach_has_other(xs, a), ignored);
+    if (was_bare)
+        attach_strip(xs, a->manager);
+}
+
 /* ---- waiting ---- */
 
 struct wait_line {

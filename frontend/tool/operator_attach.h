@@ -62,6 +62,9 @@ bool attach_remove(struct xs_handle *xs, const struct schema_place *a, bool last
 bool attach_is_bare(struct xs_handle *xs, unsigned manager);
 void attach_strip(struct xs_handle *xs, unsigned manager);
 
+/* What attach_write() has written, as the manager takes no notice of it; @was_bare before that. */
+void attach_take_back(struct xs_handle *xs, const struct schema_place *a, bool was_bare);
+
 /* Does the guest have another attachment to the same manager? */
 bool attach_has_other(struct xs_handle *xs, const struct schema_place *a);
 

@@ -79,7 +79,7 @@ static int may_attach(struct job *job)
 static int make_attachment(struct job *job, const struct book_guest *entry)
 {
     bool was_bare = attach_is_bare(job->place.xs, job->manager.domid);
-    char why[XEN_WHY_LEN], ignored[XEN_WHY_LEN];
+    char why[XEN_WHY_LEN];
 
     if (!attach_write(job->place.xs, &job->manager, &job->guest, job->options.device, &entry->grant,
                       &job->place.book, why))
@@ -87,10 +87,7 @@ static int make_attachment(struct job *job, const struct book_guest *entry)
     if (attach_wait(job->tool, job->place.xs, &job->manager, &job->guest, job->options.device,
                     job->options.timeout_ms, why))
         return TOOL_DONE;
-    attach_remove(job->place.xs, &job->where, !attach_has_other(job->place.xs, &job->where),
-                  ignored);
-    if (was_bare)
-        attach_strip(job->place.xs, job->manager.domid);
+    attach_take_back(job->place.xs, &job->where, was_bare);
     return tool_fail(TOOL_NO_MANAGER, "%s: %s", job->guest.name, why);
 }
 

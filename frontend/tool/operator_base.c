@@ -243,7 +243,7 @@ static int base_import(struct tool *tool, const char *manager, const char *name,
         im->message.head = talk_message(TMEMCTL_BASE_PAGES).base_pages;
         im->message.head.token = im->token;
         code = run_import(im, &m);
-        xentmem_close(im->t);
+        talk_close(tool, im->t);
     }
     if (im->fd > STDIN_FILENO)
         close(im->fd);
@@ -268,7 +268,7 @@ static int base_remove(struct tool *tool, const char *manager, const char *name)
     code = disk_result(tool, TMEMCTL_BASE_REMOVE, "base rm", name, status);
     if (status == XENTMEM_BUSY)
         disk_tell_users(tool, t, m.base.name);
-    xentmem_close(t);
+    talk_close(tool, t);
     return code;
 }
 

@@ -150,7 +150,7 @@ static int ask_about(struct tool *tool, const char *manager, const union tmemctl
     if (base && (status == XENTMEM_NOT_FOUND || status == XENTMEM_BAD_KIND))
         name = base;
     code = disk_result(tool, (enum tmemctl_command)m->head.command, what, name, status);
-    xentmem_close(t);
+    talk_close(tool, t);
     return code;
 }
 

@@ -336,7 +336,7 @@ static int ask(struct tool *tool, const char *manager, const struct listing *lis
     code = talk(tool, t, m, listing->put, list, "list");
     if (code == TOOL_DONE && listing->command == TMEMCTL_LIST_MEMBERS && list->nr_members == 0)
         code = must_have_pool(tool, t, list);
-    xentmem_close(t);
+    talk_close(tool, t);
     return code;
 }
 

@@ -122,7 +122,7 @@ static int set_by_message(struct tool *tool, const char *text, const struct oper
     code = check_change(tool, t, &subject, grant);
     if (code == TOOL_DONE)
         code = talk(tool, t, &m, NULL, NULL, "set");
-    xentmem_close(t);
+    talk_close(tool, t);
     return code;
 }
 

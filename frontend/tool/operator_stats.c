@@ -303,6 +303,6 @@ int operator_stats(struct tool *tool, int argc, char **argv)
         code = print_metrics(tool, t);
     else
         code = check ? print_check(tool, t) : print_table(tool, t);
-    xentmem_close(t);
+    talk_close(tool, t);
     return code;
 }

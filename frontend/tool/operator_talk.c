@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "frontend/tool/operator_talk.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,16 +57,37 @@ int talk_say_place(void)
                      "`xentmem pool list` shows this guest's pools");
 }
 
-/* Nobody else makes the attachment meanwhile. -1: the lock could not be had; go on without. */
-static int lock_control(void)
+/*
+ * Dom0 has one attachment for messages, whatever manager it leads to, so it is had by one command
+ * until that has closed it: another one would lead it elsewhere. A lock that cannot be had for want
+ * of its file is gone without. @code_out: as in talk_open().
+ */
+static bool lock_control(struct tool *tool, int *code_out)
 {
-    int fd;
-
     mkdir("/run/xentmem", 0755);
-    fd = open(CONTROL_LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd >= 0)
-        flock(fd, LOCK_EX);
-    return fd;
+    tool->control_lock = open(CONTROL_LOCK, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (tool->control_lock < 0)
+        return true;
+    for (unsigned tries = 1; flock(tool->control_lock, LOCK_EX | LOCK_NB) < 0; tries++) {
+        if (errno != EWOULDBLOCK)
+            return true;
+        if (tries == TOOL_BUSY_TRIES) {
+            *code_out = tool_fail(TOOL_SYSTEM,
+                                  "another command talks to a manager (it holds %s): "
+                                  "try again when that has ended",
+                                  CONTROL_LOCK);
+            return false;
+        }
+        poll(NULL, 0, TOOL_BUSY_WAIT_MS);
+    }
+    return true;
+}
+
+static void unlock_control(struct tool *tool)
+{
+    if (tool->control_lock >= 0)
+        close(tool->control_lock);
+    tool->control_lock = -1;
 }
 
 static int make_attachment(struct tool *tool, struct xs_handle *xs, const struct domain *manager)
@@ -73,8 +96,12 @@ static int make_attachment(struct tool *tool, struct xs_handle *xs, const struct
     unsigned timeout_ms = MANAGER_TIMEOUT_MS;
     char why[XEN_WHY_LEN];
     struct domain dom0;
-    int code = TOOL_DONE, lock = lock_control();
+    int code = TOOL_DONE;
+    bool was_bare;
 
+    if (!lock_control(tool, &code))
+        return code;
+    was_bare = attach_is_bare(xs, manager->domid);
     if (!domain_read(xs, 0, &dom0)) {
         code = tool_fail(TOOL_SYSTEM, "domain 0 is not in xenstore: has xen-init-dom0 run?");
     } else if (attach_look(xs, &place, dom0.uuid) != ATTACH_THERE) {
@@ -84,11 +111,9 @@ static int make_attachment(struct tool *tool, struct xs_handle *xs, const struct
             code = tool_fail(TOOL_SYSTEM, "%s", why);
         } else if (!attach_wait(tool, xs, manager, &dom0, CONTROL_DEVICE, timeout_ms, why)) {
             code = tool_fail(TOOL_NO_MANAGER, "%s", why);
-            attach_remove(xs, &place, true, why);
+            attach_take_back(xs, &place, was_bare);
         }
     }
-    if (lock >= 0)
-        close(lock);
     return code;
 }
 
@@ -131,11 +156,22 @@ static int choose_attachment(struct tool *tool, const char *manager)
 struct xentmem *talk_open(struct tool *tool, const char *manager, int *code_out)
 {
     bool misplaced = talk_is_misplaced(tool);
+    struct xentmem *t = NULL;
 
     *code_out = choose_attachment(tool, manager);
     if (*code_out == TOOL_DONE && misplaced)
         *code_out = talk_say_place();
-    return *code_out ? NULL : tool_open_control(tool, code_out);
+    if (*code_out == TOOL_DONE)
+        t = tool_open_control(tool, code_out);
+    if (!t)
+        unlock_control(tool);
+    return t;
+}
+
+void talk_close(struct tool *tool, struct xentmem *t)
+{
+    xentmem_close(t);
+    unlock_control(tool);
 }
 
 union tmemctl_message talk_message(enum tmemctl_command command)
@@ -212,7 +248,7 @@ int talk_once(struct tool *tool, const char *manager, const union tmemctl_messag
     if (!t)
         return code;
     code = talk(tool, t, message, each, arg, what);
-    xentmem_close(t);
+    talk_close(tool, t);
     return code;
 }
 

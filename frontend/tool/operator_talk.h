@@ -25,9 +25,11 @@ int talk_say_place(void);
 
 /*
  * @manager: name of its domain, or NULL for the default. NULL: *@code_out is what to exit
- * with, and why is on stderr.
+ * with, and why is on stderr. Dom0's attachment is this command's until talk_close(): waits some
+ * seconds for another one that has it.
  */
 struct xentmem *talk_open(struct tool *tool, const char *manager, int *code_out);
+void talk_close(struct tool *tool, struct xentmem *t);
 
 /* A message of @command, for its fields to be filled. */
 union tmemctl_message talk_message(enum tmemctl_command command);
@@ -40,7 +42,7 @@ union tmemctl_message talk_message(enum tmemctl_command command);
 int talk(struct tool *tool, struct xentmem *t, const union tmemctl_message *message,
          void (*each)(void *arg, const void *record), void *arg, const char *what);
 
-/* talk_open(), talk(), xentmem_close(). */
+/* talk_open(), talk(), talk_close(). */
 int talk_once(struct tool *tool, const char *manager, const union tmemctl_message *message,
               void (*each)(void *arg, const void *record), void *arg, const char *what);
 

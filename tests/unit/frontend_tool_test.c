@@ -497,7 +497,7 @@ static void an_errno_of_the_library_becomes_its_exit_status(void)
         {ENODEV, TOOL_NO_MANAGER}, {ETIMEDOUT, TOOL_NO_MANAGER}, {ECONNREFUSED, TOOL_REFUSED},
         {EPROTO, TOOL_SYSTEM},     {EBUSY, TOOL_SYSTEM},
     };
-    struct tool tool = {.no_progress = true};
+    struct tool tool = {.no_progress = true, .control_lock = -1};
 
     for (unsigned i = 0; i < sizeof(known) / sizeof(*known); i++) {
         errno = known[i].error;

@@ -179,6 +179,23 @@ is "list finds no daemon there" [ $rc -eq 5 ]
 is "and leaves no nodes" stranger_is_bare
 # a domain may write anything below its own data/
 xenstore-write "/local/domain/$s/data/xentmem/ready" 1
+mkfifo /run/image
+xentmem base import slow - </run/image >/run/import.log 2>&1 &
+import=$!
+exec 3>/run/image
+head -c 1048576 /dev/urandom >&3
+xentmem list --manager stranger >/run/list.log 2>&1 & # its attachment is made where the import's is
+sleep 2
+head -c 1048576 /dev/urandom >&3
+exec 3>&-
+wait $import
+rc=$?
+out=$(cat /run/import.log)
+is "an import goes on while a command asks another manager" [ $rc -eq 0 ]
+wait $!
+at dom0 "xentmem base rm slow"
+is "and is the manager's that it was for" [ $rc -eq 0 ]
+is "a manager that does not answer keeps no nodes" stranger_is_bare
 at dom0 "xentmem attach a --manager stranger"
 is "a guest that another manager has is refused" [ $rc -eq 4 ]
 is "and what to do first is said" says "a is attached to xentmem; detach it first: xentmem detach a"
