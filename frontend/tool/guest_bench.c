@@ -301,13 +301,25 @@ static int parse(struct bench *b, int argc, char **argv)
     return argc == optind ? TOOL_DONE : tool_usage(self, "takes options only");
 }
 
-static int run_all(struct bench *b, struct run *runs)
+static int find_pool(struct bench *b)
 {
-    int code = TOOL_DONE;
+    struct xentmem_pool_info info;
+    int status;
 
     if (b->own_pool)
-        code = tool_result(b->tool, "pool create",
+        return tool_result(b->tool, "pool create",
                            xentmem_pool_create(b->t, XENTMEM_INCLUSIVE, &b->pool));
+    status = xentmem_pool_info(b->t, b->pool, &info);
+    if (status == XENTMEM_NO_POOL)
+        return tool_fail(TOOL_REFUSED, "bench: there is no pool %" PRIu32 ": see xentmem pool list",
+                         b->pool);
+    return tool_result(b->tool, "bench", status);
+}
+
+static int run_all(struct bench *b, struct run *runs)
+{
+    int code = find_pool(b);
+
     if (code)
         return code;
     runs[0].nr_pages = runs[1].nr_pages = b->nr_pages;
@@ -362,7 +374,7 @@ int guest_bench(struct tool *tool, int argc, char **argv)
     if (code == TOOL_DONE && moved(&runs[0]) == 0)
         code = tool_fail(TOOL_REFUSED,
                          "bench: no page was stored in pool %" PRIu32
-                         ": is there one, and may it hold pages? See xentmem pool list",
+                         ": may it hold pages? See xentmem pool list",
                          b.pool);
     xentmem_close(b.t);
 out:

@@ -532,8 +532,14 @@ static void the_bench_measures_and_cleans_up(void)
     CU_ASSERT_EQUAL(json_object_array_length(value), 0);
     json_object_put(value);
 
-    /* no such pool: nothing is moved, however quickly */
-    CU_ASSERT_EQUAL(run(&w, "-j bench -s 1 -P 50"), 4);
+    CU_ASSERT_EQUAL(run(&w, "-j bench -s 60 -P 50"), 4);
+    CU_ASSERT_STRING_EQUAL(w.output,
+                           "xentmem: bench: there is no pool 50: see xentmem pool list\n");
+
+    /* one that takes nothing: nothing is moved, however quickly */
+    CU_ASSERT_EQUAL(run(&w, "pool create"), 0);
+    CU_ASSERT_EQUAL(run(&w, "freeze uid:%u", (unsigned)getuid()), 0);
+    CU_ASSERT_EQUAL(run(&w, "-j bench -s 1 -P 0"), 4);
     CU_ASSERT_PTR_NOT_NULL(strstr(w.output, "\"mib_per_second\": 0"));
     CU_ASSERT_PTR_NOT_NULL(strstr(w.output, "no page was stored"));
     end(&w);
