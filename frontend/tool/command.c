@@ -49,11 +49,14 @@ int tool_bad_option(const struct command *command, int option, char **argv)
     return tool_usage(command, option == ':' ? "%s needs a value" : "%s is no option of it", text);
 }
 
-static void keep_reason(void *log_arg, const char *sentence)
+/* A sentence of an open that fails is its reason; later ones say what the command waits for. */
+static void take_sentence(void *log_arg, const char *sentence)
 {
     struct tool *tool = log_arg;
 
     snprintf(tool->reason, sizeof(tool->reason), "%s", sentence);
+    if (tool->is_open)
+        fprintf(stderr, "xentmem: %s\n", sentence);
 }
 
 static int code_of_errno(int error)
@@ -72,10 +75,15 @@ static int code_of_errno(int error)
 
 static struct xentmem *try_open(struct tool *tool, unsigned flags, struct xentmem_options options)
 {
-    options.log = keep_reason;
+    struct xentmem *t;
+
+    options.log = take_sentence;
     options.log_arg = tool;
     tool->reason[0] = '\0';
-    return xentmem_open(tool->attach, flags, &options);
+    tool->is_open = false;
+    t = xentmem_open(tool->attach, flags, &options);
+    tool->is_open = t != NULL;
+    return t;
 }
 
 /* What xentmem_open() failed of, and the exit status. */

@@ -29,6 +29,7 @@ struct tool {
     const char *attach; /* --attach WHERE or -n N, as xentmem_open() takes it; NULL: automatic */
     bool json;
     bool no_progress; /* no progress line: stderr is no terminal, or --json */
+    bool is_open;     /* attached: what the library says from now on is told at once */
     int control_lock; /* of dom0's attachment for messages (operator_talk.c), or -1 */
     char reason[256]; /* last sentence the library logged */
 };
