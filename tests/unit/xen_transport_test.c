@@ -55,7 +55,9 @@ struct manager {
     struct ring_front *ring; /* of a guest, for what happens while no manager is there */
     struct said said[MAX_SAID];
     unsigned nr_said;
-    char refuses; /* what is said of that kind is not taken */
+    char refuses;           /* what is said of that kind is not taken */
+    uint32_t refused_domid; /* only of this guest; 0: of any */
+    unsigned nr_refusals;   /* of members, so far */
 };
 
 static void must(bool ok, const char *what)
@@ -104,8 +106,10 @@ static enum tmemif_status on_member(void *arg, const uint8_t uuid[16],
 {
     struct manager *m = arg;
 
-    if (m->refuses == 'm')
+    if (m->refuses == 'm' && (m->refused_domid == 0 || m->refused_domid == guest->id)) {
+        m->nr_refusals++;
         return TMEMIF_TOO_MANY;
+    }
     say(m, &(struct said){.what = 'm', .key = *guest, .right = right});
     return engine_shared_allow(m->engine, uuid, guest, right);
 }
@@ -1633,6 +1637,25 @@ static void the_last_number_is_dom0s_own(void)
 
 /* ---- what is not taken: the book is full ---- */
 
+#define OTHER_GUEST 8u
+
+static void other_guest_attaches(struct manager *m)
+{
+    fake_write(m->fake, fake_at(MANAGER, "xentmem/guest/8/0", "uuid"), OTHER);
+    fake_write(m->fake, fake_at(OTHER_GUEST, "device/tmem/0", "backend"), "ours");
+    fake_write(m->fake, fake_at(OTHER_GUEST, "device/tmem/0", "state"), "1");
+    fake_write(m->fake, fake_at(MANAGER, "backend/tmem/8/0", "state"), "1");
+    CU_ASSERT(wait_value(m, fake_at(MANAGER, "backend/tmem/8/0", "state"), "2"));
+}
+
+static const uint8_t *pool_uuid(void)
+{
+    static uint8_t uuid[TMEMIF_UUID_LEN];
+
+    MUST(schema_scan_uuid(POOL, 36, uuid));
+    return uuid;
+}
+
 static unsigned count_said(const struct manager *m, char what)
 {
     unsigned nr = 0;
@@ -1696,6 +1719,59 @@ static void a_new_members_right_that_was_not_taken_is_passed_on_again(void)
     CU_ASSERT(wait_value(m, BACK("state"), "4"));
     settle_until_said(m, 'm', 1);
     CU_ASSERT_EQUAL(guest_join(&g, 0), TMEMIF_OK);
+    manager_end(m);
+}
+
+/* It would undo what a message says meanwhile. */
+static void a_members_right_that_was_taken_is_not_said_again_for_anothers_sake(void)
+{
+    struct guest g;
+    struct manager *m = attached(&g);
+    unsigned refusals;
+
+    m->log.level = 0; /* it says so */
+    other_guest_attaches(m);
+    m->refuses = 'm';
+    m->refused_domid = OTHER_GUEST;
+    fake_write(m->fake, fake_at(MANAGER, "xentmem/shared/" POOL, "allow/8"), "fill");
+    dom0_allow(m->fake, "fill");
+    settle(m);
+    CU_ASSERT_EQUAL(count_said(m, 'm'), 1);
+    CU_ASSERT_EQUAL(guest_join(&g, 0), TMEMIF_OK);
+    CU_ASSERT_EQUAL(
+        engine_shared_allow(m->engine, pool_uuid(), &m->said[m->nr_said - 1].key, RIGHT_NONE),
+        TMEMIF_OK); /* a message denies it */
+    refusals = m->nr_refusals;
+    for (unsigned i = 0; i < 2000 && m->nr_refusals < refusals + 2; i++)
+        settle(m);
+    CU_ASSERT(m->nr_refusals >= refusals + 2);
+    settle_until_said(m, 'm', 2);
+    CU_ASSERT_EQUAL(m->said[m->nr_said - 1].key.id, OTHER_GUEST);
+    CU_ASSERT_EQUAL(guest_join(&g, 0), TMEMIF_NOT_ALLOWED);
+    /* a change of its node is another word */
+    fake_write(m->fake, fake_at(MANAGER, "xentmem/shared/" POOL, "allow/7"), "read");
+    settle(m);
+    CU_ASSERT_EQUAL(count_said(m, 'm'), 3);
+    manager_end(m);
+}
+
+/* An owed right of who is gone is nobody's. */
+static void a_right_that_is_owed_goes_with_its_guest(void)
+{
+    struct guest g;
+    struct manager *m = attached(&g);
+
+    m->log.level = 0; /* it says so */
+    other_guest_attaches(m);
+    m->refuses = 'm';
+    dom0_allow(m->fake, "fill");
+    fake_write(m->fake, fake_at(MANAGER, "xentmem/shared/" POOL, "allow/8"), "fill");
+    settle(m);
+    fake_remove(m->fake, "/local/domain/8");
+    fake_fire(m->fake, "@releaseDomain");
+    settle(m);
+    settle_until_said(m, 'm', 1);
+    CU_ASSERT_EQUAL(m->said[m->nr_said - 1].key.id, GUEST);
     manager_end(m);
 }
 
@@ -2182,6 +2258,8 @@ static void guests_are_served_on_when_xenstore_is_lost(void)
     T(a_shared_pools_policy_that_was_not_taken_is_passed_on_again)                                 \
     T(a_members_right_that_was_not_taken_is_passed_on_again)                                       \
     T(a_new_members_right_that_was_not_taken_is_passed_on_again)                                   \
+    T(a_members_right_that_was_taken_is_not_said_again_for_anothers_sake)                          \
+    T(a_right_that_is_owed_goes_with_its_guest)                                                    \
     T(a_guests_policy_that_was_not_taken_is_passed_on_again)                                       \
     T(a_guest_for_whose_policy_there_is_no_room_is_not_served)                                     \
     T(a_node_of_policy_that_is_an_error_leaves_in_force_what_was)                                  \

@@ -21,16 +21,19 @@ struct allowed {
     enum pool_right right;
 };
 
+struct member;
+
 struct shared_pool {
     struct shared_pool *next;
     uint8_t uuid[TMEMIF_UUID_LEN];
     bool touched;
     uint64_t not_before_ms; /* it is not to be read before that time */
     bool told;              /* @policy was passed on */
-    bool owes;              /* some member could not be told what it may do */
     struct policy policy;
     struct allowed *allowed;
     unsigned nr_allowed;
+    struct member **owed; /* to whom it could not be said what they may do */
+    unsigned nr_owed, max_owed;
 };
 
 struct member {
@@ -48,6 +51,7 @@ struct policies {
     bool listing; /* there may be pools that are not in @pools */
     uint64_t list_not_before_ms;
     struct member *members; /* who is admitted */
+    unsigned nr_members;
     struct log_limit log_limit;
 };
 
@@ -72,6 +76,7 @@ void policies_destroy(struct policies *p)
 
         p->pools = pool->next;
         free(pool->allowed);
+        free(pool->owed);
         free(pool);
     }
     while (p->members) {
@@ -205,10 +210,51 @@ static enum admission refuse(char why_out[SCHEMA_REASON_LEN], const char *why)
     return ADMISSION_REFUSED;
 }
 
-static bool tell_member(struct policies *p, const struct shared_pool *pool, const struct member *m,
+/* There is room for so many to whom something is owed. False: no memory. */
+static bool make_room_for_owed(struct shared_pool *pool, unsigned nr)
+{
+    struct member **owed;
+
+    if (nr <= pool->max_owed)
+        return true;
+    owed = reallocarray(pool->owed, nr, sizeof(struct member *));
+    if (!owed)
+        return false;
+    pool->owed = owed;
+    pool->max_owed = nr;
+    return true;
+}
+
+/* Nothing is owed to @m any more. True: something was. */
+static bool drop_owed(struct shared_pool *pool, const struct member *m)
+{
+    for (unsigned i = 0; i < pool->nr_owed; i++) {
+        if (pool->owed[i] != m)
+            continue;
+        pool->owed[i] = pool->owed[--pool->nr_owed];
+        return true;
+    }
+    return false;
+}
+
+/* What is not taken is owed, for which there is room. */
+static void tell_member(struct policies *p, struct shared_pool *pool, struct member *m,
                         enum pool_right right)
 {
-    return is_taken(p, "member", p->ops->member(p->ops_arg, pool->uuid, &m->key, right));
+    if (is_taken(p, "member", p->ops->member(p->ops_arg, pool->uuid, &m->key, right)))
+        return;
+    pool->owed[pool->nr_owed++] = m;
+    pool->touched = true;
+}
+
+/* A pool of which @key may be a member is to have room for it. False: no memory. */
+static bool prepare_pools(struct policies *p, const struct account_key *key)
+{
+    for (struct shared_pool *pool = p->pools; pool; pool = pool->next) {
+        if (right_of(pool, key->id) != RIGHT_NONE && !make_room_for_owed(pool, p->nr_members + 1))
+            return false;
+    }
+    return true;
 }
 
 /* Pass on what @key may hold, and of which pools it is a member. */
@@ -217,8 +263,10 @@ static enum admission add_member(struct policies *p, const struct account_key *k
 {
     struct member *m = calloc(1, sizeof(*m));
 
-    if (!m)
+    if (!m || !prepare_pools(p, key)) {
+        free(m);
         return refuse(why_out, "the manager is out of memory");
+    }
     if (!is_taken(p, "guest", p->ops->guest(p->ops_arg, key, policy))) {
         free(m);
         return refuse(why_out, "the manager has no room for the policy of this attachment");
@@ -227,11 +275,12 @@ static enum admission add_member(struct policies *p, const struct account_key *k
     m->policy = *policy;
     m->next = p->members;
     p->members = m;
+    p->nr_members++;
     for (struct shared_pool *pool = p->pools; pool; pool = pool->next) {
         enum pool_right right = right_of(pool, m->key.id);
 
-        if (right != RIGHT_NONE && !tell_member(p, pool, m, right))
-            pool->touched = pool->owes = true;
+        if (right != RIGHT_NONE)
+            tell_member(p, pool, m, right);
     }
     return ADMITTED;
 }
@@ -322,11 +371,14 @@ void policies_dismiss(struct policies *p, const struct account_key *key)
         if (!account_key_is(&m->key, key))
             continue;
         for (struct shared_pool *pool = p->pools; pool; pool = pool->next) {
+            drop_owed(pool, m);
             if (right_of(pool, m->key.id) != RIGHT_NONE)
-                (void)tell_member(p, pool, m, RIGHT_NONE);
+                (void)is_taken(p, "member",
+                               p->ops->member(p->ops_arg, pool->uuid, &m->key, RIGHT_NONE));
         }
         (void)is_taken(p, "guest", p->ops->guest(p->ops_arg, &m->key, NULL));
         *at = m->next;
+        p->nr_members--;
         free(m);
         return;
     }
@@ -466,19 +518,19 @@ static bool read_all_allowed(struct policies *p, const uint8_t *uuid, struct all
     return true;
 }
 
-/* False: somebody could not be told. */
-static bool tell_members(struct policies *p, const struct shared_pool *before,
-                         const struct shared_pool *now)
+/*
+ * What was taken is not said again, whatever is owed to others: somebody else may have had a later
+ * word since.
+ */
+static void tell_members(struct policies *p, const struct shared_pool *before,
+                         struct shared_pool *now)
 {
-    bool ok = true;
-
     for (struct member *m = p->members; m; m = m->next) {
         enum pool_right right = right_of(now, m->key.id);
 
-        if (before->owes || right != right_of(before, m->key.id))
-            ok = tell_member(p, now, m, right) && ok;
+        if (drop_owed(now, m) || right != right_of(before, m->key.id))
+            tell_member(p, now, m, right);
     }
-    return ok;
 }
 
 /* False: it was not taken. */
@@ -497,7 +549,7 @@ static bool tell_policy(struct policies *p, struct shared_pool *pool, const stru
 static bool run_pool(struct policies *p, struct shared_pool *pool)
 {
     const struct subject subject = {.uuid = pool->uuid};
-    struct shared_pool before = *pool;
+    const struct shared_pool before = *pool; /* of which only who was allowed is used */
     struct policy policy = {0};
     enum schema_node bad;
     enum node_result result = read_policy(p, &subject, &policy, &bad);
@@ -507,14 +559,14 @@ static bool run_pool(struct policies *p, struct shared_pool *pool)
         name_bad_node(p, &subject, bad);
     if (result == NODE_BAD && !pool->told)
         return true; /* nobody joins a pool of which it is not known what it may hold */
-    if ((result != NODE_FINE && result != NODE_BAD) ||
+    if ((result != NODE_FINE && result != NODE_BAD) || !make_room_for_owed(pool, p->nr_members) ||
         !read_all_allowed(p, pool->uuid, &pool->allowed, &pool->nr_allowed))
         return false;
     if (result == NODE_FINE)
         ok = tell_policy(p, pool, &policy);
-    pool->owes = !tell_members(p, &before, pool);
+    tell_members(p, &before, pool);
     free(before.allowed);
-    return ok && !pool->owes;
+    return ok && pool->nr_owed == 0;
 }
 
 bool policies_run(struct policies *p, unsigned nr, uint64_t now_ms)

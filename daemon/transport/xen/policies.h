@@ -4,7 +4,8 @@
  *
  * dom0 writes them, nobody else can. What was passed on, and taken, is remembered, so that
  * a node that is touched and says the same is no news, and a node that is gone is. What was not
- * taken (the book is full) is passed on again later.
+ * taken (the book is full) is passed on again later, and nothing else with it: a message may have
+ * had a later word.
  */
 #ifndef XTM_TRANSPORT_XEN_POLICIES_H
 #define XTM_TRANSPORT_XEN_POLICIES_H
