@@ -331,20 +331,39 @@ static enum tmemif_status list_accounts(struct policy_book *book,
     return rc;
 }
 
+/*
+ * The same, and a pool has a policy from its first member on, be it the default. Its members are
+ * listed first, so that what can fail comes before what would have to be undone; until it has the
+ * policy, nothing that they put is taken.
+ */
+static enum tmemif_status list_with_policy(struct policy_book *book,
+                                           const uint8_t uuid[TMEMIF_UUID_LEN],
+                                           const struct account_key *guest, enum pool_right right)
+{
+    enum tmemif_status rc;
+
+    if (find_shared(book, uuid))
+        return list_accounts(book, uuid, guest, right);
+    if (book->nr_shared == POLICY_MAX_SHARED)
+        return TMEMIF_TOO_MANY;
+    rc = list_accounts(book, uuid, guest, right);
+    if (rc == TMEMIF_OK) /* who is listed has given it its place in the engine */
+        rc = policy_set_shared(book, uuid, 0, &POLICY_DEFAULT);
+    if (rc)
+        engine_shared_forget(book->engine, uuid);
+    return rc;
+}
+
 enum tmemif_status policy_allow(struct policy_book *book, const uint8_t uuid[TMEMIF_UUID_LEN],
                                 const struct account_key *guest, enum pool_right right)
 {
     struct word word = {.guest = *guest, .value = right};
-    enum tmemif_status rc = TMEMIF_OK;
+    enum tmemif_status rc;
 
     memcpy(word.pool, uuid, TMEMIF_UUID_LEN);
     if (!words_have_room(&book->members, &word))
         return TMEMIF_TOO_MANY;
-    /* the pool has a policy from its first member on, be it the default */
-    if (!find_shared(book, uuid))
-        rc = policy_set_shared(book, uuid, 0, &POLICY_DEFAULT);
-    if (rc == TMEMIF_OK)
-        rc = list_accounts(book, uuid, guest, right);
+    rc = list_with_policy(book, uuid, guest, right);
     if (rc)
         return rc;
     words_add(&book->members, &word);

@@ -109,6 +109,8 @@ enum tmemif_status engine_shared_allow(struct engine *e, const uint8_t uuid[TMEM
                                        const struct account_key *member, enum pool_right right);
 enum tmemif_status engine_shared_set_frozen(struct engine *e, const uint8_t uuid[TMEMIF_UUID_LEN],
                                             bool frozen);
+/* No policy of it holds any more, and its name makes room, unless it has members or is a pool. */
+void engine_shared_forget(struct engine *e, const uint8_t uuid[TMEMIF_UUID_LEN]);
 /* Destroy a shared pool, persistent or not, for all members, or its name if that is all there is.
  * NOT_FOUND. */
 enum tmemif_status engine_shared_remove(struct engine *e, const uint8_t uuid[TMEMIF_UUID_LEN]);

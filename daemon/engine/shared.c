@@ -164,11 +164,33 @@ static void seats_take_all(struct engine *e, uint16_t slot)
     }
 }
 
+/* True: it was. A name that says nothing any more makes room for another. */
+static bool shared_forget(struct engine *e, uint32_t shared)
+{
+    if (shared == LAYOUT_NONE || shared_has_members(e, shared))
+        return false;
+    e->shared[shared].in_use = false;
+    return true;
+}
+
+void engine_shared_forget(struct engine *e, const uint8_t uuid[TMEMIF_UUID_LEN])
+{
+    uint32_t shared;
+
+    lock_take(&e->lock);
+    shared = shared_find(e, uuid);
+    if (shared != LAYOUT_NONE &&
+        atomic_load_explicit(&e->shared[shared].slot, memory_order_relaxed) == LAYOUT_NO_SLOT)
+        shared_forget(e, shared);
+    reserve_recount(e);
+    lock_drop(&e->lock);
+}
+
 enum tmemif_status engine_shared_remove(struct engine *e, const uint8_t uuid[TMEMIF_UUID_LEN])
 {
     uint16_t slot = LAYOUT_NO_SLOT;
-    bool name_went = false;
     uint32_t shared;
+    bool name_went;
 
     lock_take(&e->lock);
     shared = shared_find(e, uuid);
@@ -178,11 +200,7 @@ enum tmemif_status engine_shared_remove(struct engine *e, const uint8_t uuid[TME
         seats_take_all(e, slot);
         pool_end(e, slot);
     }
-    /* A name that says nothing any more makes room for another. */
-    if (shared != LAYOUT_NONE && !shared_has_members(e, shared)) {
-        e->shared[shared].in_use = false;
-        name_went = true;
-    }
+    name_went = shared_forget(e, shared);
     reserve_recount(e);
     lock_drop(&e->lock);
     return slot == LAYOUT_NO_SLOT && !name_went ? TMEMIF_NOT_FOUND : TMEMIF_OK;

@@ -515,6 +515,48 @@ static void an_engine_without_room_leaves_all_as_it_was(void)
     end();
 }
 
+/* Names of pools that the engine has room for. */
+static uint32_t nr_names_left(void)
+{
+    uint8_t other[TMEMIF_UUID_LEN] = {0xcc};
+    uint32_t nr = 0;
+
+    while (engine_shared_set_policy(w.e, other, &POLICY_DEFAULT) == TMEMIF_OK) {
+        nr++;
+        memcpy(other + 4, &nr, sizeof(nr));
+    }
+    for (uint32_t i = 0; i < nr; i++) {
+        memcpy(other + 4, &i, sizeof(i));
+        CU_ASSERT_EQUAL(engine_shared_remove(w.e, other), TMEMIF_OK);
+    }
+    return nr;
+}
+
+static void a_refused_allow_leaves_no_policy_of_the_pool(void)
+{
+    struct account_key every = device_key(7, POLICY_EVERY_DEVICE), key;
+    uint32_t nr_names;
+
+    begin();
+    for (uint32_t i = 0; i < 2; i++) {
+        key = device_key(7, i);
+        open_account(&key);
+    }
+    fill_members(1);
+    nr_names = nr_names_left();
+    CU_ASSERT_EQUAL(policy_allow(book, uuid, &every, RIGHT_FILL), TMEMIF_TOO_MANY);
+    CU_ASSERT_EQUAL(nr_names_left(), nr_names);
+    CU_ASSERT_FALSE(policy_forget_shared(book, uuid));
+    CU_ASSERT_EQUAL(engine_shared_remove(w.e, uuid), TMEMIF_NOT_FOUND);
+    /* one that has a policy keeps it */
+    CU_ASSERT_EQUAL(policy_set_shared(book, uuid, POLICY_MIN, &(struct policy){.min_pages = 3}),
+                    TMEMIF_OK);
+    CU_ASSERT_EQUAL(policy_allow(book, uuid, &every, RIGHT_FILL), TMEMIF_TOO_MANY);
+    CU_ASSERT_TRUE(policy_forget_shared(book, uuid));
+    CU_ASSERT_EQUAL(engine_shared_remove(w.e, uuid), TMEMIF_OK);
+    end();
+}
+
 static void a_shared_pool_with_members_and_no_policy_has_the_default(void)
 {
     struct account_key key = device_key(7, 0);
@@ -682,6 +724,7 @@ static void denying_what_nobody_knows_takes_no_room(void)
     T(a_node_that_is_gone_leaves_the_right_of_the_guest)                                           \
     T(a_full_book_of_members_refuses_and_denies_all_the_same)                                      \
     T(an_engine_without_room_leaves_all_as_it_was)                                                 \
+    T(a_refused_allow_leaves_no_policy_of_the_pool)                                                \
     T(a_shared_pool_with_members_and_no_policy_has_the_default)                                    \
     T(members_are_listed_whether_they_attached_or_not)                                             \
     T(nobody_is_listed_as_allowed_who_was_denied_and_never_attached)                               \
