@@ -92,7 +92,8 @@ enum tmemif_status policy_deny(struct policy_book *book, const uint8_t uuid[TMEM
                                const struct account_key *guest);
 /*
  * A node is gone, which is no denial: what policy_allow() said of @guest in these words is void.
- * What policy_deny() said stays, and so do all words of more or of less than that.
+ * What policy_deny() said stays, and so do all words of more or of less than that, also one that
+ * said the same when it was said.
  */
 void policy_forget_member(struct policy_book *book, const uint8_t uuid[TMEMIF_UUID_LEN],
                           const struct account_key *guest);

@@ -45,20 +45,25 @@ static bool word_covers(const struct word *word, const struct word *other)
     return uuid_is(word->pool, other->pool) && key_covers(&word->guest, &other->guest);
 }
 
-/* Do the words there are say the same of everybody of whom @word speaks? */
-static bool words_agree(const struct words *words, const struct word *word)
+/*
+ * Does @word say what holds without it? A word that gives nothing does where no other one gives
+ * something. One that gives something may have to outlive those that give it now.
+ */
+static bool is_needless(const struct words *words, const struct word *word)
 {
+    if (word->value != 0)
+        return false;
     for (unsigned i = words->nr; i-- > 0;) {
         const struct word *w = &words->at[i];
 
         if (!uuid_is(w->pool, word->pool) || !key_meets(&w->guest, &word->guest))
             continue;
-        if (w->value != word->value)
+        if (w->value != 0)
             return false;
         if (word_covers(w, word))
             return true;
     }
-    return word->value == 0;
+    return true;
 }
 
 bool words_have_room(const struct words *words, const struct word *word)
@@ -67,7 +72,7 @@ bool words_have_room(const struct words *words, const struct word *word)
         if (word_covers(word, &words->at[i]))
             return true;
     }
-    return words->nr < words->max || words_agree(words, word);
+    return words->nr < words->max || is_needless(words, word);
 }
 
 void words_add(struct words *words, const struct word *word)
@@ -79,7 +84,7 @@ void words_add(struct words *words, const struct word *word)
             words->at[nr++] = words->at[i];
     }
     words->nr = nr;
-    if (!words_agree(words, word))
+    if (!is_needless(words, word))
         words->at[words->nr++] = *word;
 }
 

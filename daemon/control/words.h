@@ -39,7 +39,7 @@ unsigned words_value(const struct words *words, const uint8_t pool[TMEMIF_UUID_L
                      const struct account_key *key);
 /* False: words_add() of @word would need a place, and there is none. */
 bool words_have_room(const struct words *words, const struct word *word);
-/* There has to be room. It takes none if what is left holds the same. */
+/* There has to be room. A value of 0 takes none where nothing else holds for whom it speaks of. */
 void words_add(struct words *words, const struct word *word);
 /* Out of the middle of a list: order is kept. */
 void words_drop(struct words *words, unsigned i);

@@ -418,6 +418,49 @@ static void a_node_that_is_gone_leaves_the_right_of_the_guest(void)
     end();
 }
 
+/* Whatever else says the same at that time. */
+static void a_right_of_one_device_outlives_the_right_of_all(void)
+{
+    struct account_key every = device_key(7, POLICY_EVERY_DEVICE), one = device_key(7, 1),
+                       two = device_key(7, 2);
+    account_nr account, account_two;
+    uint32_t id;
+
+    begin();
+    account = open_account(&one);
+    account_two = open_account(&two);
+    policy_allow(book, uuid, &every, RIGHT_FILL);
+    policy_allow(book, uuid, &one, RIGHT_FILL);
+    policy_forget_member(book, uuid, &every);
+    CU_ASSERT_EQUAL(join_pool(account, &id), TMEMIF_OK);
+    CU_ASSERT_EQUAL(join_pool(account_two, &id), TMEMIF_NOT_ALLOWED);
+    end();
+}
+
+static void what_is_said_of_all_ends_what_was_said_of_each(void)
+{
+    struct account_key every = device_key(7, POLICY_EVERY_DEVICE), one = device_key(7, 1),
+                       two = device_key(7, 2);
+    account_nr account, account_two;
+    uint32_t id;
+
+    begin();
+    account = open_account(&one);
+    account_two = open_account(&two);
+    policy_deny(book, uuid, &every);
+    policy_deny(book, uuid, &one);
+    policy_allow(book, uuid, &every, RIGHT_FILL);
+    CU_ASSERT_EQUAL(join_pool(account, &id), TMEMIF_OK);
+    CU_ASSERT_EQUAL(join_pool(account_two, &id), TMEMIF_OK);
+    policy_allow(book, uuid, &two, RIGHT_FILL);
+    policy_deny(book, uuid, &every);
+    CU_ASSERT_EQUAL(engine_pool_leave(w.e, account, id), TMEMIF_OK);
+    CU_ASSERT_EQUAL(engine_pool_leave(w.e, account_two, id), TMEMIF_OK);
+    CU_ASSERT_EQUAL(join_pool(account, &id), TMEMIF_NOT_ALLOWED);
+    CU_ASSERT_EQUAL(join_pool(account_two, &id), TMEMIF_NOT_ALLOWED);
+    end();
+}
+
 static void a_full_book_of_members_refuses_and_denies_all_the_same(void)
 {
     struct account_key every = device_key(7, POLICY_EVERY_DEVICE), one = device_key(7, 1),
@@ -437,12 +480,13 @@ static void a_full_book_of_members_refuses_and_denies_all_the_same(void)
     }
     key = device_key(8, 0);
     CU_ASSERT_EQUAL(policy_allow(book, uuid, &key, RIGHT_FILL), TMEMIF_TOO_MANY);
+    CU_ASSERT_EQUAL(policy_allow(book, uuid, &one, RIGHT_FILL), TMEMIF_TOO_MANY);
     CU_ASSERT_EQUAL(policy_deny(book, uuid, &one), TMEMIF_TOO_MANY);
     CU_ASSERT_EQUAL(join_pool(account, &id), TMEMIF_OK);
     CU_ASSERT_EQUAL(engine_pool_leave(w.e, account, id), TMEMIF_OK);
     /* what needs no entry, or takes the place of one */
     CU_ASSERT_EQUAL(policy_deny(book, uuid, &key), TMEMIF_OK);
-    CU_ASSERT_EQUAL(policy_allow(book, uuid, &one, RIGHT_FILL), TMEMIF_OK);
+    CU_ASSERT_EQUAL(policy_allow(book, uuid, &narrow, RIGHT_FILL), TMEMIF_OK);
     CU_ASSERT_EQUAL(policy_allow(book, uuid, &every, RIGHT_READ), TMEMIF_OK);
     CU_ASSERT_EQUAL(policy_deny(book, uuid, &every), TMEMIF_OK);
     CU_ASSERT_EQUAL(join_pool(account_two, &id), TMEMIF_NOT_ALLOWED);
@@ -722,6 +766,8 @@ static void denying_what_nobody_knows_takes_no_room(void)
     T(deny_of_every_device_ends_the_right_of_one)                                                  \
     T(allow_of_every_device_ends_what_was_said_of_one)                                             \
     T(a_node_that_is_gone_leaves_the_right_of_the_guest)                                           \
+    T(a_right_of_one_device_outlives_the_right_of_all)                                             \
+    T(what_is_said_of_all_ends_what_was_said_of_each)                                              \
     T(a_full_book_of_members_refuses_and_denies_all_the_same)                                      \
     T(an_engine_without_room_leaves_all_as_it_was)                                                 \
     T(a_refused_allow_leaves_no_policy_of_the_pool)                                                \
