@@ -1214,6 +1214,31 @@ static void a_detach_whose_state_comes_late_is_closed_all_the_same(void)
     manager_end(m);
 }
 
+static void dom0_detaches_before_the_folder_goes(struct fake_platform *f, const char *path,
+                                                 const char *text)
+{
+    (void)text;
+    if (strcmp(path, BACK("")) != 0)
+        return;
+    f->on_write = NULL;
+    fake_write(f, BACK("online"), "0");
+    fake_write(f, BACK("state"), "5");
+}
+
+/* Its folder stays, then, and the operator waits for 6. */
+static void a_guest_that_dies_as_it_is_detached_is_closed(void)
+{
+    struct guest g;
+    struct manager *m = attached(&g);
+
+    m->fake->on_write = dom0_detaches_before_the_folder_goes;
+    fake_remove(m->fake, fake_at(GUEST, "device/tmem", "0"));
+    fake_fire(m->fake, "@releaseDomain");
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    CU_ASSERT_FALSE(has_account(m));
+    manager_end(m);
+}
+
 /* ---- xenstore does not say ---- */
 
 static struct manager *holding_a_page(struct guest *g, uint32_t *pool_out)
@@ -2237,6 +2262,7 @@ static void guests_are_served_on_when_xenstore_is_lost(void)
     T(a_state_that_could_not_be_written_is_written_later)                                          \
     T(a_state_that_somebody_else_wrote_is_written_over)                                            \
     T(a_detach_whose_state_comes_late_is_closed_all_the_same)                                      \
+    T(a_guest_that_dies_as_it_is_detached_is_closed)                                               \
     T(c32_what_xenstore_does_not_say_at_the_start_costs_no_page)                                   \
     T(c32_no_single_answer_that_fails_at_the_start_costs_a_page)                                   \
     T(a_frontend_is_connected_once_xenstore_says_all_of_it)                                        \

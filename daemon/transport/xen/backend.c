@@ -298,6 +298,17 @@ static bool read_offline(struct backend *b, bool *offline_out)
     return result != NODE_UNKNOWN;
 }
 
+/*
+ * It has ended, which may have been without a word: a guest that is gone has nobody to read one.
+ * But who detaches it waits for 6, and what somebody else has written keeps the folder from being
+ * removed.
+ */
+static void close_for_good(struct backend *b, uint32_t own_state, bool offline)
+{
+    if (own_state != (offline ? XENBUS_CLOSED : b->published))
+        backend_publish_state(b, XENBUS_CLOSED);
+}
+
 enum backend_news backend_look(struct backend *b, bool ended)
 {
     uint32_t own_state;
@@ -313,7 +324,9 @@ enum backend_news backend_look(struct backend *b, bool ended)
     }
     if (!read_offline(b, &offline))
         return BACKEND_UNKNOWN;
-    if (own_state != b->published && (!offline || ended))
+    if (ended)
+        close_for_good(b, own_state, offline);
+    else if (own_state != b->published && !offline)
         (void)backend_publish_state_with(b, b->owed_with, b->published); /* it may be waited for */
     return offline ? BACKEND_OFFLINE : BACKEND_ONLINE;
 }

@@ -103,7 +103,11 @@ enum backend_news {
     BACKEND_OFFLINE, /* the toolstack detaches it */
     BACKEND_ONLINE,  /* what the frontend says counts */
 };
-/* What do our own nodes say? @ended: it is no more, so what we have published is not repeated. */
+/*
+ * What do our own nodes say? A state that is not the one that we have published is written over,
+ * for ours may be waited for: with ours, with 6 if it is no more (@ended), but not as long as the
+ * toolstack's detach has not been acted on.
+ */
 enum backend_news backend_look(struct backend *b, bool ended);
 
 /*
