@@ -209,6 +209,8 @@ static bool fake_remove_own(struct platform *p, const char *path)
 
     if (f->on_write)
         f->on_write(f, path, "");
+    if (is_refused(p, FAKE_WRITES, path))
+        return false;
     errno = ENOENT;
     if (f->in_transaction)
         add_pending(f, path, NULL);

@@ -35,7 +35,7 @@ struct fake_change {
     bool removes;
 };
 
-/* Calls of the transport. */
+/* Calls of the transport; a removal is a write. */
 enum fake_calls { FAKE_READS = 1, FAKE_LISTS = 2, FAKE_WRITES = 4, FAKE_WATCHES = 8 };
 
 struct fake_channel {

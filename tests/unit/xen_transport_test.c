@@ -1239,6 +1239,106 @@ static void a_guest_that_dies_as_it_is_detached_is_closed(void)
     manager_end(m);
 }
 
+/* What a restarted daemon writes beside a state that is there already. */
+static struct manager *restarted_where_xenstore_refuses(struct guest *g, const char *key, int error)
+{
+    struct manager *m = attached(g);
+
+    m->log.level = 0; /* it says so */
+    fake_write(m->fake, BACK("error"), "why the last session ended");
+    fake_refuse(m->fake, BACK(key), FAKE_WRITES, error);
+    manager_restart(m, NULL);
+    CU_ASSERT_EQUAL(guest_nop(g), TMEMIF_OK);
+    return m;
+}
+
+static void an_epoch_that_could_not_be_written_is_written_later(void)
+{
+    static const struct {
+        const char *key;
+        int error;
+    } refusals[] = {{"state", EIO}, {"epoch", EIO}, {"epoch", ENOSPC}, {"state", ENOSPC}};
+
+    for (unsigned i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++) {
+        struct guest g;
+        struct manager *m =
+            restarted_where_xenstore_refuses(&g, refusals[i].key, refusals[i].error);
+
+        CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("epoch")), "1");
+        fake_refuse(m->fake, "", 0, 0);
+        CU_ASSERT(wait_value(m, BACK("epoch"), "2"));
+        CU_ASSERT_FALSE(fake_exists(m->fake, BACK("error")));
+        CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("state")), "4");
+        manager_end(m);
+    }
+}
+
+static void an_error_that_could_not_be_removed_is_removed_later(void)
+{
+    struct guest g;
+    struct manager *m = restarted_where_xenstore_refuses(&g, "error", EIO);
+
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("epoch")), "2");
+    CU_ASSERT(fake_exists(m->fake, BACK("error")));
+    fake_refuse(m->fake, "", 0, 0);
+    CU_ASSERT(wait_value(m, BACK("error"), ""));
+    CU_ASSERT_FALSE(fake_exists(m->fake, BACK("error")));
+    manager_end(m);
+}
+
+static void an_error_that_could_not_be_written_is_written_later(void)
+{
+    static const int errors[] = {EIO, ENOSPC};
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct guest g;
+        struct manager *m = attached(&g);
+
+        m->log.level = 0; /* it says so */
+        fake_refuse(m->fake, BACK("error"), FAKE_WRITES, errors[i]);
+        fake_write(m->fake, FRONT("state"), "77");
+        CU_ASSERT(wait_value(m, BACK("state"), "6"));
+        fake_refuse(m->fake, "", 0, 0);
+        CU_ASSERT(wait_value(m, BACK("error"), "node state of the frontend has no meaning here"));
+        manager_end(m);
+    }
+}
+
+/* It is of nodes that are no more. */
+static void an_error_that_could_not_be_written_is_not_written_into_new_nodes(void)
+{
+    struct guest g;
+    struct manager *m = attached(&g);
+
+    m->log.level = 0; /* it says so */
+    fake_refuse(m->fake, BACK("error"), FAKE_WRITES, EIO);
+    fake_write(m->fake, FRONT("state"), "77");
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    dom0_renews(m->fake, UUID);
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    fake_refuse(m->fake, "", 0, 0);
+    poll(NULL, 0, 300); /* longer than it takes to try again */
+    settle(m);
+    CU_ASSERT_FALSE(fake_exists(m->fake, BACK("error")));
+    manager_end(m);
+}
+
+static void a_state_for_which_there_was_no_room_is_written_later(void)
+{
+    struct guest g;
+    uint32_t pool;
+    struct manager *m = closing(&g, &pool);
+
+    m->log.level = 0; /* it says so */
+    fake_refuse(m->fake, BACK("state"), FAKE_WRITES, ENOSPC);
+    settle(m);
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("state")), "4");
+    fake_refuse(m->fake, "", 0, 0);
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    guest_opens_again_and_finds_its_page(&g, m, pool);
+    manager_end(m);
+}
+
 /* ---- xenstore does not say ---- */
 
 static struct manager *holding_a_page(struct guest *g, uint32_t *pool_out)
@@ -2263,6 +2363,11 @@ static void guests_are_served_on_when_xenstore_is_lost(void)
     T(a_state_that_somebody_else_wrote_is_written_over)                                            \
     T(a_detach_whose_state_comes_late_is_closed_all_the_same)                                      \
     T(a_guest_that_dies_as_it_is_detached_is_closed)                                               \
+    T(an_epoch_that_could_not_be_written_is_written_later)                                         \
+    T(an_error_that_could_not_be_removed_is_removed_later)                                         \
+    T(an_error_that_could_not_be_written_is_written_later)                                         \
+    T(an_error_that_could_not_be_written_is_not_written_into_new_nodes)                            \
+    T(a_state_for_which_there_was_no_room_is_written_later)                                        \
     T(c32_what_xenstore_does_not_say_at_the_start_costs_no_page)                                   \
     T(c32_no_single_answer_that_fails_at_the_start_costs_a_page)                                   \
     T(a_frontend_is_connected_once_xenstore_says_all_of_it)                                        \

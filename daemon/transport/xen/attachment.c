@@ -219,9 +219,9 @@ static enum outcome connect(struct attachment *a, char why_out[SCHEMA_REASON_LEN
 
 static bool publish_session(struct backend *b)
 {
-    backend_remove(b, SCHEMA_BACKEND_ERROR);
+    backend_say_error(b, NULL);
     backend_publish_number(b, SCHEMA_BACKEND_EPOCH, ((struct attachment *)b)->world->epoch);
-    return true;
+    return b->refused == 0;
 }
 
 static enum outcome attach(struct attachment *a, char why_out[SCHEMA_REASON_LEN])
@@ -233,7 +233,7 @@ static enum outcome attach(struct attachment *a, char why_out[SCHEMA_REASON_LEN]
     outcome = connect(a, why_out);
     if (outcome != DONE)
         return outcome;
-    (void)backend_publish_state_with(&a->backend, publish_session, XENBUS_CONNECTED);
+    (void)backend_owe_state_with(&a->backend, publish_session, XENBUS_CONNECTED);
     return DONE;
 }
 
@@ -496,7 +496,7 @@ static void look(struct backend *b, uint64_t now_ms)
     b->is_new = false;
     if (is_over(b))
         return;
-    if (b->state_owed)
+    if (backend_owes(b))
         backend_look_again(b, now_ms);
     backend_look_unwatched(b, now_ms);
 }

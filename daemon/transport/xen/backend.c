@@ -2,6 +2,7 @@
 #include "daemon/transport/xen/backend.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -152,8 +153,8 @@ static bool is_limit(int error)
     return error == ENOSPC || error == E2BIG || error == EACCES || error == EPERM;
 }
 
-bool backend_publish_state_with(struct backend *b, bool (*write)(struct backend *b),
-                                enum schema_xenbus state)
+static bool publish_state(struct backend *b, bool (*write)(struct backend *b),
+                          enum schema_xenbus state, bool owes_refused)
 {
     bool declined = false;
     const struct statement statement = {write, state, &declined};
@@ -161,14 +162,14 @@ bool backend_publish_state_with(struct backend *b, bool (*write)(struct backend 
 
     b->refused = 0;
     ok = write_at_once(b, write_statement, &statement);
-    b->is_renewed = declined;
-    if (declined)
-        return false;
-    if (!ok && is_limit(errno))
+    if (!ok && !declined && is_limit(errno))
         b->refused = errno;
-    if (!ok)
+    b->is_renewed = declined && !owes_refused;
+    if (b->is_renewed)
+        return false;
+    if (!ok && !declined)
         log_refusal(b);
-    b->state_owed = !ok && !b->refused;
+    b->state_owed = !ok && (owes_refused || !b->refused);
     if (ok || b->state_owed) {
         b->published = state;
         b->owed_with = ok ? NULL : write;
@@ -176,16 +177,57 @@ bool backend_publish_state_with(struct backend *b, bool (*write)(struct backend 
     return ok;
 }
 
+bool backend_publish_state_with(struct backend *b, bool (*write)(struct backend *b),
+                                enum schema_xenbus state)
+{
+    return publish_state(b, write, state, false);
+}
+
+bool backend_owe_state_with(struct backend *b, bool (*write)(struct backend *b),
+                            enum schema_xenbus state)
+{
+    return publish_state(b, write, state, true);
+}
+
 void backend_publish_state(struct backend *b, enum schema_xenbus state)
 {
-    (void)backend_publish_state_with(b, NULL, state);
+    (void)backend_owe_state_with(b, NULL, state);
+}
+
+static bool write_error(struct backend *b, const void *arg)
+{
+    (void)arg;
+    if (b->error[0])
+        return node_write(b->platform, &b->place, b->kind->error, b->error);
+    return node_remove(b->platform, &b->place, b->kind->error) || errno == ENOENT;
+}
+
+/* Nodes that are new are not those that it is about. */
+static void pay_error(struct backend *b)
+{
+    bool ok = b->in_transaction ? write_error(b, NULL) : write_at_once(b, write_error, NULL);
+
+    b->error_owed = !ok && errno != ESTALE;
+    if (!ok)
+        log_refusal(b);
+}
+
+void backend_say_error(struct backend *b, const char *why)
+{
+    snprintf(b->error, sizeof(b->error), "%s", why ? why : "");
+    pay_error(b);
 }
 
 void backend_publish_error(struct backend *b, const char *why)
 {
-    backend_publish(b, b->kind->error, why);
+    backend_say_error(b, why);
     log_limited(b->log, &b->log_limit, LOG_LEVEL_NOTICE, "refused", "dom=%u %s=%u why=\"%s\"",
                 b->place.guest, b->kind->name, b->place.device, why);
+}
+
+bool backend_owes(const struct backend *b)
+{
+    return b->state_owed || b->error_owed;
 }
 
 void backend_remove(struct backend *b, enum schema_node node)
@@ -305,8 +347,18 @@ static bool read_offline(struct backend *b, bool *offline_out)
  */
 static void close_for_good(struct backend *b, uint32_t own_state, bool offline)
 {
-    if (own_state != (offline ? XENBUS_CLOSED : b->published))
+    b->error_owed = false;
+    if (b->state_owed || own_state != (offline ? XENBUS_CLOSED : b->published))
         backend_publish_state(b, XENBUS_CLOSED);
+}
+
+/* It may be waited for. The state alone says nothing of what was to be written with it. */
+static void pay(struct backend *b, uint32_t own_state, bool offline)
+{
+    if (b->error_owed)
+        pay_error(b);
+    if (!offline && (b->state_owed || own_state != b->published))
+        (void)backend_owe_state_with(b, b->owed_with, b->published);
 }
 
 enum backend_news backend_look(struct backend *b, bool ended)
@@ -320,14 +372,15 @@ enum backend_news backend_look(struct backend *b, bool ended)
         own_state == XENBUS_INITIALISING && (b->is_renewed || b->published != XENBUS_INITIALISING);
     if (b->is_renewed) {
         b->published = XENBUS_INITIALISING;
+        b->error_owed = false;
         return BACKEND_RENEWED;
     }
     if (!read_offline(b, &offline))
         return BACKEND_UNKNOWN;
     if (ended)
         close_for_good(b, own_state, offline);
-    else if (own_state != b->published && !offline)
-        (void)backend_publish_state_with(b, b->owed_with, b->published); /* it may be waited for */
+    else
+        pay(b, own_state, offline);
     return offline ? BACKEND_OFFLINE : BACKEND_ONLINE;
 }
 

@@ -36,6 +36,8 @@ struct backend {
     uint32_t published;                     /* what our node `state` says, or is to say */
     bool state_owed;                        /* writing that has failed: it is to be tried again, */
     bool (*owed_with)(struct backend *b);   /* with what belongs to it, or NULL */
+    bool error_owed;                        /* writing node `error` has failed: it is to say */
+    char error[SCHEMA_REASON_LEN];          /* this, or to go if that is empty */
     bool in_transaction;                    /* what is published belongs to it */
     int refused;     /* errno of a write that failed, since a state was published */
     bool is_renewed; /* the toolstack's 1 was seen, and nothing was said in return yet */
@@ -68,6 +70,7 @@ bool backend_is_as_seen(struct backend *b);
 
 void backend_publish(struct backend *b, enum schema_node node, const char *text);
 void backend_publish_number(struct backend *b, enum schema_node node, uint64_t number);
+/* Alone, and owed whatever is in the way. */
 void backend_publish_state(struct backend *b, enum schema_xenbus state);
 /*
  * What @write publishes or removes, and the state, at once; @write may be called several times, and
@@ -77,8 +80,18 @@ void backend_publish_state(struct backend *b, enum schema_xenbus state);
  */
 bool backend_publish_state_with(struct backend *b, bool (*write)(struct backend *b),
                                 enum schema_xenbus state);
-/* Node `error`, and the log. */
+/* The same for what is owed whatever is in the way. @write is false if something was refused. */
+bool backend_owe_state_with(struct backend *b, bool (*write)(struct backend *b),
+                            enum schema_xenbus state);
+/*
+ * Node `error`: it is owed until it is written, or goes with the nodes that it is about. NULL: it
+ * is removed. The latter may be part of what is written with a state.
+ */
+void backend_say_error(struct backend *b, const char *why);
+/* The same, and the log. */
 void backend_publish_error(struct backend *b, const char *why);
+/* Is there something to be written at the next look? */
+bool backend_owes(const struct backend *b);
 void backend_remove(struct backend *b, enum schema_node node);
 /* A guest that is gone leaves our folder of it behind. published is UNKNOWN: it is gone. */
 void backend_remove_folder(struct backend *b);

@@ -70,7 +70,7 @@ static void close_disk(struct vbd *v, enum disk_end end)
 
 static void tell_wait(struct vbd *v, const char *why)
 {
-    backend_publish(&v->backend, SCHEMA_VBD_ERROR, why);
+    backend_say_error(&v->backend, why);
     log_limited(v->backend.log, &v->backend.log_limit, LOG_LEVEL_NOTICE, "wait",
                 "dom=%u vbd=%u why=\"%s\"", v->backend.place.guest, v->backend.place.device, why);
 }
@@ -180,7 +180,7 @@ static bool publish_sizes(struct backend *b)
 {
     struct vbd *v = (struct vbd *)b;
 
-    backend_remove(b, SCHEMA_VBD_ERROR);
+    backend_say_error(b, NULL);
     if (v->disk.disk)
         vbd_nodes_sizes(b, &v->disk);
     return b->refused == 0;
@@ -230,7 +230,7 @@ static enum outcome attach(struct vbd *v, bool resume, bool unwanted,
      */
     v->told_pages = v->disk.disk->resized ? 0 : disk_nr_pages(v->disk.disk);
     if (resume) {
-        backend_remove(&v->backend, SCHEMA_VBD_ERROR); /* an earlier daemon may have said one */
+        backend_say_error(&v->backend, NULL); /* an earlier daemon may have said one */
         vbd_session_wake(&v->session);
     } else {
         outcome = publish_connected(v, why_out);
@@ -271,8 +271,10 @@ static void resize(struct vbd *v)
 {
     if (!owes_size(v))
         return;
-    if (!backend_publish_state_with(&v->backend, publish_sectors, XENBUS_CONNECTED))
+    if (!backend_publish_state_with(&v->backend, publish_sectors, XENBUS_CONNECTED)) {
+        v->backend.state_owed = false; /* it may be at 5 next time; owes_size() says */
         return;
+    }
     v->told_pages = disk_nr_pages(v->disk.disk);
     log_limited(v->backend.log, &v->backend.log_limit, LOG_LEVEL_INFO, "resize",
                 "dom=%u vbd=%u pages=%u", v->backend.place.guest, v->backend.place.device,
@@ -511,7 +513,7 @@ static void look(struct backend *b, uint64_t now_ms)
     vbd_session_tell_news(&v->session, b);
     if (v->state == SCHEMA_VBD_ENDED)
         tidy(v, now_ms);
-    else if (b->state_owed || owes_size(v))
+    else if (backend_owes(b) || owes_size(v))
         backend_look_again(b, now_ms);
     else
         backend_look_unwatched(b, now_ms);
