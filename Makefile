@@ -83,7 +83,7 @@ TRANSPORT_XEN_SRC   := daemon/transport/xen/attachment.c daemon/transport/xen/ba
                        daemon/transport/xen/vbd_link.c daemon/transport/xen/vbd_nodes.c \
                        daemon/transport/xen/vbd_session.c daemon/transport/xen/vbd_world.c \
                        daemon/transport/xen/xen.c
-CONTROL_SRC  := daemon/control/control.c daemon/control/counters.c daemon/control/describe.c \
+CONTROL_SRC  := daemon/control/control.c daemon/control/counters.c daemon/control/describe.c daemon/control/minimums.c \
                 daemon/control/disk_commands.c daemon/control/policy.c daemon/control/reply.c \
                 daemon/control/words.c
 START_SRC    := daemon/options.c daemon/segments.c daemon/xen_policy.c

@@ -16,6 +16,7 @@
 #include "daemon/blk/disks.h"
 #include "daemon/blockdev/blockdev.h"
 #include "daemon/control/control.h"
+#include "daemon/control/minimums.h"
 #include "daemon/engine/engine.h"
 #include "daemon/options.h"
 #include "daemon/segments.h"
@@ -51,6 +52,7 @@ struct daemon {
     struct engine *engine;
     uint64_t damage_told; /* damaged pages that have been logged */
     struct pace damage_lines;
+    struct minimums_teller minimums;
     struct disks *disks;
     struct policy_book *policy;
     struct control *control;
@@ -96,6 +98,7 @@ static void on_tidy(evutil_socket_t fd, short what, void *arg)
     for (unsigned n = 0; n < TIDY_SLICES && engine_reclaim(d->engine, TIDY_SLICE); n++)
         continue;
     disks_tidy(d->disks);
+    minimums_tell(&d->minimums, d->engine, &d->log, clock_now_ms());
     /* some slack stays, or memory would go back and forth */
     if (usage.frames_taken - usage.frames_used > usage.frames_used / 8 + STORE_CHUNK_PAGES)
         store_shrink(d->store, TIDY_CHUNKS);

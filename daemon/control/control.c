@@ -8,6 +8,7 @@
 #include "daemon/control/counters.h"
 #include "daemon/control/describe.h"
 #include "daemon/control/disk_commands.h"
+#include "daemon/control/minimums.h"
 #include "daemon/control/reply.h"
 #include "daemon/util/bug.h"
 #include "protocol/codec.h"
@@ -167,6 +168,7 @@ static void count(struct control *c, struct counters *to)
     memset(to, 0, sizeof(*to));
     engine_metrics(c->daemon.engine, &to->engine);
     to->store = store_usage(c->daemon.store);
+    to->control.minimum_pages = engine_reserve(c->daemon.engine).minimums;
     to->control.incarnation = store_super(c->daemon.store)->incarnation;
     while (engine_account_next(c->daemon.engine, &cursor, &account, &key))
         to->control.accounts += account_is_guests(&key);
@@ -238,6 +240,10 @@ static enum tmemif_status set_guest(struct control *c, const union tmemctl_messa
     struct policy policy = policy_of(&m->set_guest.policy);
 
     (void)r;
+    if ((m->set_guest.policy.fields & POLICY_MIN) &&
+        !minimums_fit_guest(c->daemon.policy, c->daemon.engine, c->daemon.log, &guest,
+                            policy.min_pages))
+        return TMEMIF_NO_MEMORY;
     return policy_set_guest(c->daemon.policy, &guest, m->set_guest.policy.fields, &policy);
 }
 
@@ -247,6 +253,10 @@ static enum tmemif_status set_shared(struct control *c, const union tmemctl_mess
     struct policy policy = policy_of(&m->set_shared.policy);
 
     (void)r;
+    if ((m->set_shared.policy.fields & POLICY_MIN) &&
+        !minimums_fit_shared(c->daemon.policy, c->daemon.engine, c->daemon.log, m->set_shared.uuid,
+                             policy.min_pages))
+        return TMEMIF_NO_MEMORY;
     return policy_set_shared(c->daemon.policy, m->set_shared.uuid, m->set_shared.policy.fields,
                              &policy);
 }

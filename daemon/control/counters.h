@@ -13,6 +13,7 @@
     M(sessions, GAUGE, "attachments that are attached now")                                        \
     M(requests, GAUGE, "requests answered to those attached now")                                  \
     M(notifies, GAUGE, "notifications sent to those attached now")                                 \
+    M(minimum_pages, GAUGE, "pages that minimums keep free of persistent ones")                    \
     M(incarnation, GAUGE, "daemons that have used the memory segments")
 
 struct control_metrics {

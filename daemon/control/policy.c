@@ -272,6 +272,15 @@ enum tmemif_status policy_set_shared(struct policy_book *book, const uint8_t uui
     return TMEMIF_OK;
 }
 
+struct policy policy_of_shared(const struct policy_book *book, const uint8_t uuid[TMEMIF_UUID_LEN])
+{
+    for (unsigned i = 0; i < book->nr_shared; i++) {
+        if (memcmp(book->shared[i].uuid, uuid, TMEMIF_UUID_LEN) == 0)
+            return book->shared[i].policy;
+    }
+    return POLICY_DEFAULT;
+}
+
 /* ---- members of shared pools ---- */
 
 /* Is somebody of whom @guest speaks on the engine's list? */

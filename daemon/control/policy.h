@@ -98,6 +98,9 @@ enum tmemif_status policy_deny(struct policy_book *book, const uint8_t uuid[TMEM
 void policy_forget_member(struct policy_book *book, const uint8_t uuid[TMEMIF_UUID_LEN],
                           const struct account_key *guest);
 
+/* What holds for it; the default if nothing was said. */
+struct policy policy_of_shared(const struct policy_book *book, const uint8_t uuid[TMEMIF_UUID_LEN]);
+
 /* Nobody is allowed any more, defaults hold. False: the book had no word of this pool. */
 bool policy_forget_shared(struct policy_book *book, const uint8_t uuid[TMEMIF_UUID_LEN]);
 

@@ -297,6 +297,17 @@ bool engine_member_next(struct engine *e, const uint8_t uuid[TMEMIF_UUID_LEN], u
 bool engine_denied_next(struct engine *e, const uint8_t uuid[TMEMIF_UUID_LEN], uint32_t *cursor,
                         struct account_key *denied_out);
 
+/*
+ * Memory that is spoken for, in pages: more new persistent ones are taken only while the latter two
+ * are less than the first. What lies in a region of same-filled pages takes none of it.
+ */
+struct engine_reserve {
+    uint64_t limit;      /* frames that there may be */
+    uint64_t minimums;   /* of all accounts and shared pools; UINT32_MAX: that, or more */
+    uint64_t persistent; /* pages that hold a frame, at most */
+};
+struct engine_reserve engine_reserve(const struct engine *e);
+
 #define ENGINE_METRICS(M)                                                                          \
     M(puts, COUNTER, "pages offered")                                                              \
     M(puts_refused, COUNTER, "pages refused, for whatever reason")                                 \

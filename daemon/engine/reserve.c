@@ -52,6 +52,18 @@ static uint64_t held_by_others(const struct engine *e)
     return (uint64_t)(e->nr_workers - 1) * ENGINE_GETS_MOST;
 }
 
+struct engine_reserve engine_reserve(const struct engine *e)
+{
+    struct store_usage usage = store_usage(e->store);
+    uint64_t persistent = nr_persistent(e);
+
+    return (struct engine_reserve){
+        .limit = usage.limit,
+        .minimums = atomic_load_explicit(&e->minimums, memory_order_relaxed),
+        .persistent = persistent < usage.frames_used ? persistent : usage.frames_used,
+    };
+}
+
 bool reserve_leaves_room(const struct engine *e)
 {
     uint64_t minimums = atomic_load_explicit(&e->minimums, memory_order_relaxed);

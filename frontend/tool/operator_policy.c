@@ -97,6 +97,50 @@ static int check_change(struct tool *tool, struct xentmem *t, const struct subje
     return code ? code : merge.code;
 }
 
+/* What there is for minimums, in the manager's own counters. */
+struct memory {
+    uint64_t limit, minimums, persistent;
+};
+
+static void read_memory(void *arg, const void *record)
+{
+    const struct tmemctl_counter *counter = record;
+    struct memory *memory = arg;
+
+    if (strncmp(counter->name, "frames_limit", TMEMCTL_NAME_LEN) == 0)
+        memory->limit = counter->value;
+    if (strncmp(counter->name, "minimum_pages", TMEMCTL_NAME_LEN) == 0)
+        memory->minimums = counter->value;
+    if (strncmp(counter->name, "pages_persistent", TMEMCTL_NAME_LEN) == 0)
+        memory->persistent = counter->value;
+}
+
+/* Of a min, which is refused with a word alone. */
+static int explain_no_memory(struct tool *tool, struct xentmem *t)
+{
+    union tmemctl_message m = talk_message(TMEMCTL_STATS);
+    char limit[TEXT_SIZE_LEN], minimums[TEXT_SIZE_LEN], persistent[TEXT_SIZE_LEN];
+    struct memory memory = {0};
+
+    if (talk(tool, t, &m, read_memory, &memory, "stats"))
+        return TOOL_REFUSED;
+    text_of_size(limit, memory.limit);
+    text_of_size(minimums, memory.minimums);
+    text_of_size(persistent, memory.persistent);
+    return tool_fail(TOOL_REFUSED,
+                     "set: the manager has %s, of which minimums reserve %s, and persistent pages "
+                     "and disks take %s: lower another min, or raise --memory of xentmemd",
+                     limit, minimums, persistent);
+}
+
+static int send_set(struct tool *tool, struct xentmem *t, const union tmemctl_message *m)
+{
+    int status = talk_ask(t, m, m->head.length);
+
+    return status == TMEMIF_NO_MEMORY ? explain_no_memory(tool, t)
+                                      : tool_result(tool, "set", status);
+}
+
 static int set_by_message(struct tool *tool, const char *text, const struct operator_options *o,
                           const struct grant *grant)
 {
@@ -121,7 +165,7 @@ static int set_by_message(struct tool *tool, const char *text, const struct oper
     }
     code = check_change(tool, t, &subject, grant);
     if (code == TOOL_DONE)
-        code = talk(tool, t, &m, NULL, NULL, "set");
+        code = send_set(tool, t, &m);
     talk_close(tool, t);
     return code;
 }

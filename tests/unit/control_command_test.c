@@ -161,6 +161,7 @@ static void a_min_above_the_max_is_refused_whichever_comes_first(void)
     CU_ASSERT_EQUAL(xentmem("set uid:0 max=1M"), 0);
     CU_ASSERT_EQUAL(xentmem("set uid:0 min=2M"), 4);
     SAYS("min would be 2.0 MiB, and max 1.0 MiB");
+    SAYS_NOT("--memory");
     CU_ASSERT_EQUAL(xentmem("set uid:1 min=2M"), 0); /* somebody else */
     CU_ASSERT_EQUAL(xentmem("set uid:0 min=1M weight=7"), 0);
     CU_ASSERT_EQUAL(xentmem("set uid:0/0 max=512K"), 4);
@@ -173,6 +174,26 @@ static void a_min_above_the_max_is_refused_whichever_comes_first(void)
     CU_ASSERT_EQUAL(xentmem("pool join " POOL), 0);
     CU_ASSERT_EQUAL(xentmem("set " POOL " max=1M"), 0);
     CU_ASSERT_EQUAL(xentmem("set " POOL " min=2M"), 4);
+    end();
+}
+
+static void a_min_that_the_manager_has_not_is_refused_with_the_numbers(void)
+{
+    begin();
+    CU_ASSERT_EQUAL(xentmem("pool create"), 0);
+    CU_ASSERT_EQUAL(xentmem("set uid:0 min=33M"), 4);
+    SAYS("the manager has 32.0 MiB");
+    SAYS("--memory");
+    CU_ASSERT_EQUAL(xentmem("set uid:0 min=20M"), 0);
+    CU_ASSERT_EQUAL(xentmem("set " POOL " min=13M"), 4);
+    SAYS("minimums reserve 20.0 MiB");
+    SAYS("persistent pages and disks take 0 KiB");
+    CU_ASSERT_EQUAL(xentmem("set " POOL " min=12M"), 0);
+    CU_ASSERT_EQUAL(xentmem("stats --metrics"), 0);
+    SAYS("\nxentmem_minimum_pages 8192\n");
+    CU_ASSERT_EQUAL(xentmem("set uid:0 min=0"), 0);
+    CU_ASSERT_EQUAL(xentmem("stats --metrics"), 0);
+    SAYS("\nxentmem_minimum_pages 3072\n");
     end();
 }
 
@@ -607,6 +628,7 @@ static void without_a_daemon_every_command_says_so_at_once(void)
     T(set_changes_the_quota_and_it_holds)                                                          \
     T(nobody_joins_before_allow_and_nobody_gets_after_deny)                                        \
     T(a_reader_cannot_make_a_pool_and_learns_who_can)                                              \
+    T(a_min_that_the_manager_has_not_is_refused_with_the_numbers)                                  \
     T(a_min_above_the_max_is_refused_whichever_comes_first)                                        \
     T(lists_are_in_order)                                                                          \
     T(c17_freeze_refuses_puts_until_thaw)                                                          \

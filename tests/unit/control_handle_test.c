@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include "daemon/control/counters.h"
+#include "daemon/control/minimums.h"
+#include "daemon/xen_policy.h"
 #include "protocol/control.h"
 #include "tests/lib/runner.h"
 #include "tests/unit/engine_world.h"
@@ -126,6 +128,40 @@ static void set_quota(uint32_t domid, uint64_t pages)
     CU_ASSERT_EQUAL(ask(&m), TMEMIF_OK);
 }
 
+static enum tmemif_status set_min(uint32_t domid, uint64_t pages)
+{
+    union tmemctl_message m = make(TMEMCTL_SET_GUEST, sizeof(m.set_guest));
+
+    m.set_guest.guest = who(domid);
+    m.set_guest.policy.fields = TMEMCTL_SET_MIN;
+    m.set_guest.policy.min_pages = pages;
+    return ask(&m);
+}
+
+static enum tmemif_status set_pools_min(uint64_t pages)
+{
+    union tmemctl_message m = make(TMEMCTL_SET_SHARED, sizeof(m.set_shared));
+
+    memcpy(m.set_shared.uuid, uuid, sizeof(uuid));
+    m.set_shared.policy.fields = TMEMCTL_SET_MIN;
+    m.set_shared.policy.min_pages = pages;
+    return ask(&m);
+}
+
+static uint64_t stat_of(const char *name)
+{
+    union tmemctl_message m = make(TMEMCTL_STATS, sizeof(m.plain));
+
+    CU_ASSERT_EQUAL(ask(&m), TMEMIF_OK);
+    for (uint32_t i = 0; i < head()->count; i++) {
+        const struct tmemctl_counter *c = record(i);
+
+        if (strcmp(c->name, name) == 0)
+            return c->value;
+    }
+    return UINT64_MAX;
+}
+
 static enum tmemif_status let_join(uint32_t domid, uint32_t right)
 {
     union tmemctl_message m = make(right ? TMEMCTL_ALLOW : TMEMCTL_DENY, sizeof(m.allow));
@@ -159,6 +195,125 @@ static void guests_are_listed_with_their_policy(void)
     g = record(1);
     CU_ASSERT_EQUAL(g->guest.id, 8);
     CU_ASSERT_EQUAL(g->policy.quota_pages, 0);
+    end();
+}
+
+static void a_min_that_cannot_be_kept_is_refused_with_the_numbers(void)
+{
+    account_nr account;
+    uint32_t pool;
+    const char *lines;
+
+    begin();
+    account = attach(7);
+    attach(8);
+    set_quota(7, 100);
+    CU_ASSERT_EQUAL(set_min(7, 600), TMEMIF_OK);
+    logged();
+    CU_ASSERT_EQUAL(set_min(8, 425), TMEMIF_NO_MEMORY);
+    lines = logged();
+    CU_ASSERT_PTR_NOT_NULL(strstr(lines, "asked=425 minimums=600 persistent=0 memory=1024"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(lines, "--memory"));
+    CU_ASSERT_EQUAL(set_min(8, UINT64_MAX - 1), TMEMIF_NO_MEMORY);
+    CU_ASSERT_EQUAL(set_min(8, 300), TMEMIF_OK);
+    CU_ASSERT_EQUAL(stat_of("minimum_pages"), 900);
+    CU_ASSERT_EQUAL(set_pools_min(125), TMEMIF_NO_MEMORY);
+    CU_ASSERT_EQUAL(set_pools_min(24), TMEMIF_OK);
+    CU_ASSERT_EQUAL(set_pools_min(25), TMEMIF_OK);
+    CU_ASSERT_EQUAL(stat_of("minimum_pages"), 925);
+    /* what is persistent is not to be had for it */
+    CU_ASSERT_EQUAL(engine_pool_create(w.e, account, TMEMIF_POOL_PERSISTENT, &pool), TMEMIF_OK);
+    for (uint32_t i = 0; i < 10; i++)
+        CU_ASSERT_EQUAL(put(&w, account, pool, 1, i, 99 + i), TMEMIF_OK);
+    CU_ASSERT_EQUAL(set_pools_min(25 + 90), TMEMIF_NO_MEMORY);
+    CU_ASSERT_EQUAL(set_pools_min(25 + 89), TMEMIF_OK);
+    /* less is never too much; and what is refused changes nothing */
+    CU_ASSERT_EQUAL(set_min(7, 599), TMEMIF_OK);
+    CU_ASSERT_EQUAL(stat_of("minimum_pages"), 1013);
+    end();
+}
+
+static void a_min_counts_for_each_attachment(void)
+{
+    union tmemctl_message m = make(TMEMCTL_SET_GUEST, sizeof(m.set_guest));
+    struct account_key key = guest_key(7);
+    account_nr account;
+
+    begin();
+    attach(7);
+    key.device = 1;
+    CU_ASSERT_EQUAL_FATAL(engine_account_open(w.e, &key, &account), TMEMIF_OK);
+    control_functions.account_opened(control, account, &key);
+    m.set_guest.guest = who(7);
+    m.set_guest.guest.device = TMEMCTL_EVERY_DEVICE;
+    m.set_guest.policy.fields = TMEMCTL_SET_MIN;
+    m.set_guest.policy.min_pages = 513;
+    CU_ASSERT_EQUAL(ask(&m), TMEMIF_NO_MEMORY);
+    m.set_guest.policy.min_pages = 512;
+    CU_ASSERT_EQUAL(ask(&m), TMEMIF_OK);
+    /* who is not here yet is to find what it was promised, if he comes now */
+    CU_ASSERT_EQUAL(set_min(9, 1), TMEMIF_NO_MEMORY);
+    m.set_guest.policy.min_pages = 511;
+    CU_ASSERT_EQUAL(ask(&m), TMEMIF_OK);
+    CU_ASSERT_EQUAL(set_min(9, 2), TMEMIF_OK);
+    end();
+}
+
+/* By a node or an option, or when there was more memory. */
+static void a_min_that_is_there_already_is_kept_and_can_be_lowered(void)
+{
+    struct account_key key = guest_key(7);
+    struct policy policy = POLICY_DEFAULT;
+    struct account_stats stats;
+    account_nr account;
+
+    begin();
+    policy.min_pages = 2000;
+    account = attach(7);
+    attach(8);
+    CU_ASSERT_EQUAL(xen_policy_functions.guest(book, &key, &policy), TMEMIF_OK);
+    CU_ASSERT_TRUE(engine_account_stats(w.e, account, &stats));
+    CU_ASSERT_EQUAL(stats.policy.min_pages, 2000);
+    set_quota(7, 100);
+    CU_ASSERT_EQUAL(set_min(8, 1), TMEMIF_NO_MEMORY);
+    CU_ASSERT_EQUAL(set_min(7, 2001), TMEMIF_NO_MEMORY);
+    CU_ASSERT_EQUAL(set_min(7, 2000), TMEMIF_OK);
+    CU_ASSERT_EQUAL(set_min(7, 1900), TMEMIF_OK);
+    CU_ASSERT_EQUAL(set_min(7, 1000), TMEMIF_OK);
+    CU_ASSERT_EQUAL(set_min(8, 24), TMEMIF_OK);
+    end();
+}
+
+static void minimums_that_are_more_than_there_is_are_told_once(void)
+{
+    struct minimums_teller teller = {0};
+    struct account_key key = guest_key(7);
+    struct policy policy = POLICY_DEFAULT;
+
+    begin();
+    attach(7);
+    minimums_tell(&teller, w.e, &log_lines, 1000);
+    CU_ASSERT_STRING_EQUAL(logged(), "");
+    for (unsigned i = 0; i < 2; i++) {
+        policy.min_pages = 1025 + i;
+        CU_ASSERT_EQUAL(xen_policy_functions.guest(book, &key, &policy), TMEMIF_OK);
+        minimums_tell(&teller, w.e, &log_lines, 1000);
+        CU_ASSERT_PTR_NOT_NULL(
+            strstr(logged(), i ? "minimums=1026 persistent=0 memory=1024" : "minimums=1025 "));
+        minimums_tell(&teller, w.e, &log_lines, 1000);
+        CU_ASSERT_STRING_EQUAL(logged(), "");
+    }
+    CU_ASSERT_EQUAL(set_min(7, 1024), TMEMIF_OK);
+    logged();
+    minimums_tell(&teller, w.e, &log_lines, 1000);
+    CU_ASSERT_STRING_EQUAL(logged(), "");
+    /* guests that come and go do not fill the log */
+    for (unsigned i = 0; i < 1000; i++) {
+        policy.min_pages = 1025 + i;
+        CU_ASSERT_EQUAL(xen_policy_functions.guest(book, &key, &policy), TMEMIF_OK);
+        minimums_tell(&teller, w.e, &log_lines, 1000);
+    }
+    CU_ASSERT(strlen(logged()) < 4000);
     end();
 }
 
@@ -490,6 +645,10 @@ static void a_malformed_message_has_no_effect(void)
 
 #define TESTS(T)                                                                                   \
     T(guests_are_listed_with_their_policy)                                                         \
+    T(a_min_that_cannot_be_kept_is_refused_with_the_numbers)                                       \
+    T(a_min_counts_for_each_attachment)                                                            \
+    T(a_min_that_is_there_already_is_kept_and_can_be_lowered)                                      \
+    T(minimums_that_are_more_than_there_is_are_told_once)                                          \
     T(a_long_list_comes_in_parts_and_nobody_is_missed)                                             \
     T(a_cursor_that_nobody_gave_is_harmless)                                                       \
     T(room_for_no_record_is_refused_and_nothing_is_written)                                        \
