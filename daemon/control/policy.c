@@ -41,19 +41,6 @@ struct policy_book {
 /* A freeze is about no pool. */
 static const uint8_t NO_POOL[TMEMIF_UUID_LEN];
 
-struct policy_book *policy_create(struct engine *engine, const struct policy *local_default)
-{
-    struct policy_book *book = calloc(1, sizeof(*book));
-
-    if (!book)
-        return NULL;
-    book->engine = engine;
-    book->local_default = *local_default;
-    book->members = (struct words){.at = book->member_words, .max = POLICY_MAX_MEMBERS};
-    book->frozen = (struct words){.at = book->frozen_words, .max = POLICY_MAX_FROZEN};
-    return book;
-}
-
 void policy_destroy(struct policy_book *book)
 {
     free(book);
@@ -129,6 +116,33 @@ static void apply(struct policy_book *book)
 
     while (engine_account_next(book->engine, &cursor, &account, &key))
         apply_policy(book, account, &key);
+}
+
+/* Nothing was said of them yet. */
+static void apply_to_pools(struct policy_book *book)
+{
+    struct pool_stats stats;
+    uint32_t cursor = 0;
+
+    while (engine_pool_next(book->engine, &cursor, &stats)) {
+        if (stats.account == LAYOUT_NONE)
+            (void)engine_shared_set_policy(book->engine, stats.info.uuid, &POLICY_DEFAULT);
+    }
+}
+
+struct policy_book *policy_create(struct engine *engine, const struct policy *local_default)
+{
+    struct policy_book *book = calloc(1, sizeof(*book));
+
+    if (!book)
+        return NULL;
+    book->engine = engine;
+    book->local_default = *local_default;
+    book->members = (struct words){.at = book->member_words, .max = POLICY_MAX_MEMBERS};
+    book->frozen = (struct words){.at = book->frozen_words, .max = POLICY_MAX_FROZEN};
+    apply(book);
+    apply_to_pools(book);
+    return book;
 }
 
 /*

@@ -45,7 +45,10 @@ extern const struct policy POLICY_DEFAULT;
 
 struct policy_book;
 
-/* @local_default holds for local clients without an entry. NULL: no memory. */
+/*
+ * @local_default holds for local clients without an entry. Accounts and pools that @engine has
+ * found are given their defaults at once. NULL: no memory.
+ */
 struct policy_book *policy_create(struct engine *engine, const struct policy *local_default);
 void policy_destroy(struct policy_book *book);
 

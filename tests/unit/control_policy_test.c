@@ -87,6 +87,35 @@ static void a_local_client_without_an_entry_gets_the_options_default(void)
     end();
 }
 
+/* Those that a restart found, whose guests have not come back yet. */
+static void accounts_and_pools_that_are_there_have_the_default_from_the_start(void)
+{
+    struct account_key key = device_key(7, 0), local = local_key(1000);
+    account_nr account, account_local;
+    struct pool_stats stats;
+    uint32_t id, cursor = 0;
+
+    begin();
+    account = open_account(&key);
+    account_local = open_account(&local);
+    policy_allow(book, uuid, &key, RIGHT_FILL);
+    CU_ASSERT_EQUAL_FATAL(join_pool(account, &id), TMEMIF_OK);
+    /* as the engine finds them */
+    engine_account_set_policy(w.e, account, &(struct policy){.weight = 1});
+    engine_account_set_policy(w.e, account_local, &(struct policy){.weight = 1});
+    engine_shared_set_policy(w.e, uuid, &(struct policy){.weight = 1});
+    policy_destroy(book);
+    book = policy_create(w.e, &local_default);
+    CU_ASSERT_EQUAL(now(account).weight, 256);
+    CU_ASSERT_EQUAL(now(account).max_pages, PAGES_UNLIMITED);
+    CU_ASSERT_EQUAL(now(account_local).weight, 10);
+    CU_ASSERT_EQUAL(now(account_local).quota_pages, 77);
+    CU_ASSERT_TRUE_FATAL(engine_pool_next(w.e, &cursor, &stats));
+    CU_ASSERT_EQUAL(stats.policy.weight, 256);
+    CU_ASSERT_EQUAL(stats.policy.max_pages, PAGES_UNLIMITED);
+    end();
+}
+
 static void policy_may_come_before_the_guest_and_after(void)
 {
     struct account_key key = device_key(7, 0);
@@ -752,6 +781,7 @@ static void denying_what_nobody_knows_takes_no_room(void)
 #define TESTS(T)                                                                                   \
     T(a_guest_without_an_entry_gets_no_persistent_page)                                            \
     T(a_local_client_without_an_entry_gets_the_options_default)                                    \
+    T(accounts_and_pools_that_are_there_have_the_default_from_the_start)                           \
     T(policy_may_come_before_the_guest_and_after)                                                  \
     T(the_latest_word_holds)                                                                       \
     T(set_of_every_device_changes_the_named_fields_of_each)                                        \
