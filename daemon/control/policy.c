@@ -38,9 +38,6 @@ struct policy_book {
     struct word frozen_words[POLICY_MAX_FROZEN];
 };
 
-/* A freeze is about no pool. */
-static const uint8_t NO_POOL[TMEMIF_UUID_LEN];
-
 void policy_destroy(struct policy_book *book)
 {
     free(book);
@@ -93,11 +90,38 @@ static void apply_policy(struct policy_book *book, account_nr account,
     engine_account_set_policy(book->engine, account, &policy);
 }
 
+/*
+ * Of a guest that is named by its uuid a freeze speaks whatever domid it has: a reboot ends none.
+ * One that names no uuid is about who has the domid, and so is every word about a local client.
+ */
+static struct account_key key_of_freeze(const struct account_key *key)
+{
+    static const uint8_t none[TMEMIF_UUID_LEN];
+    struct account_key lasting = *key;
+
+    if (key->kind == ACCOUNT_XEN && memcmp(key->uuid, none, sizeof(none)) != 0)
+        lasting.id = UINT32_MAX; /* no domid: a word for one is not this one's */
+    return lasting;
+}
+
+static bool is_frozen(const struct policy_book *book, const struct account_key *key)
+{
+    struct account_key lasting = key_of_freeze(key);
+
+    for (unsigned i = book->frozen.nr; i-- > 0;) {
+        const struct word *word = &book->frozen.at[i];
+
+        if (key_covers(&word->guest, key) || key_covers(&word->guest, &lasting))
+            return word->value != 0;
+    }
+    return false;
+}
+
 void policy_account_opened(struct policy_book *book, account_nr account,
                            const struct account_key *key)
 {
     apply_policy(book, account, key);
-    engine_account_set_frozen(book->engine, account, words_value(&book->frozen, NO_POOL, key));
+    engine_account_set_frozen(book->engine, account, is_frozen(book, key));
     for (unsigned i = 0; i < book->members.nr; i++) {
         const uint8_t *uuid = book->members.at[i].pool;
 
@@ -244,7 +268,7 @@ static bool give_frozen(struct policy_book *book, const struct account_key *gues
 enum tmemif_status policy_set_frozen(struct policy_book *book, const struct account_key *guest,
                                      bool frozen)
 {
-    struct word word = {.guest = *guest, .value = frozen};
+    struct word word = {.guest = key_of_freeze(guest), .value = frozen};
 
     if (!words_have_room(&book->frozen, &word))
         return TMEMIF_TOO_MANY;

@@ -69,8 +69,8 @@ struct policy policy_of_guest(const struct policy_book *book, const struct accou
 
 /*
  * Freeze a guest that has an account, one device or every one, or thaw it; for the attachments that
- * it makes later, too. NOT_FOUND: it has none; TOO_MANY: the book is full. Nothing has changed
- * then.
+ * it makes later, too, with whatever domid if its uuid is given. NOT_FOUND: it has none; TOO_MANY:
+ * the book is full. Nothing has changed then.
  */
 enum tmemif_status policy_set_frozen(struct policy_book *book, const struct account_key *guest,
                                      bool frozen);

@@ -67,8 +67,9 @@ const struct command operator_commands[] = {
         .name = "freeze",
         .args = "GUEST|UUID | DISK NAME",
         .summary = "refuse puts of a guest or to a shared pool; make a base of a disk",
-        .help = "Gets and flushes are served. Holds until thaw, or until the manager "
-                "restarts.\n" HELP_SUBJECT "With a name: what the disk is now becomes the base "
+        .help = "Gets and flushes are served. Holds until thaw, also when the guest starts "
+                "again, or until\nthe manager restarts.\n" HELP_SUBJECT
+                "With a name: what the disk is now becomes the base "
                 "NAME, layered on what it lay on;\n"
                 "the disk goes on over it, while its guest uses it.\n" HELP_DISK
                 "  -d, --device N   only attachment N of the guest\n" HELP_MANAGER,

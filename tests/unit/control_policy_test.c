@@ -306,6 +306,40 @@ static void who_is_frozen_stays_so_by_any_other_attachment(void)
     end();
 }
 
+static void a_frozen_guest_that_starts_again_is_frozen(void)
+{
+    struct account_key before = device_key(7, 0), after = device_key(9, 0),
+                       other = device_key(7, 1), every;
+    account_nr a, b;
+
+    begin();
+    memcpy(before.uuid, uuid, sizeof(uuid));
+    memcpy(after.uuid, uuid, sizeof(uuid));
+    memset(other.uuid, 0x77, sizeof(other.uuid));
+    every = before;
+    every.device = POLICY_EVERY_DEVICE;
+    (void)open_account(&before);
+    CU_ASSERT_EQUAL(policy_set_frozen(book, &every, true), TMEMIF_OK);
+    a = open_account(&after);
+    CU_ASSERT_TRUE(is_frozen(a));
+    /* its domid is no word about whoever has that next */
+    b = open_account(&other);
+    CU_ASSERT_FALSE(is_frozen(b));
+    /* nor is what is said of a domid, where no uuid is known, one about others */
+    memset(other.uuid, 0, sizeof(other.uuid));
+    CU_ASSERT_EQUAL(policy_set_frozen(book, &other, true), TMEMIF_OK);
+    CU_ASSERT_TRUE(is_frozen(b));
+    every.id = 9;
+    CU_ASSERT_EQUAL(policy_set_frozen(book, &every, false), TMEMIF_OK);
+    policy_account_opened(book, a, &after);
+    CU_ASSERT_FALSE(is_frozen(a));
+    after.id = 10;
+    CU_ASSERT_FALSE(is_frozen(open_account(&after)));
+    policy_account_opened(book, b, &other);
+    CU_ASSERT_TRUE(is_frozen(b));
+    end();
+}
+
 static void nobody_joins_unless_allowed(void)
 {
     struct account_key key = device_key(7, 0);
@@ -789,6 +823,7 @@ static void denying_what_nobody_knows_takes_no_room(void)
     T(an_entry_of_another_uuid_is_not_this_guests)                                                 \
     T(a_full_book_refuses_and_changes_nothing)                                                     \
     T(who_is_frozen_stays_so_by_any_other_attachment)                                              \
+    T(a_frozen_guest_that_starts_again_is_frozen)                                                  \
     T(nobody_joins_unless_allowed)                                                                 \
     T(a_right_for_every_device_reaches_those_that_attach_later)                                    \
     T(deny_holds_at_once_for_whoever_has_joined)                                                   \

@@ -269,6 +269,8 @@ step "the agent: a guest that starts again"
 xentmem agent >/run/agent.log 2>&1 &
 agent=$!
 uuid=$(uuid_of a)
+at dom0 "xentmem freeze a"
+is "a is frozen" [ $rc -eq 0 ]
 guest_destroy a
 check "nodes of the dead guest go" wait_for 30 no_nodes xentmem "$a"
 check "no zombie is left" no_zombies 30
@@ -278,6 +280,11 @@ check "the same guest is attached again" wait_for 30 state_is "$m" "$a" 2
 is "with its policy" [ "$(node "/local/domain/$m/xentmem/guest/$a/0/quota-pages")" = 512 ]
 at a "xentmem pool create"
 is "and it can use it" [ $rc -eq 0 ]
+at a "echo hello | xentmem put 0 1 0"
+is "but is frozen still" [ $rc -eq 4 ]
+at dom0 "xentmem thaw a"
+at a "echo hello | xentmem put 0 1 0"
+is "until it is thawed" [ $rc -eq 0 ]
 
 step "the agent: a manager that is made anew"
 guest_destroy xentmem
