@@ -491,27 +491,42 @@ bool attach_wait_ready(struct tool *tool, struct xs_handle *xs, const struct dom
     return ready || !explain_absence(xs, manager, why_out);
 }
 
+bool attach_is_refused(struct xs_handle *xs, const struct schema_place *a,
+                       const struct domain *manager, char why_out[XEN_WHY_LEN])
+{
+    char path[XEN_PATH_LEN], reason[XEN_WHY_LEN / 2], *error;
+    bool refused;
+
+    schema_path(path, a, SCHEMA_BACKEND_ERROR, 0);
+    error = node_read(xs, XBT_NULL, path);
+    refused = error && *error;
+    if (refused) {
+        text_printable(reason, sizeof(reason), error);
+        snprintf(why_out, XEN_WHY_LEN, "the manager %s refused: %s", manager->name, reason);
+    }
+    free(error);
+    return refused;
+}
+
 bool attach_wait(struct tool *tool, struct xs_handle *xs, const struct domain *manager,
                  const struct domain *guest, uint32_t device, unsigned timeout_ms,
                  char why_out[XEN_WHY_LEN])
 {
     const struct schema_place a = {manager->domid, guest->domid, device};
     struct wait_line w = {.line = {.off = tool->no_progress}, .manager = manager, .guest = guest};
-    char path[XEN_PATH_LEN], reason[XEN_WHY_LEN / 2], *error;
+    char path[XEN_PATH_LEN];
     unsigned state;
 
     schema_path(path, &a, SCHEMA_BACKEND_STATE, 0);
     state = node_wait_state(xs, path, ~STATE(XENBUS_INITIALISING), timeout_ms, show_wait, &w);
     progress_clear(&w.line);
+    /* whom the manager does not admit it offers the same, and says first that it does not */
+    if (attach_is_refused(xs, &a, manager, why_out))
+        return false;
     if (state >= XENBUS_INIT_WAIT && state < XENBUS_CLOSING)
         return true;
 
-    schema_path(path, &a, SCHEMA_BACKEND_ERROR, 0);
-    error = node_read(xs, XBT_NULL, path);
-    if (error && *error) {
-        text_printable(reason, sizeof(reason), error);
-        snprintf(why_out, XEN_WHY_LEN, "the manager %s refused: %s", manager->name, reason);
-    } else if (signal_is_held())
+    if (signal_is_held())
         snprintf(why_out, XEN_WHY_LEN, "interrupted before the manager %s answered", manager->name);
     else if (!explain_absence(xs, manager, why_out))
         snprintf(why_out, XEN_WHY_LEN,
@@ -519,7 +534,6 @@ bool attach_wait(struct tool *tool, struct xs_handle *xs, const struct domain *m
                  "`xl console %s` shows its log%s",
                  manager->name, manager->domid, state, manager->name,
                  guest->domid == 0 ? "" : "; --timeout waits longer"); /* dom0 asks for its own */
-    free(error);
     return false;
 }
 

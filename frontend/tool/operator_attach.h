@@ -84,6 +84,10 @@ bool attach_wait(struct tool *tool, struct xs_handle *xs, const struct domain *m
                  const struct domain *guest, uint32_t device, unsigned timeout_ms,
                  char why_out[XEN_WHY_LEN]);
 
+/* Has the manager said in node `error` why it does not serve it? @why_out is that. */
+bool attach_is_refused(struct xs_handle *xs, const struct schema_place *a,
+                       const struct domain *manager, char why_out[XEN_WHY_LEN]);
+
 /* Policy nodes of a guest, and of a shared pool with those of its members that run here. */
 bool attach_write_grant(struct xs_handle *xs, const struct schema_place *a,
                         const struct grant *grant, char why_out[XEN_WHY_LEN]);

@@ -80,6 +80,7 @@ static int make_attachment(struct job *job, const struct book_guest *entry)
 {
     bool was_bare = attach_is_bare(job->place.xs, job->manager.domid);
     char why[XEN_WHY_LEN];
+    int code;
 
     if (!attach_write(job->place.xs, &job->manager, &job->guest, job->options.device, &entry->grant,
                       &job->place.book, why))
@@ -87,8 +88,10 @@ static int make_attachment(struct job *job, const struct book_guest *entry)
     if (attach_wait(job->tool, job->place.xs, &job->manager, &job->guest, job->options.device,
                     job->options.timeout_ms, why))
         return TOOL_DONE;
+    code = attach_is_refused(job->place.xs, &job->where, &job->manager, why) ? TOOL_REFUSED
+                                                                             : TOOL_NO_MANAGER;
     attach_take_back(job->place.xs, &job->where, was_bare);
-    return tool_fail(TOOL_NO_MANAGER, "%s: %s", job->guest.name, why);
+    return tool_fail(code, "%s: %s", job->guest.name, why);
 }
 
 static int change_attachment(struct job *job, const struct book_guest *entry)

@@ -229,6 +229,15 @@ is "a signal ends it" [ $rc -eq 143 ]
 is "it says so" grep -q "interrupted" /run/attach.log
 is "and takes all of it back" stranger_is_bare
 is "from the guest as well" no_nodes stranger "$c"
+xentmem attach c --manager stranger >/run/attach.log 2>&1 &
+attach=$!
+check "another one waits" wait_for 30 node "/local/domain/$s/backend/tmem/$c/0/state"
+xenstore-write "/local/domain/$s/backend/tmem/$c/0/error" "no room" "/local/domain/$s/backend/tmem/$c/0/state" 2
+wait $attach
+rc=$? out=$(cat /run/attach.log)
+is "a manager that offers and says why it will not serve has refused" [ $rc -eq 4 ]
+is "its reason is said" says "the manager stranger refused: no room"
+is "nothing of it is left" no_nodes stranger "$c"
 guest_destroy stranger
 at dom0 "xentmem remove $pool"
 at dom0 "xentmem start /run/xentmem.cfg"
