@@ -75,7 +75,10 @@ static int may_attach(struct job *job)
                      job->guest.name, other.name, job->guest.name, device);
 }
 
-/* The nodes of a new attachment, taken away again unless the manager takes notice. */
+/*
+ * The nodes of a new attachment, taken away again unless the manager takes notice and the book is
+ * saved.
+ */
 static int make_attachment(struct job *job, const struct book_guest *entry)
 {
     bool was_bare = attach_is_bare(job->place.xs, job->manager.domid);
@@ -86,18 +89,26 @@ static int make_attachment(struct job *job, const struct book_guest *entry)
                       &job->place.book, why))
         return tool_fail(TOOL_SYSTEM, "%s: %s", job->guest.name, why);
     if (attach_wait(job->tool, job->place.xs, &job->manager, &job->guest, job->options.device,
-                    job->options.timeout_ms, why))
-        return TOOL_DONE;
-    code = attach_is_refused(job->place.xs, &job->where, &job->manager, why) ? TOOL_REFUSED
-                                                                             : TOOL_NO_MANAGER;
-    attach_take_back(job->place.xs, &job->where, was_bare);
-    return tool_fail(code, "%s: %s", job->guest.name, why);
+                    job->options.timeout_ms, why)) {
+        code = operator_place_save(&job->place);
+    } else {
+        bool refused = attach_is_refused(job->place.xs, &job->where, &job->manager, why);
+
+        code = tool_fail(refused ? TOOL_REFUSED : TOOL_NO_MANAGER, "%s: %s", job->guest.name, why);
+    }
+    if (code)
+        attach_take_back(job->place.xs, &job->where, was_bare);
+    return code;
 }
 
+/* As for set: the book first, which can fail for more reasons. */
 static int change_attachment(struct job *job, const struct book_guest *entry)
 {
     char why[XEN_WHY_LEN];
+    int code = operator_place_save(&job->place);
 
+    if (code)
+        return code;
     if (!attach_write_grant(job->place.xs, &job->where, &entry->grant, why))
         return tool_fail(TOOL_SYSTEM, "%s: %s", job->guest.name, why);
     return TOOL_DONE;
@@ -108,7 +119,6 @@ static int write_attachment(struct job *job, bool there)
     struct book_guest *entry =
         book_add_guest(&job->place.book, job->guest.uuid, job->options.device);
     char why[GRANT_WHY_LEN];
-    int code;
 
     if (!entry)
         return tool_fail(TOOL_SYSTEM, "the policy file is full, or there is no memory");
@@ -120,8 +130,7 @@ static int write_attachment(struct job *job, bool there)
         snprintf(entry->manager, sizeof(entry->manager), "%s", job->manager.name);
     entry->attach = true;
 
-    code = there ? change_attachment(job, entry) : make_attachment(job, entry);
-    return code ? code : operator_place_save(&job->place);
+    return there ? change_attachment(job, entry) : make_attachment(job, entry);
 }
 
 static int attach_guest(struct job *job)

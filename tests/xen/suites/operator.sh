@@ -57,8 +57,17 @@ xl create -q /run/xentmem.cfg || exit
 check "it announces itself" wait_for 120 manager_is_ready || exit
 m=$(domid xentmem)
 
-step "attach"
+step "a policy file that cannot be written"
 a=$(domid a)
+book=/var/lib/xentmem/policy.json
+mkdir -p $book.new # which is written beside it
+at dom0 "xentmem attach a --quota 1M"
+is "attach fails" [ $rc -eq 2 ]
+is "of the file" says "$book: cannot be written"
+is "and leaves no nodes" no_nodes xentmem "$a"
+rmdir $book.new
+
+step "attach"
 at dom0 "xentmem attach a --quota 1M --weight 300"
 is "a is attached" [ $rc -eq 0 ]
 is "the backend waits for it" state_is "$m" "$a" 2
@@ -68,6 +77,11 @@ is "which the manager may read and the guest may not" says "(n0,r$m)"
 at dom0 "xentmem attach a --weight 400"
 is "attaching again changes the policy" [ "$(node "/local/domain/$m/xentmem/guest/$a/0/weight")" = 400 ]
 is "and keeps the rest" [ "$(node "/local/domain/$m/xentmem/guest/$a/0/quota-pages")" = 256 ]
+mkdir $book.new
+at dom0 "xentmem attach a --quota 8M"
+is "but not if the file cannot be written" [ $rc -eq 2 ]
+is "nor is the quota changed" [ "$(node "/local/domain/$m/xentmem/guest/$a/0/quota-pages")" = 256 ]
+rmdir $book.new
 at dom0 "xentmem attach b"
 is "b is attached" [ $rc -eq 0 ]
 b=$(domid b)
