@@ -109,7 +109,7 @@ OPERATOR_SRC := frontend/tool/operator.c frontend/tool/operator_agent.c \
                 frontend/tool/operator_names.c \
                 frontend/tool/operator_grant.c frontend/tool/operator_list.c \
                 frontend/tool/operator_options.c frontend/tool/operator_policy.c \
-                frontend/tool/operator_orphan.c frontend/tool/operator_signal.c frontend/tool/operator_start.c \
+                frontend/tool/operator_orphan.c frontend/tool/operator_pool.c frontend/tool/operator_signal.c frontend/tool/operator_start.c \
                 frontend/tool/operator_stats.c frontend/tool/operator_subject.c \
                 frontend/tool/operator_talk.c frontend/tool/operator_xen.c
 INIT_SRC := stubdom/boot.c stubdom/cmdline.c stubdom/init.c stubdom/keeper.c

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* xentmem set, allow, deny, remove: policy, in the book and in xenstore, or as messages. */
+/* xentmem set, allow, deny: policy, in the book and in xenstore, or as messages. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,6 +7,7 @@
 
 #include "frontend/tool/operator_attach.h"
 #include "frontend/tool/operator_command.h"
+#include "frontend/tool/operator_pool.h"
 #include "frontend/tool/operator_signal.h"
 
 /* A manager that is named has to be there: policy for one of another name has no effect. */
@@ -295,28 +296,6 @@ static int set_guest(struct operator_place *place, const struct subject *subject
     return code;
 }
 
-/* A shared pool's entry with @grant changed, in the book and at the manager if it runs. */
-static int set_pool(struct operator_place *place, const uint8_t uuid[16],
-                    const struct operator_options *o, const struct grant *grant)
-{
-    struct book_shared *entry = book_add_shared(&place->book, uuid);
-    char text[TEXT_UUID_LEN], unsound[GRANT_WHY_LEN], why[XEN_WHY_LEN];
-    struct domain manager;
-    int code;
-
-    if (!entry)
-        return tool_fail(TOOL_SYSTEM, "the policy file is full, or there is no memory");
-    text_of_uuid(text, uuid);
-    grant_merge(&entry->grant, grant);
-    if (!grant_is_sound(&entry->grant, unsound))
-        return tool_fail(TOOL_REFUSED, "%s: %s", text, unsound);
-    code = operator_place_save(place);
-    if (code || !domain_find_manager(place->xs, o->manager, &manager, why) ||
-        attach_write_shared(place->xs, manager.domid, uuid, &entry->grant, why))
-        return code;
-    return tool_fail(TOOL_SYSTEM, "%s", why);
-}
-
 static int set_in_place(const struct tool *tool, const char *text, const struct operator_options *o,
                         const struct grant *grant)
 {
@@ -332,7 +311,7 @@ static int set_in_place(const struct tool *tool, const char *text, const struct 
     if (code == TOOL_DONE)
         code = operator_find_subject(tool, &place, text, o, &subject);
     if (code == TOOL_DONE)
-        code = subject.kind == SUBJECT_POOL ? set_pool(&place, subject.uuid, o, grant)
+        code = subject.kind == SUBJECT_POOL ? pool_set(&place, subject.uuid, o, grant)
                                             : set_guest(&place, &subject, o, grant);
     operator_place_close(&place);
     signals_release(&before);
@@ -435,24 +414,32 @@ static int write_member(const struct operator_place *place, const struct operato
     return code;
 }
 
-/* A guest that is in the book has managers; one that is named has to be one of them. */
+/*
+ * A guest that is in the book has managers; one that is named has to be one of them, and the only
+ * one, for the book has one right for all.
+ */
 static int check_managed(const struct operator_place *place, const struct subject *subject,
                          const char *manager)
 {
-    bool known = false;
+    const char *name = subject->domain.name;
+    bool known = false, here = false, elsewhere = false;
 
     for (unsigned i = 0; manager && i < place->book.nr_guests; i++) {
         const struct book_guest *entry = &place->book.guests[i];
+        bool is_here = is_meant(subject, entry) && is_managed_by(place, entry, manager);
 
-        if (!is_meant(subject, entry))
-            continue;
-        if (is_managed_by(place, entry, manager))
-            return TOOL_DONE;
-        known = true;
+        known = known || is_meant(subject, entry);
+        here = here || is_here;
+        elsewhere = elsewhere || (is_meant(subject, entry) && entry->attach && !is_here);
     }
-    return known
-               ? tool_fail(TOOL_REFUSED, "%s is not attached to %s", subject->domain.name, manager)
-               : TOOL_DONE;
+    if (known && !here)
+        return tool_fail(TOOL_REFUSED, "%s is not attached to %s", name, manager);
+    if (here && elsewhere)
+        return tool_fail(TOOL_REFUSED,
+                         "%s is attached to another manager, too, and the policy file speaks of "
+                         "both: without --manager it is done at each",
+                         name);
+    return TOOL_DONE;
 }
 
 /*
@@ -539,52 +526,4 @@ int operator_deny(struct tool *tool, int argc, char **argv)
     if (argc - optind != 2)
         return tool_usage(operator_command(argv[0]), "needs a pool's UUID and a guest");
     return change_right(tool, &o, argv[optind], argv[optind + 1], NULL);
-}
-
-/* ---- remove ---- */
-
-/* The pool is to be forgotten before it is destroyed, or a member could make it anew. */
-static int forget_pool(const struct operator_options *o, const uint8_t uuid[16])
-{
-    struct operator_place place;
-    char path[SCHEMA_PATH_LEN], why[XEN_WHY_LEN];
-    struct domain manager;
-    sigset_t before;
-    int code = operator_place_open(&place);
-
-    if (code)
-        return code;
-    signals_hold(&before); /* as for set */
-    code = check_manager(&place, o->manager);
-    if (code == TOOL_DONE) {
-        book_remove_shared(&place.book, uuid);
-        code = operator_place_save(&place);
-    }
-    if (code == TOOL_DONE && domain_find_manager(place.xs, o->manager, &manager, why)) {
-        schema_shared_folder(path, manager.domid, uuid);
-        if (!node_remove(place.xs, XBT_NULL, path))
-            code = tool_fail(TOOL_SYSTEM, "cannot remove the pool's nodes");
-    }
-    operator_place_close(&place);
-    signals_release(&before);
-    return code;
-}
-
-int operator_remove(struct tool *tool, int argc, char **argv)
-{
-    union tmemctl_message m = talk_message(TMEMCTL_REMOVE);
-    struct operator_options o;
-    char what[64];
-    int code = TOOL_DONE;
-
-    if (!operator_read_options(argv[0], OPERATOR_MANAGER, argc, argv, &o))
-        return TOOL_USAGE;
-    if (argc - optind != 1)
-        return tool_usage(operator_command(argv[0]), "needs the UUID of a shared pool");
-    if (!text_to_pool_uuid(argv[optind], m.shared.uuid))
-        return tool_fail(TOOL_USAGE, TEXT_NO_POOL_UUID, argv[optind]);
-    if (talk_by_xenstore(tool))
-        code = forget_pool(&o, m.shared.uuid);
-    snprintf(what, sizeof(what), "remove %s", argv[optind]);
-    return code ? code : talk_once(tool, o.manager, &m, NULL, NULL, what);
 }

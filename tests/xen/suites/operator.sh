@@ -252,8 +252,41 @@ rc=$? out=$(cat /run/attach.log)
 is "a manager that offers and says why it will not serve has refused" [ $rc -eq 4 ]
 is "its reason is said" says "the manager stranger refused: no room"
 is "nothing of it is left" no_nodes stranger "$c"
-guest_destroy stranger
+
+step "a guest and a pool with two managers"
+xentmem attach a -d 1 --manager stranger >/run/attach.log 2>&1 &
+attach=$!
+check "a is attached to the stranger as well" wait_for 30 node "/local/domain/$s/backend/tmem/$a/1/state"
+xenstore-write "/local/domain/$s/backend/tmem/$a/1/state" 2
+wait $attach
+rc=$?
+is "which answers" [ $rc -eq 0 ]
+right_there() { node "/local/domain/$s/xentmem/shared/$pool/allow/$a"; }
+is "a has its right there, too" [ "$(right_there)" = read ]
+at dom0 "xentmem deny $pool a --manager stranger"
+is "it is not taken at one of them while the file speaks of both" [ $rc -eq 4 ]
+is "which is said" says "without --manager"
+is "it is at the one" [ "$(right_of "$a")" = read ]
+is "and at the other" [ "$(right_there)" = read ]
+at dom0 "xentmem deny $pool a"
+is "without a manager it is taken" [ $rc -eq 0 ]
+is "at the one" [ -z "$(right_of "$a")" ]
+is "and at the other" [ -z "$(right_there)" ]
+has_policy() { node "/local/domain/$1/xentmem/shared/$pool/quota-pages" >/dev/null; }
+at dom0 "xentmem remove $pool --manager stranger"
+is "nor is a pool removed at one of them" [ $rc -eq 4 ]
+is "its policy is at the one" has_policy "$m"
+is "and at the other" has_policy "$s"
+at dom0 "xentmem set $pool quota=1M"
+is "set is for both" [ "$(node "/local/domain/$s/xentmem/shared/$pool/quota-pages")" = 256 ]
 at dom0 "xentmem remove $pool"
+is "the stranger does not say that the pool is gone" [ $rc -eq 5 ]
+is "the policy is removed at the one" [ -z "$(has_policy "$m" && echo there)" ]
+is "and at the other" [ -z "$(has_policy "$s" && echo there)" ]
+at dom0 "xentmem detach a -d 1 --timeout 1"
+is "a is detached from the stranger" [ $rc -eq 0 ]
+check "what a has stored at its manager is there" has_its_page
+guest_destroy stranger
 at dom0 "xentmem start /run/xentmem.cfg"
 is "a manager that runs is not started again" [ $rc -eq 4 ]
 is "in one line" [ "$(echo "$out" | wc -l)" -eq 1 ]

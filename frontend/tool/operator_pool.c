@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* xentmem remove, and xentmem set of a shared pool. */
+#include "frontend/tool/operator_pool.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "frontend/tool/operator_attach.h"
+#include "frontend/tool/operator_signal.h"
+
+/* ---- which managers ---- */
+
+struct managers {
+    struct domain *at;
+    unsigned nr;
+};
+
+static bool has_pool(struct xs_handle *xs, unsigned manager, const uint8_t uuid[16])
+{
+    char path[SCHEMA_PATH_LEN], *value;
+
+    schema_shared_folder(path, manager, uuid);
+    value = node_read(xs, XBT_NULL, path);
+    free(value);
+    return value != NULL;
+}
+
+/*
+ * Those that have nodes of the pool, and the one that is named, or else the default one if there is
+ * one. What the book says is of all of them, so a name that leaves some out is refused.
+ */
+static int find_managers(struct xs_handle *xs, const char *name, const uint8_t uuid[16],
+                         struct managers *managers_out)
+{
+    struct domain asked = {.domid = DOMID_NONE};
+    char why[XEN_WHY_LEN], text[TEXT_UUID_LEN];
+    struct managers all = {0};
+    unsigned nr_kept = 0;
+    int code = TOOL_DONE;
+
+    if (!domain_find_manager(xs, name, &asked, why)) {
+        if (name)
+            return tool_fail(TOOL_NO_MANAGER, "%s", why);
+        asked.domid = DOMID_NONE;
+    }
+    all.at = domains_read(xs, &all.nr);
+    if (!all.at)
+        return tool_fail(TOOL_SYSTEM, "the domains cannot be read from xenstore");
+    text_of_uuid(text, uuid);
+    for (unsigned i = 0; i < all.nr && code == TOOL_DONE; i++) {
+        bool is_asked = all.at[i].domid == asked.domid;
+
+        if (!is_asked && !has_pool(xs, all.at[i].domid, uuid))
+            continue;
+        if (name && !is_asked)
+            code = tool_fail(TOOL_REFUSED,
+                             "%s is at %s, too, and the policy file speaks of both: without "
+                             "--manager it is done at each",
+                             text, all.at[i].name);
+        all.at[nr_kept++] = all.at[i];
+    }
+    all.nr = nr_kept;
+    if (code)
+        free(all.at);
+    else
+        *managers_out = all;
+    return code;
+}
+
+/* ---- set ---- */
+
+int pool_set(struct operator_place *place, const uint8_t uuid[16], const struct operator_options *o,
+             const struct grant *grant)
+{
+    struct book_shared *entry = book_add_shared(&place->book, uuid);
+    char text[TEXT_UUID_LEN], unsound[GRANT_WHY_LEN], why[XEN_WHY_LEN];
+    struct managers managers;
+    int code;
+
+    if (!entry)
+        return tool_fail(TOOL_SYSTEM, "the policy file is full, or there is no memory");
+    text_of_uuid(text, uuid);
+    grant_merge(&entry->grant, grant);
+    if (!grant_is_sound(&entry->grant, unsound))
+        return tool_fail(TOOL_REFUSED, "%s: %s", text, unsound);
+    code = find_managers(place->xs, o->manager, uuid, &managers);
+    if (code)
+        return code;
+    code = operator_place_save(place);
+    for (unsigned i = 0; code == TOOL_DONE && i < managers.nr; i++) {
+        if (!attach_write_shared(place->xs, managers.at[i].domid, uuid, &entry->grant, why))
+            code = tool_fail(TOOL_SYSTEM, "%s: %s", managers.at[i].name, why);
+    }
+    free(managers.at);
+    return code;
+}
+
+/* ---- remove ---- */
+
+/* The pool is to be forgotten before it is destroyed, or a member could make it anew. */
+static int forget(struct operator_place *place, const struct managers *managers,
+                  const uint8_t uuid[16], bool *was_known_out)
+{
+    int code;
+
+    *was_known_out = book_find_shared(&place->book, uuid) != NULL;
+    book_remove_shared(&place->book, uuid);
+    code = operator_place_save(place);
+    for (unsigned i = 0; code == TOOL_DONE && i < managers->nr; i++) {
+        char path[SCHEMA_PATH_LEN];
+
+        *was_known_out = *was_known_out || has_pool(place->xs, managers->at[i].domid, uuid);
+        schema_shared_folder(path, managers->at[i].domid, uuid);
+        if (!node_remove(place->xs, XBT_NULL, path))
+            code =
+                tool_fail(TOOL_SYSTEM, "%s: cannot remove the pool's nodes", managers->at[i].name);
+    }
+    return code;
+}
+
+static int forget_in_place(const struct operator_options *o, const uint8_t uuid[16],
+                           struct managers *managers_out, bool *was_known_out)
+{
+    struct operator_place place;
+    sigset_t before;
+    int code = operator_place_open(&place);
+
+    if (code)
+        return code;
+    signals_hold(&before); /* as for set */
+    code = find_managers(place.xs, o->manager, uuid, managers_out);
+    if (code == TOOL_DONE) {
+        code = forget(&place, managers_out, uuid, was_known_out);
+        if (code)
+            free(managers_out->at);
+    }
+    operator_place_close(&place);
+    signals_release(&before);
+    return code;
+}
+
+/* @manager: NULL for the default. One that had the policy alone has no such pool. */
+static int destroy_at(struct tool *tool, const char *manager, const union tmemctl_message *m,
+                      bool was_known, const char *what)
+{
+    int code, status;
+    struct xentmem *t = talk_open(tool, manager, &code);
+
+    if (!t)
+        return code;
+    status = talk_ask(t, m, m->head.length);
+    xentmem_close(t);
+    return status == XENTMEM_NOT_FOUND && was_known ? TOOL_DONE : tool_result(tool, what, status);
+}
+
+static int remove_everywhere(struct tool *tool, const struct operator_options *o,
+                             const union tmemctl_message *m, const char *what)
+{
+    struct managers managers;
+    bool was_known;
+    int code = forget_in_place(o, m->shared.uuid, &managers, &was_known);
+
+    if (code)
+        return code;
+    if (managers.nr == 0)
+        code = destroy_at(tool, NULL, m, was_known, what);
+    for (unsigned i = 0; i < managers.nr; i++) {
+        char number[16];
+        int failed;
+
+        snprintf(number, sizeof(number), "%u", managers.at[i].domid);
+        tool->attach = NULL; /* another one than the last */
+        failed = destroy_at(tool, number, m, was_known, what);
+        code = failed ? failed : code;
+    }
+    free(managers.at);
+    return code;
+}
+
+int operator_remove(struct tool *tool, int argc, char **argv)
+{
+    union tmemctl_message m = talk_message(TMEMCTL_REMOVE);
+    struct operator_options o;
+    char what[64];
+
+    if (!operator_read_options(argv[0], OPERATOR_MANAGER, argc, argv, &o))
+        return TOOL_USAGE;
+    if (argc - optind != 1)
+        return tool_usage(operator_command(argv[0]), "needs the UUID of a shared pool");
+    if (!text_to_pool_uuid(argv[optind], m.shared.uuid))
+        return tool_fail(TOOL_USAGE, TEXT_NO_POOL_UUID, argv[optind]);
+    snprintf(what, sizeof(what), "remove %s", argv[optind]);
+    return talk_by_xenstore(tool) ? remove_everywhere(tool, &o, &m, what)
+                                  : talk_once(tool, o.manager, &m, NULL, NULL, what);
+}
