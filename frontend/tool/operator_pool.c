@@ -71,6 +71,22 @@ static int find_managers(struct xs_handle *xs, const char *name, const uint8_t u
 
 /* ---- set ---- */
 
+/* Where is it not in force yet? */
+static void say_absent(struct xs_handle *xs, const struct managers *managers)
+{
+    char why[XEN_WHY_LEN];
+    struct domain any;
+
+    if (managers->nr == 0 && !domain_find_manager(xs, NULL, &any, why))
+        tool_fail(TOOL_DONE, "set: in the policy file alone: %s", why);
+    for (unsigned i = 0; i < managers->nr; i++) {
+        if (!manager_is_ready(xs, managers->at[i].domid))
+            tool_fail(TOOL_DONE,
+                      "set: %s: no daemon has announced itself there; it holds when one does",
+                      managers->at[i].name);
+    }
+}
+
 int pool_set(struct operator_place *place, const uint8_t uuid[16], const struct operator_options *o,
              const struct grant *grant)
 {
@@ -93,6 +109,8 @@ int pool_set(struct operator_place *place, const uint8_t uuid[16], const struct 
         if (!attach_write_shared(place->xs, managers.at[i].domid, uuid, &entry->grant, why))
             code = tool_fail(TOOL_SYSTEM, "%s: %s", managers.at[i].name, why);
     }
+    if (code == TOOL_DONE)
+        say_absent(place->xs, &managers);
     free(managers.at);
     return code;
 }
@@ -173,6 +191,12 @@ static int remove_everywhere(struct tool *tool, const struct operator_options *o
         snprintf(number, sizeof(number), "%u", managers.at[i].domid);
         tool->attach = NULL; /* another one than the last */
         failed = destroy_at(tool, number, m, was_known, what);
+        if (failed == TOOL_NO_MANAGER)
+            tool_fail(
+                failed,
+                "%s: the pool may be at %s still, with nobody who may join it: remove it again "
+                "when that runs",
+                what, managers.at[i].name);
         code = failed ? failed : code;
     }
     free(managers.at);

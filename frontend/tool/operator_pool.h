@@ -9,7 +9,8 @@
 #include "frontend/tool/operator_command.h"
 
 /*
- * The pool's entry with @grant changed, in the book and at those managers. Returns an exit code,
+ * The pool's entry with @grant changed, in the book and at those managers; also where no daemon
+ * runs now, which is said. Returns an exit code,
  * with the reason on stderr.
  */
 int pool_set(struct operator_place *place, const uint8_t uuid[16], const struct operator_options *o,

@@ -25,6 +25,11 @@ is "attach says that there is no manager" [ $rc -eq 5 ]
 is "and how to start it" says "xentmem start"
 at dom0 "xentmem list"
 is "so does list" [ $rc -eq 5 ]
+at dom0 "xentmem set $pool quota=1M"
+is "policy of a pool is kept" [ $rc -eq 0 ]
+is "and it is said that it is in the file alone" says "in the policy file alone: no manager is running"
+at dom0 "xentmem remove $pool"
+is "it is removed, and nobody says that the pool is" [ $rc -eq 5 ]
 
 step "a manager that does not answer"
 guest_create silent || exit
@@ -170,6 +175,19 @@ at dom0 "xentmem remove $pool"
 is "the pool is removed" [ $rc -eq 0 ]
 at a "xentmem get 1 name:x 0 /dev/null"
 is "and gone for a" [ $rc -eq 4 ]
+
+step "a daemon in dom0 that does not run"
+in_dom0=/local/domain/0/xentmem/shared/$pool
+xenstore-write $in_dom0/quota-pages 1
+at dom0 "xentmem set $pool quota=4M"
+is "policy is set" [ $rc -eq 0 ]
+is "for it, too" [ "$(node $in_dom0/quota-pages)" = 1024 ]
+is "and that it does not run is said" says "Domain-0: no daemon has announced itself"
+at dom0 "xentmem remove $pool"
+is "what is removed is not said to be gone from it" [ $rc -eq 5 ]
+is "and what to do is" says "may be at Domain-0 still, with nobody who may join it: remove it again"
+is "its policy is removed" [ -z "$(node $in_dom0/quota-pages)" ]
+is "and at the manager that runs" [ -z "$(node "/local/domain/$m/xentmem/shared/$pool/quota-pages")" ]
 
 step "a wrong manager, of a guest that has one"
 guest_create stranger || exit
