@@ -34,6 +34,14 @@ const struct command operator_commands[] = {
         .run = operator_detach,
     },
     {
+        .name = "forget",
+        .args = "GUEST|UUID [-d N]",
+        .summary = "drop the policy of a guest that is gone for good",
+        .help = "Of several guests of one name the UUID says which.\n"
+                "  -d, --device N   only attachment N of the guest; its rights stay\n",
+        .run = operator_forget,
+    },
+    {
         .name = "list",
         .args = "[guests | pools | disks | members UUID]",
         .summary = "guests, pools, disks, or members of a shared pool, and what they hold",

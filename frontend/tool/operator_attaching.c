@@ -121,7 +121,7 @@ static int write_attachment(struct job *job, bool there)
     char why[GRANT_WHY_LEN];
 
     if (!entry)
-        return tool_fail(TOOL_SYSTEM, "the policy file is full, or there is no memory");
+        return operator_place_full();
     grant_merge(&entry->grant, &job->options.grant);
     if (!grant_is_sound(&entry->grant, why))
         return tool_fail(TOOL_REFUSED, "%s: %s", job->guest.name, why);

@@ -70,6 +70,28 @@ void book_deny_guest(struct book_shared *shared, const uint8_t guest[16])
     }
 }
 
+bool book_forget_guest(struct book *book, const uint8_t uuid[16], const uint32_t *device)
+{
+    unsigned nr = 0;
+    bool found;
+
+    for (unsigned i = 0; i < book->nr_guests; i++) {
+        const struct book_guest *guest = &book->guests[i];
+
+        if (memcmp(guest->uuid, uuid, 16) || (device && *device != guest->device))
+            book->guests[nr++] = *guest;
+    }
+    found = nr < book->nr_guests;
+    book->nr_guests = nr;
+    for (unsigned i = 0; !device && i < book->nr_shared; i++) {
+        unsigned before = book->shared[i].nr_allow;
+
+        book_deny_guest(&book->shared[i], uuid);
+        found = found || book->shared[i].nr_allow < before;
+    }
+    return found;
+}
+
 bool book_allow_guest(struct book_shared *shared, const uint8_t guest[16], bool fill)
 {
     struct book_allow *allow = grow(shared->allow, shared->nr_allow, sizeof(*allow));

@@ -70,6 +70,11 @@ struct book_guest *book_add_guest(struct book *book, const uint8_t uuid[16], uin
 struct book_shared *book_add_shared(struct book *book, const uint8_t uuid[16]);
 bool book_allow_guest(struct book_shared *shared, const uint8_t guest[16], bool fill);
 void book_deny_guest(struct book_shared *shared, const uint8_t guest[16]);
+/*
+ * What there is of the guest: its attachments, or that of *@device alone; and without @device its
+ * rights. False: nothing.
+ */
+bool book_forget_guest(struct book *book, const uint8_t uuid[16], const uint32_t *device);
 void book_remove_shared(struct book *book, const uint8_t uuid[16]);
 /* No entries are left. */
 void book_clear(struct book *book);

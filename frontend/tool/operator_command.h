@@ -14,6 +14,7 @@
 
 int operator_attach(struct tool *tool, int argc, char **argv);
 int operator_detach(struct tool *tool, int argc, char **argv);
+int operator_forget(struct tool *tool, int argc, char **argv);
 int operator_list(struct tool *tool, int argc, char **argv);
 int operator_set(struct tool *tool, int argc, char **argv);
 int operator_allow(struct tool *tool, int argc, char **argv);
@@ -68,6 +69,8 @@ int operator_place_open(struct operator_place *place);
 void operator_place_close(struct operator_place *place);
 /* book_save(), as an exit code. */
 int operator_place_save(struct operator_place *place);
+/* What to exit with if the book takes no more. */
+int operator_place_full(void);
 
 /*
  * Whom @text means, or of whom --device one attachment. @place: NULL without Xen, where the daemon

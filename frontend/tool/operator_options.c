@@ -136,6 +136,15 @@ int operator_place_save(struct operator_place *place)
     return book_save(&place->book, why) ? TOOL_DONE : tool_fail(TOOL_SYSTEM, "%s", why);
 }
 
+int operator_place_full(void)
+{
+    return tool_fail(TOOL_SYSTEM,
+                     "the policy file is full, with %u entries of a kind, or there is no memory: "
+                     "`xentmem forget GUEST` drops a guest that is gone for good, `xentmem remove "
+                     "UUID` a shared pool",
+                     BOOK_MAX);
+}
+
 int operator_find_subject(const struct tool *tool, const struct operator_place *place,
                           const char *text, const struct operator_options *o,
                           struct subject *subject_out)

@@ -452,7 +452,7 @@ static int change_both(struct operator_place *place, const struct operator_optio
     int code = TOOL_DONE;
 
     if (!change_member(place, uuid, subject->uuid, right))
-        return tool_fail(TOOL_SYSTEM, "the policy file is full, or there is no memory");
+        return operator_place_full();
     if (!right)
         code = write_member(place, o, uuid, subject, right);
     if (code == TOOL_DONE)

@@ -96,7 +96,7 @@ int pool_set(struct operator_place *place, const uint8_t uuid[16], const struct 
     int code;
 
     if (!entry)
-        return tool_fail(TOOL_SYSTEM, "the policy file is full, or there is no memory");
+        return operator_place_full();
     text_of_uuid(text, uuid);
     grant_merge(&entry->grant, grant);
     if (!grant_is_sound(&entry->grant, unsound))

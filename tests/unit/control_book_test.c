@@ -100,6 +100,35 @@ static void a_missing_file_is_an_empty_book(void)
     remove_place();
 }
 
+static void a_guest_is_forgotten_with_its_rights(void)
+{
+    struct book book;
+    const uint32_t other = 4;
+
+    make_place();
+    CU_ASSERT_TRUE_FATAL(book_open(&book, path, why));
+    fill(&book);
+    CU_ASSERT_FALSE(book_forget_guest(&book, uuid_pool, NULL));
+    CU_ASSERT_FALSE(book_forget_guest(&book, uuid_a, &other));
+    CU_ASSERT_PTR_NOT_NULL(book_add_guest(&book, uuid_a, other));
+    /* one attachment of it: a right is the guest's */
+    CU_ASSERT_TRUE(book_forget_guest(&book, uuid_a, &other));
+    CU_ASSERT_PTR_NOT_NULL(book_find_guest(&book, uuid_a, 3));
+    CU_ASSERT_EQUAL(book.shared[0].nr_allow, 2);
+    CU_ASSERT_TRUE(book_forget_guest(&book, uuid_a, NULL));
+    CU_ASSERT_EQUAL(book.nr_guests, 1);
+    CU_ASSERT_PTR_NOT_NULL(book_find_guest(&book, uuid_b, 0));
+    CU_ASSERT_EQUAL(book.shared[0].nr_allow, 1);
+    CU_ASSERT_EQUAL(memcmp(book.shared[0].allow[0].guest, uuid_b, 16), 0);
+    CU_ASSERT_FALSE(book_forget_guest(&book, uuid_a, NULL));
+    /* one that is known by a right alone */
+    CU_ASSERT_TRUE(book_allow_guest(&book.shared[0], uuid_pool, true));
+    CU_ASSERT_TRUE(book_forget_guest(&book, uuid_pool, NULL));
+    CU_ASSERT_EQUAL(book.shared[0].nr_allow, 1);
+    book_close(&book);
+    remove_place();
+}
+
 static void what_was_saved_is_read_again(void)
 {
     struct book book;
@@ -331,6 +360,7 @@ static void a_damaged_file_is_refused_with_the_place(void)
 #define TESTS(T)                                                                                   \
     T(a_damaged_file_is_refused_with_the_place)                                                    \
     T(a_missing_file_is_an_empty_book)                                                             \
+    T(a_guest_is_forgotten_with_its_rights)                                                        \
     T(what_was_saved_is_read_again)                                                                \
     T(an_entry_is_made_once_and_a_right_replaces_a_right)                                          \
     T(a_truncated_file_is_refused_and_left_as_it_is)                                               \

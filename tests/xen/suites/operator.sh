@@ -72,6 +72,36 @@ is "of the file" says "$book: cannot be written"
 is "and leaves no nodes" no_nodes xentmem "$a"
 rmdir $book.new
 
+step "a policy file that is full"
+{
+    echo '{ "version": 1, "shared": [], "guests": ['
+    comma=
+    for i in $(seq 4096); do
+        printf '%s{ "uuid": "00000000-0000-4000-8000-%012d", "name": "g%d", "device": 0, "manager": "", "attach": true, ' "$comma" "$i" "$i"
+        echo '"quota_pages": 0, "min_pages": 0, "max_pages": null, "weight": 256 }'
+        comma=,
+    done
+    echo '] }'
+} >$book
+at dom0 "xentmem attach b"
+is "takes nobody more" [ $rc -eq 2 ]
+is "and it is said how to make room" says "xentmem forget GUEST"
+at dom0 "xentmem forget 00000000-0000-4000-8000-000000000007"
+is "a guest is forgotten by its UUID" [ $rc -eq 0 ]
+at dom0 "xentmem forget g8"
+is "another one by its name" [ $rc -eq 0 ]
+is "no more than that is gone" [ "$(grep -c '"uuid"' $book)" -eq 4094 ]
+at dom0 "xentmem forget g8"
+is "nobody is forgotten twice" [ $rc -eq 4 ]
+at dom0 "xentmem attach b"
+is "there is room" [ $rc -eq 0 ]
+at dom0 "xentmem forget b"
+is "a guest that is attached is not forgotten" [ $rc -eq 4 ]
+is "it is said what to do first" says "detach it first"
+at dom0 "xentmem detach b && xentmem forget b"
+is "detached, it is" [ $rc -eq 0 ]
+rm $book
+
 step "attach"
 at dom0 "xentmem attach a --quota 1M --weight 300"
 is "a is attached" [ $rc -eq 0 ]
