@@ -376,8 +376,13 @@ bool attach_write(struct xs_handle *xs, const struct domain *manager, const stru
 static bool write_offline(struct xs_handle *xs, xs_transaction_t t, const void *arg)
 {
     const struct schema_place *a = arg;
-    char online[XEN_PATH_LEN], state[XEN_PATH_LEN];
+    char folder[XEN_PATH_LEN], online[XEN_PATH_LEN], state[XEN_PATH_LEN], *there;
 
+    schema_folder(folder, a, SCHEMA_IN_BACKEND);
+    there = node_read(xs, t, folder);
+    free(there);
+    if (!there)
+        return errno == ENOENT; /* such as where the policy alone is left: nobody to ask */
     schema_path(online, a, SCHEMA_BACKEND_ONLINE, 0);
     schema_path(state, a, SCHEMA_BACKEND_STATE, 0);
     return node_write_number(xs, t, online, 0) && node_write_number(xs, t, state, XENBUS_CLOSING);

@@ -44,7 +44,10 @@ bool attach_write(struct xs_handle *xs, const struct domain *manager, const stru
                   uint32_t device, const struct grant *grant, const struct book *book,
                   char why_out[XEN_WHY_LEN]);
 
-/* Ask the manager to end the attachment: `online` and `state` in one transaction. */
+/*
+ * Ask the manager to end the attachment, if it has nodes of it: `online` and `state` in one
+ * transaction.
+ */
 bool attach_retire(struct xs_handle *xs, const struct schema_place *a, char why_out[XEN_WHY_LEN]);
 
 /*

@@ -369,6 +369,23 @@ is "the next attach, of whomever," [ $rc -eq 0 ]
 is "takes its nodes away" no_nodes xentmem "$c"
 is "and only its" [ -n "$(node "/local/domain/$m/backend/tmem/$a/0/state")" ]
 
+step "a guest of which the policy alone is left"
+xenstore-rm "/local/domain/$m/backend/tmem/$b"
+xenstore-rm "/local/domain/$b/device/tmem"
+xenstore-watch "/local/domain/$m/backend/tmem/$b" >/run/watch.log 2>&1 &
+watch=$!
+check "its nodes are watched" wait_for 10 grep -q "tmem/$b" /run/watch.log
+at dom0 "xentmem detach b"
+is "it is detached" [ $rc -eq 0 ]
+is "nothing of it is left" no_nodes xentmem "$b"
+xenstore-write "/local/domain/$m/backend/tmem/$b" "" # which the watch tells of, behind all there was
+check "nodes were watched all the time" wait_for 10 eval "[ \$(grep -c . /run/watch.log) -gt 1 ]"
+kill $watch
+is "the backend's were not written for that" [ "$(grep -c online /run/watch.log)" -eq 0 ]
+xenstore-rm "/local/domain/$m/backend/tmem/$b"
+at dom0 "xentmem attach b"
+is "it is attached again" [ $rc -eq 0 ]
+
 step "the agent: a guest that starts again"
 xentmem agent >/run/agent.log 2>&1 &
 agent=$!
