@@ -170,6 +170,39 @@ static unsigned keep_dead(struct xs_handle *xs, struct orphan *orphans, unsigned
     return nr_kept;
 }
 
+static bool has_connected(const struct orphan *orphans, unsigned nr, unsigned manager)
+{
+    for (unsigned i = 0; i < nr; i++) {
+        if (orphans[i].manager == manager && orphans[i].is_connected)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * Is there the manager of this configuration, and do disks of its number wait? A start was cut off
+ * between creating it and writing their nodes, which is done now; *@code_out is what came of it.
+ */
+static bool resume(struct xs_handle *xs, const char *config, const struct orphan *orphans,
+                   unsigned nr, unsigned domid, int *code_out)
+{
+    char name[XEN_NAME_LEN], why[XEN_WHY_LEN];
+    struct domain living;
+
+    if (!read_name(config, name) || !name[0] ||
+        domain_find(xs, name, &living, why) != DOMAIN_FOUND || (domid && domid != living.domid) ||
+        !has_connected(orphans, nr, living.domid))
+        return false;
+    printf("%s runs already, domain %u\n", name, living.domid);
+    *code_out = adopt(xs, orphans, nr, living.domid);
+    if (!manager_is_ready(xs, living.domid))
+        tool_fail(*code_out,
+                  "no daemon has announced itself in %s yet: if none does, it is half made: xl "
+                  "destroy %s, and start again",
+                  name, name);
+    return true;
+}
+
 static int start(struct xs_handle *xs, const char *config, unsigned domid)
 {
     unsigned nr = 0;
@@ -180,6 +213,10 @@ static int start(struct xs_handle *xs, const char *config, unsigned domid)
 
     if (!orphans)
         return tool_fail(TOOL_SYSTEM, "out of memory");
+    if (resume(xs, config, orphans, nr, domid, &code)) {
+        free(orphans);
+        return code;
+    }
     nr = keep_dead(xs, orphans, nr);
     if (domid == 0 && !find_domid(orphans, nr, &domid, why))
         code = tool_fail(TOOL_USAGE, "%s", why);

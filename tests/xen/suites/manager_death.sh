@@ -102,6 +102,17 @@ xl destroy xentmem
 check "one that is started in the second in which the last one was destroyed" xentmem start /run/xentmem.cfg
 check "has the same number" number_is "$m"
 check "and the load goes on" wait_for 120 goes_on xvdt "$(disk_requests guest xvdt)"
+xl destroy xentmem
+sleep 1
+check "a start that is cut off has created the manager, and no more" env LD_PRELOAD=/usr/lib/xentmem/same-domid.so \
+    LIBXL_DOMID_REUSE_TIMEOUT=0 XENTMEM_DOMID="$m" xl create -q /run/xentmem.cfg
+check "it runs" wait_for 120 manager_is_ready
+check "and disks wait" [ -z "$(back $xvdt state)" ]
+check "another start goes on" start_manager
+check "it says so" start_says "^xentmem runs already, domain $m\$"
+check "and of the disk" start_says "^guest:xvdt: the manager serves it again"
+check "the load goes on" wait_for 120 goes_on xvdt "$(disk_requests guest xvdt)"
+check "a manager that runs and has all its disks is not started again" eval '! start_manager && start_says "xl destroy xentmem"'
 dead=/local/domain/$m/backend/vbd/4242/51712
 xenstore-write $dead/params swap/4M $dead/online 1
 at dom0 'xentmem disk clean'
