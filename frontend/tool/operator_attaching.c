@@ -114,12 +114,29 @@ static int change_attachment(struct job *job, const struct book_guest *entry)
     return TOOL_DONE;
 }
 
+/* Names are kept in a file of JSON. */
+static int check_name(const struct domain *domain)
+{
+    return text_is_utf8(domain->name)
+               ? TOOL_DONE
+               : tool_fail(
+                     TOOL_REFUSED,
+                     "the name of domain %u is not UTF-8, as the policy file is: xl rename %u "
+                     "NAME",
+                     domain->domid, domain->domid);
+}
+
 static int write_attachment(struct job *job, bool there)
 {
     struct book_guest *entry =
         book_add_guest(&job->place.book, job->guest.uuid, job->options.device);
     char why[GRANT_WHY_LEN];
+    int code = check_name(&job->guest);
 
+    if (code == TOOL_DONE && job->options.manager)
+        code = check_name(&job->manager);
+    if (code)
+        return code;
     if (!entry)
         return operator_place_full();
     grant_merge(&entry->grant, &job->options.grant);

@@ -84,6 +84,9 @@ static bool read_guest(struct book *book, struct json_object *from)
         !read_text(from, "manager", g.manager, sizeof(g.manager)) ||
         !read_member(from, "attach", json_type_boolean, &attach) || !read_grant(from, &g.grant))
         return false;
+    /* what an earlier version wrote is no reason to lose the rest */
+    text_mend_utf8(g.name);
+    text_mend_utf8(g.manager);
     g.device = (uint32_t)device;
     g.attach = json_object_get_boolean(attach);
     if (book_find_guest(book, g.uuid, g.device))

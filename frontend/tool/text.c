@@ -149,6 +149,47 @@ bool text_to_object(const char *text, struct xentmem_object *object_out)
     return true;
 }
 
+/* Octets of the character at @text, which is not at its end; 0: it is none. */
+static size_t utf8_length(const char *text)
+{
+    const unsigned char *at = (const unsigned char *)text;
+    size_t length = at[0] < 0x80 ? 1 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
+
+    if (length == 1)
+        return 1;
+    /* not one that continues, nor the longer form of a character that fits in one, nor too large */
+    if (at[0] < 0xc2 || at[0] > 0xf4)
+        return 0;
+    for (size_t i = 1; i < length; i++) {
+        if ((at[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xf0 && at[1] < 0x90))
+        return 0;
+    /* halves of UTF-16; above 0x10ffff */
+    return (at[0] == 0xed && at[1] > 0x9f) || (at[0] == 0xf4 && at[1] > 0x8f) ? 0 : length;
+}
+
+bool text_is_utf8(const char *text)
+{
+    size_t length = 1;
+
+    for (; *text && length; text += length)
+        length = utf8_length(text);
+    return length != 0;
+}
+
+void text_mend_utf8(char *text)
+{
+    while (*text) {
+        size_t length = utf8_length(text);
+
+        if (length == 0)
+            *text = '?';
+        text += length ? length : 1;
+    }
+}
+
 void text_printable(char *to, size_t size, const char *from)
 {
     size_t length = strnlen(from, size - 1);

@@ -34,6 +34,11 @@ bool text_to_number(const char *text, uint64_t max, uint64_t *number_out);
  */
 bool text_to_object(const char *text, struct xentmem_object *object_out);
 
+/* Is all of it UTF-8 (RFC 3629)? */
+bool text_is_utf8(const char *text);
+/* Each octet that is no part of it becomes '?'. */
+void text_mend_utf8(char *text);
+
 /*
  * What the other end says, which is not trusted with our terminal: anything but printable ASCII
  * becomes '?'. @from, to its NUL or to @size - 1, is cut off where @to, of @size bytes, ends.

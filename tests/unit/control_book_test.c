@@ -129,6 +129,31 @@ static void a_guest_is_forgotten_with_its_rights(void)
     remove_place();
 }
 
+/* Which xl lets a domain be called. */
+static void a_name_that_is_not_utf8_is_mended(void)
+{
+    char text[4096];
+    struct book book;
+    struct book_guest *guest;
+
+    make_place();
+    CU_ASSERT_TRUE_FATAL(book_open(&book, path, why));
+    guest = book_add_guest(&book, uuid_a, 0);
+    CU_ASSERT_PTR_NOT_NULL_FATAL(guest);
+    strcpy(guest->name, "m\xfcller");
+    strcpy(guest->manager, "\xc3");
+    CU_ASSERT_TRUE(book_save(&book, why));
+    book_close(&book);
+    CU_ASSERT_TRUE_FATAL(book_open(&book, path, why));
+    CU_ASSERT_STRING_EQUAL(book.guests[0].name, "m?ller");
+    CU_ASSERT_STRING_EQUAL(book.guests[0].manager, "?");
+    CU_ASSERT_TRUE(book_save(&book, why));
+    book_close(&book);
+    read_text(text, sizeof(text));
+    CU_ASSERT_TRUE(text_is_utf8(text));
+    remove_place();
+}
+
 static void what_was_saved_is_read_again(void)
 {
     struct book book;
@@ -361,6 +386,7 @@ static void a_damaged_file_is_refused_with_the_place(void)
     T(a_damaged_file_is_refused_with_the_place)                                                    \
     T(a_missing_file_is_an_empty_book)                                                             \
     T(a_guest_is_forgotten_with_its_rights)                                                        \
+    T(a_name_that_is_not_utf8_is_mended)                                                           \
     T(what_was_saved_is_read_again)                                                                \
     T(an_entry_is_made_once_and_a_right_replaces_a_right)                                          \
     T(a_truncated_file_is_refused_and_left_as_it_is)                                               \

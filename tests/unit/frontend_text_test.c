@@ -25,6 +25,51 @@ static void sizes_read_well(void)
     expect_size(TEXT_UNLIMITED - 1, "65536 EiB");
 }
 
+static void what_is_utf8_is_told_from_what_is_not(void)
+{
+    static const char *const good[] = {"",
+                                       "a",
+                                       "\x7f",
+                                       "m\xc3\xbcller",
+                                       "\xe0\xa0\x80",
+                                       "\xed\x9f\xbf",
+                                       "\xef\xbf\xbf",
+                                       "\xf0\x90\x80\x80",
+                                       "\xf4\x8f\xbf\xbf"};
+    static const struct {
+        const char *text, *mended;
+    } bad[] = {
+        {"b\xff", "b?"},
+        {"m\xfcller", "m?ller"},
+        {"\xc3", "?"}, /* cut off */
+        {"\xc3\xc3\xbc", "?\xc3\xbc"},
+        {"\x80x", "?x"},
+        {"\xc0\x80", "??"}, /* longer than need be */
+        {"\xc1\xbf", "??"},
+        {"\xe0\x9f\xbf", "???"},
+        {"\xf0\x8f\xbf\xbf", "????"},
+        {"\xed\xa0\x80", "???"},      /* half of a pair */
+        {"\xf4\x90\x80\x80", "????"}, /* too large */
+        {"\xf5\x80\x80\x80", "????"},
+        {"\xe2\x82", "??"},
+    };
+    char text[16];
+
+    for (unsigned i = 0; i < sizeof(good) / sizeof(*good); i++) {
+        CU_ASSERT_TRUE(text_is_utf8(good[i]));
+        strcpy(text, good[i]);
+        text_mend_utf8(text);
+        CU_ASSERT_STRING_EQUAL(text, good[i]);
+    }
+    for (unsigned i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        CU_ASSERT_FALSE(text_is_utf8(bad[i].text));
+        strcpy(text, bad[i].text);
+        text_mend_utf8(text);
+        CU_ASSERT_STRING_EQUAL(text, bad[i].mended);
+        CU_ASSERT_TRUE(text_is_utf8(text));
+    }
+}
+
 static void uuids_go_there_and_back(void)
 {
     static const char text[] = "00112233-4455-6677-8899-aabbccddeeff";
@@ -130,6 +175,7 @@ static void what_is_not_printable_is_not_shown(void)
 
 #define TESTS(T)                                                                                   \
     T(sizes_read_well)                                                                             \
+    T(what_is_utf8_is_told_from_what_is_not)                                                       \
     T(uuids_go_there_and_back)                                                                     \
     T(what_is_no_uuid_is_refused_and_changes_nothing)                                              \
     T(numbers_fill_their_text_and_their_range)                                                     \

@@ -124,6 +124,10 @@ xenstore-write "/local/domain/$b/name" a # xl itself does not allow it
 at dom0 "xentmem attach a"
 is "two guests with one name are refused" [ $rc -eq 4 ]
 is "and both domids are said" says "$a $b"
+xenstore-write "/local/domain/$b/name" "$(printf 'b\374')"
+at dom0 "xentmem attach $b -d 5"
+is "a name that is not UTF-8 is refused" [ $rc -eq 4 ]
+is "and how to mend it is said" says "xl rename $b"
 xenstore-write "/local/domain/$b/name" b
 
 step "list"
