@@ -23,7 +23,9 @@ static void print_help(FILE *to)
           "  -j, --json          output for machines\n"
           "  -q, --quiet         no progress line\n"
           "  -V, --version       print the version\n"
-          "  -h, --help          this, or after a COMMAND: what it does\n",
+          "  -h, --help          this, or after a COMMAND: what it does\n"
+          "\n"
+          "  help [COMMAND]      the same\n",
           to);
     for (unsigned t = 0; t < NR_TABLES; t++) {
         if (tables[t]->name)
@@ -77,17 +79,43 @@ static int take_json(struct tool *tool, int argc, char **argv)
     return nr;
 }
 
+static int say_no_command(const char *name)
+{
+    return tool_fail(TOOL_USAGE, "no command named %s (xentmem -h lists them)", name);
+}
+
+static int explain(const struct command *c)
+{
+    printf("usage: xentmem %s%s%s\n%s\n%s%s", c->name, *c->args ? " " : "", c->args, c->summary,
+           c->help ? "\n" : "", c->help ? c->help : "");
+    return TOOL_DONE;
+}
+
+/* What people type first: the same as -h, and as COMMAND -h. */
+static int help(int argc, char **argv)
+{
+    const struct command *c = argc == 2 ? find_command(argv[1]) : NULL;
+
+    if (argc > 2)
+        return tool_fail(TOOL_USAGE, "help: of one command at a time (xentmem -h lists them)");
+    if (c)
+        return explain(c);
+    if (argc == 2 && !asks_for_help(argc, argv))
+        return say_no_command(argv[1]);
+    print_help(stdout);
+    return TOOL_DONE;
+}
+
 static int run_command(struct tool *tool, int argc, char **argv)
 {
     const struct command *c = find_command(argv[0]);
 
+    if (strcmp(argv[0], "help") == 0)
+        return help(argc, argv);
     if (!c)
-        return tool_fail(TOOL_USAGE, "no command named %s (xentmem -h lists them)", argv[0]);
-    if (asks_for_help(argc, argv)) {
-        printf("usage: xentmem %s%s%s\n%s\n%s%s", c->name, *c->args ? " " : "", c->args, c->summary,
-               c->help ? "\n" : "", c->help ? c->help : "");
-        return TOOL_DONE;
-    }
+        return say_no_command(argv[0]);
+    if (asks_for_help(argc, argv))
+        return explain(c);
     argc = take_json(tool, argc, argv);
     optind = 0; /* not 1: getopt must forget the '+' of the global options (getopt(3), Notes) */
     return c->run(tool, argc, argv);

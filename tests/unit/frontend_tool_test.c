@@ -396,6 +396,8 @@ static void wrong_command_lines_show_the_usage(void)
         "bench -s x",
         "bench more",
         "stats --check --metrics",
+        "help nonsense",
+        "help put get",
     };
     struct world w;
 
@@ -425,7 +427,9 @@ static void every_command_explains_itself(void)
         CU_ASSERT_EQUAL(run(&w, "%s -h", commands[i]), 0);
         snprintf(usage, sizeof(usage), "usage: xentmem %s", commands[i]);
         CU_ASSERT_PTR_EQUAL(strstr(w.output, usage), w.output);
-        CU_ASSERT_EQUAL(run(&w, "-h"), 0);
+        CU_ASSERT_EQUAL(run(&w, "help %s", commands[i]), 0);
+        CU_ASSERT_PTR_EQUAL(strstr(w.output, usage), w.output);
+        CU_ASSERT_EQUAL(run(&w, i % 2 ? "help" : "-h"), 0);
     }
     CU_ASSERT_EQUAL(run(&w, "--version"), 0);
     CU_ASSERT_STRING_EQUAL(w.output, "xentmem " XENTMEM_VERSION "\n");
