@@ -205,7 +205,7 @@ static void put_all_unused(struct list *list, const char *manager_name)
 static const struct column pool_columns[] = {
     {"POOL", "pool", COLUMN_TEXT},           {"OWNER", "owner", COLUMN_TEXT},
     {"DEV", "device", COLUMN_NUMBER},        {"KIND", "kind", COLUMN_TEXT},
-    {"MEMBERS", "members", COLUMN_NUMBER},   {"PAGES", "pages", COLUMN_PAGES},
+    {"MEMBERS", "members", COLUMN_NUMBER},   {"HELD", "pages", COLUMN_PAGES},
     {"QUOTA", "quota_pages", COLUMN_PAGES},  {"WEIGHT", "weight", COLUMN_NUMBER},
     {"PUTS", "puts", COLUMN_NUMBER},         {"REFUSED", "puts_refused", COLUMN_NUMBER},
     {"GETS", "gets", COLUMN_NUMBER},         {"HITS", "hits", COLUMN_NUMBER},

@@ -318,6 +318,11 @@ static void tables_are_for_people_and_json_for_machines(void)
     CU_ASSERT_EQUAL(run(&w, "pool list"), 0);
     CU_ASSERT_PTR_NOT_NULL(strstr(w.output, "POOL"));
     CU_ASSERT_PTR_NOT_NULL(strstr(w.output, "ephemeral inclusive"));
+    /* a size is called the same by the guest's command and the operator's */
+    CU_ASSERT_PTR_NOT_NULL(strstr(w.output, "HELD"));
+    CU_ASSERT_EQUAL(run(&w, "list pools"), 0);
+    CU_ASSERT_PTR_NOT_NULL(strstr(w.output, "HELD"));
+    CU_ASSERT_PTR_NULL(strstr(w.output, "PAGES"));
     CU_ASSERT_EQUAL(run(&w, "--json pool list"), 0);
     value = must_be_json(&w, json_type_array);
     CU_ASSERT_EQUAL_FATAL(json_object_array_length(value), 2);
