@@ -38,15 +38,21 @@ void ghosts_add(struct ghosts *g, uint64_t hash)
     set->next = (uint16_t)((set->next + 1u) % g->nr_ways);
 }
 
-bool ghosts_take(struct ghosts *g, uint64_t hash)
+/* How many ghosts were added to the set after the one at @i. */
+static uint32_t age_at(const struct ghosts *g, const struct ghost_set *set, uint32_t i)
+{
+    return (set->next + g->nr_ways - 1 - i) % g->nr_ways;
+}
+
+bool ghosts_take(struct ghosts *g, uint64_t hash, uint32_t young_percent)
 {
     struct ghost_set *set = set_of(g, hash);
     uint16_t print = print_of(hash);
 
-    for (unsigned i = 0; i < g->nr_ways; i++) {
+    for (uint32_t i = 0; i < g->nr_ways; i++) {
         if (set->prints[i] == print) {
             set->prints[i] = 0;
-            return true;
+            return age_at(g, set, i) * 100 < g->nr_ways * young_percent;
         }
     }
     return false;

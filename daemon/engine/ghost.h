@@ -34,7 +34,10 @@ void ghosts_fini(struct ghosts *g);
 
 /* The page of @hash was evicted, or taken out by an exclusive get. */
 void ghosts_add(struct ghosts *g, uint64_t hash);
-/* Was it, lately? The ghost is gone afterwards. */
-bool ghosts_take(struct ghosts *g, uint64_t hash);
+/*
+ * Was it, and not longer ago than the newest @young_percent of the ghosts that there is room for?
+ * The ghost is gone afterwards.
+ */
+bool ghosts_take(struct ghosts *g, uint64_t hash, uint32_t young_percent);
 
 #endif /* XTM_ENGINE_GHOST_H */

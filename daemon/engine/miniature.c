@@ -87,11 +87,19 @@ static void forget(struct miniature *m, uint16_t at)
     move_to(m, at, MINI_FREE);
 }
 
-/* A ghost for each page that the main queue would have room for with a small one of a tenth. */
+/*
+ * A ghost for each page that the main queue would have room for with a small one of a tenth; those
+ * that are too old for the rule are not kept.
+ */
+static uint32_t room_for_ghosts(const struct miniature *m)
+{
+    return (m->room - m->room / 10) * m->rule->young_percent / 100;
+}
+
 static void leave_ghost(struct miniature *m, uint16_t at)
 {
     move_to(m, at, MINI_GHOST);
-    while (m->ghosts.nr > m->room - m->room / 10)
+    while (m->ghosts.nr > room_for_ghosts(m))
         forget(m, m->ghosts.oldest);
 }
 

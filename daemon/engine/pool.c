@@ -80,8 +80,8 @@ bool pool_set_up(struct engine *e, uint16_t slot, const struct pool_owner *owner
     } else {
         parts_reset(e, p);
     }
-    tuner_set_up(e, p, is_tuned(owner, flags));
     atomic_store_explicit(&p->flags, flags, memory_order_relaxed);
+    tuner_set_up(e, p, is_tuned(owner, flags));
     atomic_store_explicit(&p->claim, claim_for(e, owner), memory_order_relaxed);
     p->account = owner->account;
     p->pool_id = owner->pool_id;

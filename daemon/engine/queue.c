@@ -8,8 +8,12 @@
 #define PINNED_MOST (ENGINE_WORKERS_MOST * ENGINE_GETS_MOST)
 
 /* Measured: docs/PERFORMANCE.md, "Eviction". */
-const struct queue_rule queue_generous = {.small_percent = 36, .uses_to_pass = 1};
-const struct queue_rule queue_strict = {.small_percent = 9, .uses_to_pass = 2};
+const struct queue_rule queue_generous = {
+    .small_percent = 30, .uses_to_pass = 1, .young_percent = 42};
+const struct queue_rule queue_generous_exclusive = {
+    .small_percent = 36, .uses_to_pass = 1, .young_percent = 100};
+const struct queue_rule queue_strict = {
+    .small_percent = 9, .uses_to_pass = 2, .young_percent = 100};
 
 /* The small queue has another oldest page. */
 static void note_oldest(struct queue *q, const struct desc *descs)

@@ -5,8 +5,9 @@
  * S3-FIFO (-> Yang et al., "FIFO queues are all you need for cache eviction",
  * SOSP 2023): new pages enter a small queue; at its end those that were used
  * often enough pass to the main queue and the others go, leaving a ghost
- * (ghost.h); a page whose ghost is found enters the main queue at once. The
- * main queue is a FIFO in which a page goes round again once for each use.
+ * (ghost.h); a page whose ghost is found, and young enough for the rule, enters
+ * the main queue at once. The main queue is a FIFO in which a page goes round
+ * again once for each use.
  *
  * Whether the next page to go is one of a small queue or of a main queue is
  * decided by what the pool has in all shards, not by the shares in one of them;
@@ -40,13 +41,17 @@ struct queue {
 struct queue_rule {
     uint32_t small_percent; /* of the pool's pages, in small queues */
     uint32_t uses_to_pass;  /* from the small to the main queue */
+    uint32_t young_percent; /* of the ghosts, the newest: those that lead to the main queue */
 };
 
 /*
  * A long small queue that one use suffices to leave keeps what is asked for again
  * soon; a short one and two uses keep a scan, or a loop, from washing out the rest.
+ * Beside a long small queue an old ghost does not lead to the main one: a page that comes back
+ * that late would push out what is in use now. In an exclusive pool it does: ghosts are also of
+ * pages that were got, and such a page comes back when the guest's own cache lets it go.
  */
-extern const struct queue_rule queue_generous, queue_strict;
+extern const struct queue_rule queue_generous, queue_generous_exclusive, queue_strict;
 
 #define QUEUE_USES_MOST 3u /* that are counted */
 

@@ -180,7 +180,8 @@ static bool enter_anew(struct engine *e, struct shard *s, const struct handle *h
     }
     d->use = 0;
     desc_make_live(d, &h->key, d->kind, new->sum, new->generation);
-    is_wanted_again = !pool_is_persistent(p) && ghosts_take(&s->ghosts, h->page_hash);
+    is_wanted_again = !pool_is_persistent(p) &&
+                      ghosts_take(&s->ghosts, h->page_hash, pool_rule(p)->young_percent);
     queue_push(&pool_part_of(e, p, s)->queue, e->links, e->descs, new->page, is_wanted_again);
     shard_count_page(e, s, d, 1);
     return true;

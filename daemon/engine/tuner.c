@@ -33,6 +33,11 @@ static struct tuner *tuner_of(const struct pool *p)
     return atomic_load_explicit(&p->tuner, memory_order_acquire);
 }
 
+static const struct queue_rule *generous_for(const struct pool *p)
+{
+    return pool_is_exclusive(p) ? &queue_generous_exclusive : &queue_generous;
+}
+
 static void follow(struct pool *p, const struct queue_rule *rule)
 {
     atomic_store_explicit(&p->rule, rule, memory_order_relaxed);
@@ -43,10 +48,10 @@ static void set_sample(struct pool *p, uint32_t below)
     atomic_store_explicit(&p->sample_below, below, memory_order_release);
 }
 
-static void reset(struct tuner *t)
+static void reset(struct tuner *t, const struct queue_rule *generous)
 {
     miniature_init(&t->strict, &queue_strict);
-    miniature_init(&t->generous, &queue_generous);
+    miniature_init(&t->generous, generous);
     t->lead = 0;
     t->nr_puts = 0;
     atomic_store_explicit(&t->held, 0, memory_order_relaxed);
@@ -69,15 +74,15 @@ void tuner_set_up(struct engine *e, struct pool *p, bool wanted)
         t = tuner_make(e);
     if (!t) {
         set_sample(p, 0);
-        follow(p, &queue_generous);
+        follow(p, generous_for(p));
         return;
     }
     /* Who was about the slot's last pool has left, and who comes late finds an empty sample. */
     lock_take(&t->lock);
     set_sample(p, 0);
-    follow(p, &queue_generous);
+    follow(p, generous_for(p));
     if (wanted)
-        reset(t);
+        reset(t, generous_for(p));
     lock_drop(&t->lock);
     if (!wanted)
         return;
@@ -153,7 +158,7 @@ static void count(struct pool *p, struct tuner *t, int32_t by)
     t->lead += by;
     if (t->lead >= most) {
         t->lead = most;
-        follow(p, &queue_generous);
+        follow(p, generous_for(p));
     } else if (t->lead <= least) {
         t->lead = least;
         follow(p, &queue_strict);

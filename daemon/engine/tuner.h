@@ -18,8 +18,9 @@
 #include "daemon/engine/state.h"
 
 /*
- * Begin anew for pool @p. If it is @wanted, and there are not too many already, a slot is given
- * what stays with it; a pool without keeps the generous rule. Under engine.lock.
+ * Begin anew for pool @p, whose flags are set. If it is @wanted, and there are not too many
+ * already, a slot is given what stays with it; a pool without keeps the generous rule. Under
+ * engine.lock.
  */
 void tuner_set_up(struct engine *e, struct pool *p, bool wanted);
 void tuner_free(struct engine *e, struct pool *p);

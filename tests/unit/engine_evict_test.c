@@ -305,6 +305,30 @@ static void page_evicted_too_early_comes_back_to_the_main_queue(void)
     world_end(&w);
 }
 
+/* @late pages of other names are put between the eviction of 100 pages and their return. */
+static uint32_t pages_in_main_queues_after(uint32_t flags, uint32_t late)
+{
+    struct world w = world_make(1000, 0, 1, 1);
+    account_nr a = guest(&w, 1, 0, 1000);
+    uint32_t p = pool(&w, a, flags), nr;
+
+    for (uint32_t i = 0; i < 1100 + late; i++)
+        CU_ASSERT_EQUAL(put(&w, a, p, 1, i, i), TMEMIF_OK);
+    CU_ASSERT_EQUAL(page_list_nr(&w.e->pools[0].parts[0].queue.main), 0);
+    for (uint32_t i = 0; i < 100; i++)
+        CU_ASSERT_EQUAL(put(&w, a, p, 1, i, i), TMEMIF_OK);
+    nr = page_list_nr(&w.e->pools[0].parts[0].queue.main);
+    world_end(&w);
+    return nr;
+}
+
+static void page_that_comes_back_late_begins_anew_unless_the_pool_is_exclusive(void)
+{
+    CU_ASSERT(pages_in_main_queues_after(INCLUSIVE, 0) > 90);
+    CU_ASSERT(pages_in_main_queues_after(INCLUSIVE, 500) < 10);
+    CU_ASSERT(pages_in_main_queues_after(0, 500) > 90);
+}
+
 static void page_that_was_got_and_is_put_again_outlives_a_scan_in_an_exclusive_pool(void)
 {
     struct world w = world_make(1000, 0, 1, 2);
@@ -481,6 +505,7 @@ static void page_that_is_being_read_does_not_shield_its_guest(void)
     T(page_changes_its_queue_with_its_kind)                                                        \
     T(scan_does_not_wash_out_what_is_asked_for)                                                    \
     T(page_evicted_too_early_comes_back_to_the_main_queue)                                         \
+    T(page_that_comes_back_late_begins_anew_unless_the_pool_is_exclusive)                          \
     T(page_that_was_got_and_is_put_again_outlives_a_scan_in_an_exclusive_pool)                     \
     T(small_pool_keeps_what_is_asked_for_although_it_is_all_over_the_shards)                       \
     T(page_that_came_first_goes_first_in_whichever_shard_it_is)                                    \

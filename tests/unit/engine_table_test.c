@@ -575,21 +575,43 @@ static void ghosts_are_found_once_and_the_oldest_are_forgotten(void)
     for (uint32_t i = 0; i < 3000; i++)
         ghosts_add(&g, spread(i));
     for (uint32_t i = 10000; i < 20000; i++)
-        false_hits += ghosts_take(&g, spread(i));
+        false_hits += ghosts_take(&g, spread(i), 100);
     CU_ASSERT(false_hits < 50);
     for (uint32_t i = 2500; i < 3000; i++)
-        found += ghosts_take(&g, spread(i));
+        found += ghosts_take(&g, spread(i), 100);
     CU_ASSERT(found > 450);
     found = 0;
     for (uint32_t i = 2500; i < 3000; i++)
-        found += ghosts_take(&g, spread(i));
+        found += ghosts_take(&g, spread(i), 100);
     CU_ASSERT(found < 10);
     found = 0;
     for (uint32_t i = 0; i < 500; i++)
-        found += ghosts_take(&g, spread(i));
+        found += ghosts_take(&g, spread(i), 100);
     CU_ASSERT(found < 10);
     ghosts_fini(&g);
     CU_ASSERT_EQUAL(atomic_load(&heap.bytes), 0);
+}
+
+static void ghost_counts_only_while_it_is_among_the_young_ones(void)
+{
+    struct heap heap = {0};
+    struct ghosts g;
+    unsigned young = 0, old = 0;
+
+    CU_ASSERT_FATAL(ghosts_init(&g, &heap, 10000));
+    for (uint32_t i = 0; i < 10000; i++)
+        ghosts_add(&g, spread(i));
+    for (uint32_t i = 2000; i < 4000; i++)
+        old += ghosts_take(&g, spread(i), 40);
+    for (uint32_t i = 8000; i < 10000; i++)
+        young += ghosts_take(&g, spread(i), 40);
+    CU_ASSERT(old < 100);
+    CU_ASSERT(young > 1900);
+    /* also those that were too old are gone */
+    for (uint32_t i = 2000; i < 4000; i++)
+        old += ghosts_take(&g, spread(i), 100);
+    CU_ASSERT(old < 120);
+    ghosts_fini(&g);
 }
 
 static void c31_counter_that_wraps_brings_no_lease_back(void)
@@ -637,6 +659,7 @@ static void c31_counter_that_wraps_brings_no_lease_back(void)
     T(dead_pages_go_first_though_they_were_asked_for)                                              \
     T(page_takes_the_place_of_the_one_it_replaces_and_is_used_once_more)                           \
     T(ghosts_are_found_once_and_the_oldest_are_forgotten)                                          \
+    T(ghost_counts_only_while_it_is_among_the_young_ones)                                          \
     T(c31_counter_that_wraps_brings_no_lease_back)
 
 RUN_TESTS(TESTS)

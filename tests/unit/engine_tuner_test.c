@@ -112,8 +112,27 @@ static void miniature_follows_its_room_down(void)
     m->room = 10;
     put_all(m, 100000, 1);
     CU_ASSERT_EQUAL(miniature_nr(m), 10);
-    CU_ASSERT_EQUAL(m->ghosts.nr, 9);
+    CU_ASSERT_EQUAL(m->ghosts.nr, 3);
     free(m);
+}
+
+static void miniature_keeps_the_ghosts_that_are_young_enough_for_its_rule(void)
+{
+    struct miniature *generous = miniature_make(&queue_generous, 100);
+    struct miniature *exclusive = miniature_make(&queue_generous_exclusive, 100);
+
+    put_all(generous, 0, 200);
+    put_all(exclusive, 0, 200);
+    CU_ASSERT_EQUAL(generous->ghosts.nr, 37);
+    CU_ASSERT_EQUAL(exclusive->ghosts.nr, 90);
+    put_all(generous, 50, 1);
+    put_all(exclusive, 50, 1);
+    CU_ASSERT_EQUAL(generous->main.nr, 0);
+    CU_ASSERT_EQUAL(exclusive->main.nr, 1);
+    put_all(generous, 90, 1);
+    CU_ASSERT_EQUAL(generous->main.nr, 1);
+    free(generous);
+    free(exclusive);
 }
 
 /* ---- the rule of a pool ---- */
@@ -239,7 +258,7 @@ static void guests_that_make_many_pools_do_not_make_many_miniatures(void)
 
 static void persistent_pool_has_no_sample_and_a_slot_begins_anew(void)
 {
-    struct world w = world_make(1000, 0, 1, 4);
+    struct world w = world_make(4000, 0, 1, 4);
     account_nr a = guest(&w, 1, 1000, PAGES_UNLIMITED);
     uint32_t p = pool(&w, a, TMEMIF_POOL_PERSISTENT);
 
@@ -249,8 +268,8 @@ static void persistent_pool_has_no_sample_and_a_slot_begins_anew(void)
     while (engine_reclaim(w.e, 1000))
         continue;
     p = pool(&w, a, INCLUSIVE);
-    for (unsigned i = 0; i < 60 * 1100; i++)
-        read_through(&w, a, p, i % 1100);
+    for (unsigned i = 0; i < 20 * 4500; i++)
+        read_through(&w, a, p, i % 4500);
     CU_ASSERT(pool_rule(only_pool(&w)) == &queue_strict);
     engine_account_reset(w.e, a);
     while (engine_reclaim(w.e, 1000))
@@ -266,6 +285,7 @@ static void persistent_pool_has_no_sample_and_a_slot_begins_anew(void)
     T(miniature_keeps_pages_used_often_enough_from_a_scan)                                         \
     T(miniature_takes_a_page_whose_ghost_it_finds_into_the_main_queue)                             \
     T(miniature_hands_pages_over_and_forgets_what_leaves_the_sample)                               \
+    T(miniature_keeps_the_ghosts_that_are_young_enough_for_its_rule)                               \
     T(miniature_follows_its_room_down)                                                             \
     T(loop_longer_than_the_pool_makes_it_strict)                                                   \
     T(working_set_that_wanders_makes_the_pool_generous_again)                                      \
