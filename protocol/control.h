@@ -237,7 +237,7 @@ enum tmemctl_disk_kind {
 #define TMEMCTL_DISK_LOST      0x8u /* it cannot be opened */
 
 struct tmemctl_disk_info {
-    char name[TMEMCTL_DISK_NAME_LEN]; /* empty: it ends with its guest */
+    char name[TMEMCTL_DISK_NAME_LEN]; /* empty: it ends when it is detached */
     char base[TMEMCTL_DISK_NAME_LEN]; /* that it lies on, or empty */
     uint32_t kind;                    /* enum tmemctl_disk_kind */
     uint32_t flags;                   /* TMEMCTL_DISK_OPEN... */

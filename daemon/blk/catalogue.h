@@ -40,7 +40,7 @@ struct entry {
     bool is_swap;                /* a disk that began with nothing below */
     bool suspect;                /* of its layer: see struct stack_layer */
     uint64_t token;              /* of the message that made it: a repeated one is known */
-    char name[TARGET_NAME_SIZE]; /* "": a disk that ends with its guest */
+    char name[TARGET_NAME_SIZE]; /* "": a disk that ends when it is detached */
     uint32_t domid, vdev;        /* of which guest; of a disk without a name */
 };
 

@@ -232,17 +232,17 @@ void disks_close(struct disks *t, struct disk *disk, enum disk_end end)
             continue;
         free(i->open);
         i->open = NULL;
-        if (end == DISK_GUEST_GONE && i->entry.name[0] == '\0')
+        if (end == DISK_ENDED && i->entry.name[0] == '\0')
             item_remove(t, i);
         return;
     }
 }
 
-void disks_forget(struct disks *t, uint32_t domid)
+void disks_forget(struct disks *t, const struct disk_owner *owner)
 {
     for (struct item *i = item_next(t, NULL); i; i = item_next(t, i)) {
-        if (i->entry.kind == ENTRY_DISK && i->entry.name[0] == '\0' && i->entry.domid == domid &&
-            !i->open)
+        if (i->entry.kind == ENTRY_DISK && i->entry.name[0] == '\0' && !i->open &&
+            i->entry.domid == owner->domid && i->entry.vdev == owner->vdev)
             item_remove(t, i);
     }
 }

@@ -2,8 +2,8 @@
 /*
  * disks.h - the table of disks: which there are, what each is made of, who has it open.
  *
- *   target=swap/SIZE        ends with its guest; SIZE is its quota
- *   target=clone/BASE       ends with its guest
+ *   target=swap/SIZE        ends when it is detached; SIZE is its quota
+ *   target=clone/BASE       the same
  *   target=clone/BASE/NAME  is kept until disks_remove()
  *   target=cache/DEVICE     is the device's own, whoever has it: caches.h
  *
@@ -54,7 +54,7 @@ void disks_destroy(struct disks *t);
 
 /*
  * The disk of @target for @owner: one that is there already, with what it
- * holds, or a new one. One that ends with its guest, is not open and has another
+ * holds, or a new one. One without a name that is not open and has another
  * target is removed first. False: *why_out is a static sentence.
  */
 bool disks_open(struct disks *t, const struct target *target, const struct disk_owner *owner,
@@ -73,18 +73,17 @@ bool disks_is_in_use(struct disks *t, const struct target *target, const struct 
                      struct disk_owner *user_out);
 
 enum disk_end {
-    DISK_GUEST_GONE, /* a disk without a name goes with it */
-    DISK_DETACHED,   /* it stays, until its guest is gone or somebody removes it */
-    DISK_STOPPING,   /* it stays, for the next daemon to open */
+    DISK_ENDED, /* what it was attached by: a disk without a name goes with it */
+    DISK_KEPT,  /* it stays, for who opens it next, or the next daemon */
 };
 /* No worker is in @disk, and none comes any more: it is freed. */
 void disks_close(struct disks *t, struct disk *disk, enum disk_end end);
 
 /*
- * The guest @domid is gone: what it has without a name and does not have open is removed. For disks
- * that were detached, and for those of the last daemon.
+ * What @owner is attached by has ended, or is another now: its disk without a name is removed, if
+ * there is one and it is not open. For those of the last daemon, too.
  */
-void disks_forget(struct disks *t, uint32_t domid);
+void disks_forget(struct disks *t, const struct disk_owner *owner);
 
 /* Now and then: give back what could not be given back when it was closed. */
 void disks_tidy(struct disks *t);

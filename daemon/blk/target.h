@@ -27,7 +27,7 @@ struct target {
     enum target_kind kind;
     uint32_t nr_pages;             /* SWAP: at least 1 */
     char base[TARGET_NAME_SIZE];   /* CLONE */
-    char name[TARGET_NAME_SIZE];   /* CLONE; "": it ends with its guest */
+    char name[TARGET_NAME_SIZE];   /* CLONE; "": it ends when it is detached */
     char device[TARGET_NAME_SIZE]; /* CACHE */
 };
 

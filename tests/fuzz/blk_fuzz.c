@@ -152,7 +152,7 @@ static void begin(struct world *w, enum blkif_abi abi)
 static void end(struct world *w)
 {
     device_destroy(w->device, false);
-    disks_close(w->disks, w->disk, DISK_GUEST_GONE);
+    disks_close(w->disks, w->disk, DISK_ENDED);
     while (engine_reclaim(w->engine, 64))
         ;
     REQUIRE(engine_check(w->engine) == NULL);

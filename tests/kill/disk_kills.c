@@ -116,7 +116,7 @@ static void check_all(struct manager *m)
         if (!d)
             broken("a base cannot be cloned", n, 0);
         check_disk(d, shared->frozen[n], "a base is older than what was acknowledged");
-        disks_close(m->dw.disks, d, DISK_GUEST_GONE);
+        disks_close(m->dw.disks, d, DISK_ENDED);
     }
     shared->nr_frozen = shared->nr_asked;
     if (engine_check(m->dw.w.e))
@@ -152,9 +152,9 @@ static void clear(struct manager *m)
 
     shared->clearing = true;
     if (m->disk)
-        disks_close(m->dw.disks, m->disk, DISK_GUEST_GONE);
-    disks_forget(m->dw.disks, DOMID);
-    disks_forget(m->dw.disks, DOMID + 1);
+        disks_close(m->dw.disks, m->disk, DISK_ENDED);
+    forget_disk(&m->dw, DOMID);
+    forget_disk(&m->dw, DOMID + 1);
     for (unsigned n = NR_BASES; n-- > 0;) {
         base_name(n, name);
         (void)base_remove(m->dw.disks, name);

@@ -345,13 +345,6 @@ static int fake_event_fd(struct platform *p)
     return fake_of(p)->event_fd;
 }
 
-static bool fake_is_gone(struct platform *p, uint32_t domid)
-{
-    struct fake_platform *f = fake_of(p);
-
-    return f->dead_domid == domid && f->nr_mapped == 0;
-}
-
 /* ---- grants ---- */
 
 struct platform_grants {
@@ -505,7 +498,6 @@ static const struct platform_ops fake_ops = {
     .end = fake_end,
     .next_event = fake_next_event,
     .event_fd = fake_event_fd,
-    .is_gone = fake_is_gone,
     .grants_open = fake_grants_open,
     .grants_map = fake_grants_map,
     .grants_unmap = fake_grants_unmap,

@@ -75,8 +75,6 @@ struct fake_platform {
     unsigned nr_bound, nr_grants;
     atomic_uint nr_maps, nr_copy_calls; /* so far */
 
-    uint32_t dead_domid; /* 0: nobody has died */
-
     /* what goes wrong */
     unsigned map_ms;               /* how long it takes to map */
     atomic_uint max_mapped;        /* maptrack frames, in pages */

@@ -283,13 +283,13 @@ static void do_open(struct model *m, struct model_disk *d)
 
 static void do_close(struct model *m, struct model_disk *d)
 {
-    enum disk_end end = below(m, 3) ? DISK_DETACHED : DISK_GUEST_GONE;
+    enum disk_end end = below(m, 3) ? DISK_KEPT : DISK_ENDED;
 
     if (!d->open)
         return;
     disks_close(m->dw.disks, d->open, end);
     d->open = NULL;
-    if (end == DISK_GUEST_GONE && !d->name[0])
+    if (end == DISK_ENDED && !d->name[0])
         d->exists = false;
 }
 
@@ -504,7 +504,7 @@ static void do_restart(struct model *m)
 
 static void do_forget(struct model *m, struct model_disk *d)
 {
-    disks_forget(m->dw.disks, domid_of(m, d));
+    forget_disk(&m->dw, domid_of(m, d));
     if (!d->open && !d->name[0])
         d->exists = false;
 }
@@ -536,7 +536,7 @@ static void check(struct model *m)
         if (d)
             compare_all(m, d, &m->bases[n].image, name);
         if (d)
-            disks_close(m->dw.disks, d, DISK_GUEST_GONE);
+            disks_close(m->dw.disks, d, DISK_ENDED);
     }
     if (nr != nr_listed(&m->dw))
         fail(m, "%u disks and bases are listed instead of %u", nr_listed(&m->dw), nr);

@@ -605,7 +605,7 @@ static void table_of_disks_has_caches_too(void)
                                    .nr_workers = cw.w.config.nr_workers - 1,
                                    .caches = &cw.caches.config};
     CU_ASSERT_TRUE_FATAL(disks_create(&config, &t, &found, &why));
-    disks_close(t, open_target(t, swap, 7), DISK_DETACHED); /* and behind the cache from now on */
+    disks_close(t, open_target(t, swap, 7), DISK_KEPT); /* and behind the cache from now on */
     d = open_target(t, xvdb, 7);
     CU_ASSERT(d && open_target(t, swap, 8) && !open_target(t, none, 9));
     CU_ASSERT_TRUE(disks_has(t, &xvdb, &(struct disk_owner){7, 51712}));
@@ -623,7 +623,7 @@ static void table_of_disks_has_caches_too(void)
     CU_ASSERT_EQUAL(disks_remove(t, &ref), TMEMIF_BAD_KIND);
     ref.owner.domid = 8;
     CU_ASSERT_EQUAL(disks_resize(t, &ref, 8), TMEMIF_OK);
-    disks_close(t, d, DISK_GUEST_GONE);
+    disks_close(t, d, DISK_ENDED);
     CU_ASSERT_EQUAL(disks_remove(t, &(struct disk_ref){.owner = {7, 51712}}), TMEMIF_OK);
     CU_ASSERT_FALSE(cw.devices[0].is_open);
     disks_destroy(t);

@@ -165,12 +165,12 @@ static void prepare_swap(struct disk_world *dw)
     struct disk *d = open_disk(dw, swap_of(NR_PAGES), 7);
 
     WORLD_MUST(d && write_tag(d, 1, 1) == DISK_OK && write_tag(d, 2, 2) == DISK_OK);
-    disks_close(dw->disks, d, DISK_DETACHED);
+    disks_close(dw->disks, d, DISK_KEPT);
 }
 
 static void forget_swap(struct disk_world *dw)
 {
-    disks_forget(dw->disks, 7);
+    forget_disk(dw, 7);
     stir(dw);
 }
 
@@ -320,7 +320,7 @@ static void prepare_closed_clone(struct disk_world *dw)
     make_base(dw, "root", NR_PAGES, 1000);
     WORLD_MUST(disks_open(dw->disks, &target, &owner, &d, &why));
     WORLD_MUST(write_tag(d, 1, 1) == DISK_OK);
-    disks_close(dw->disks, d, DISK_DETACHED);
+    disks_close(dw->disks, d, DISK_KEPT);
 }
 
 static enum found has_the_write(struct disk_world *dw)

@@ -26,7 +26,7 @@ static void swap_disk_is_found_again_with_what_it_held(void)
     for (uint32_t n = 0; n < 1000; n++)
         CU_ASSERT_EQUAL(write_tag(d, n, n), DISK_OK); /* its quota is known again */
     disk_world_restart(&dw);
-    disks_forget(dw.disks, 7);
+    forget_disk(&dw, 7);
     CU_ASSERT_EQUAL(nr_listed(&dw), 0);
     disk_world_end(&dw);
 }
@@ -313,7 +313,7 @@ static void disk_whose_layer_is_lost_is_not_opened_nor_taken_for_another(void)
     make_base(&dw, "root2", 20, 5000);
     CU_ASSERT_PTR_NULL(open_disk(&dw, clone_of("root", "home"), 7));
     CU_ASSERT_PTR_NULL(open_disk(&dw, clone_of("root2", "home"), 7));
-    disks_forget(dw.disks, 8);
+    forget_disk(&dw, 8);
     CU_ASSERT_PTR_NOT_NULL(open_disk(&dw, swap_of(20), 8));
     disk_world_end(&dw);
 }

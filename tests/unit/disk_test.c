@@ -239,7 +239,7 @@ static void disks_of_guests_are_apart_and_their_policy_is_nobodys(void)
     CU_ASSERT_EQUAL(write_tag(a, 1, 1), DISK_OK);
     CU_ASSERT(has_word(b, 1, 0));
     CU_ASSERT_PTR_NULL(open_disk(&dw, swap_of(100), 7)); /* open already */
-    disks_close(dw.disks, a, DISK_GUEST_GONE);
+    disks_close(dw.disks, a, DISK_ENDED);
     reclaim_all(&dw.w);
     CU_ASSERT_EQUAL(nr_listed(&dw), 1);
     a = open_disk(&dw, swap_of(100), 7);
@@ -267,30 +267,30 @@ static void what_the_operator_says_of_guests_says_nothing_of_disks(void)
     disk_world_end(&dw);
 }
 
-static void detached_disk_stays_until_its_guest_is_gone(void)
+static void disk_that_is_kept_stays_until_its_attachment_has_ended(void)
 {
     struct disk_world dw = disk_world_make(4096, 64);
     struct disk *d = open_disk(&dw, swap_of(100), 7);
     uint64_t empty = frames_used(&dw.w) - 1; /* its entry */
 
     CU_ASSERT_EQUAL(write_tag(d, 1, 1), DISK_OK);
-    disks_close(dw.disks, d, DISK_DETACHED);
+    disks_close(dw.disks, d, DISK_KEPT);
     d = open_disk(&dw, swap_of(100), 7);
     WORLD_MUST(d != NULL);
     CU_ASSERT(has_tag(d, 1, 1));
-    disks_forget(dw.disks, 7); /* is open */
+    forget_disk(&dw, 7); /* is open */
     CU_ASSERT(has_tag(d, 1, 1));
-    disks_close(dw.disks, d, DISK_DETACHED);
-    disks_forget(dw.disks, 8);
+    disks_close(dw.disks, d, DISK_KEPT);
+    forget_disk(&dw, 8);
     CU_ASSERT_EQUAL(nr_listed(&dw), 1);
-    disks_forget(dw.disks, 7);
+    forget_disk(&dw, 7);
     reclaim_all(&dw.w);
     CU_ASSERT_EQUAL(nr_listed(&dw), 0);
     CU_ASSERT_EQUAL(frames_used(&dw.w), empty);
     /* of another size: another disk */
     d = open_disk(&dw, swap_of(100), 7);
     CU_ASSERT_EQUAL(write_tag(d, 1, 1), DISK_OK);
-    disks_close(dw.disks, d, DISK_DETACHED);
+    disks_close(dw.disks, d, DISK_KEPT);
     d = open_disk(&dw, swap_of(101), 7);
     WORLD_MUST(d != NULL);
     CU_ASSERT(has_word(d, 1, 0));
@@ -360,7 +360,7 @@ static void base_goes_only_when_nothing_lies_on_it(void)
     a = open_disk(&dw, clone_of("root", ""), 7);
     CU_ASSERT_EQUAL(base_remove(dw.disks, "root"), TMEMIF_BUSY);
     CU_ASSERT_EQUAL(base_remove(dw.disks, "rot"), TMEMIF_NOT_FOUND);
-    disks_close(dw.disks, a, DISK_GUEST_GONE);
+    disks_close(dw.disks, a, DISK_ENDED);
     CU_ASSERT_EQUAL(base_remove(dw.disks, "root"), TMEMIF_OK);
     reclaim_all(&dw.w);
     CU_ASSERT_EQUAL(frames_used(&dw.w), before);
@@ -408,13 +408,13 @@ static void kept_clone_is_there_again_for_the_next_guest(void)
     CU_ASSERT_EQUAL(write_tag(a, 3, 3), DISK_OK);
     CU_ASSERT_PTR_NULL(open_disk(&dw, clone_of("root", "home"), 8)); /* in use */
     CU_ASSERT_EQUAL(disks_remove(dw.disks, &ref), TMEMIF_BUSY);
-    disks_close(dw.disks, a, DISK_GUEST_GONE);
-    disks_forget(dw.disks, 7);
+    disks_close(dw.disks, a, DISK_ENDED);
+    forget_disk(&dw, 7);
     CU_ASSERT_PTR_NULL(open_disk(&dw, clone_of("other", "home"), 8));
     a = open_disk(&dw, clone_of("root", "home"), 8);
     WORLD_MUST(a != NULL);
     CU_ASSERT(has_tag(a, 3, 3) && has_tag(a, 2, 1002));
-    disks_close(dw.disks, a, DISK_DETACHED);
+    disks_close(dw.disks, a, DISK_KEPT);
     CU_ASSERT_EQUAL(disks_remove(dw.disks, &ref), TMEMIF_OK);
     CU_ASSERT_EQUAL(disks_remove(dw.disks, &ref), TMEMIF_NOT_FOUND);
     CU_ASSERT_EQUAL(disks_add(dw.disks, "home", "root"), TMEMIF_OK);
@@ -530,7 +530,7 @@ static void disk_that_became_larger_is_what_its_target_says(void)
         /* by the size that it was made with, has, or had in between */
         static const uint32_t sizes[] = {100, 300, 200};
 
-        disks_close(dw.disks, d, DISK_DETACHED);
+        disks_close(dw.disks, d, DISK_KEPT);
         d = open_disk(&dw, swap_of(sizes[n]), 7);
         WORLD_MUST(d != NULL);
         CU_ASSERT_EQUAL(disk_nr_pages(d), 300);
@@ -538,7 +538,7 @@ static void disk_that_became_larger_is_what_its_target_says(void)
         CU_ASSERT(has_tag(d, 299, 1));
     }
     for (unsigned n = 0; n < 2; n++) {
-        disks_close(dw.disks, d, DISK_DETACHED);
+        disks_close(dw.disks, d, DISK_KEPT);
         d = open_disk(&dw, swap_of(n == 0 ? 301 : 300), 7);
         WORLD_MUST(d != NULL);
         CU_ASSERT_EQUAL(disk_nr_pages(d), 301 - n);
@@ -605,7 +605,7 @@ static void who_serves_a_disk_is_told_that_it_is_larger(void)
     CU_ASSERT_EQUAL(disks_resize(dw.disks, &ref, 200), TMEMIF_OK);
     CU_ASSERT_EQUAL(domid, 7);
     domid = 0;
-    disks_close(dw.disks, d, DISK_DETACHED);
+    disks_close(dw.disks, d, DISK_KEPT);
     CU_ASSERT_EQUAL(disks_resize(dw.disks, &ref, 300), TMEMIF_OK); /* there is nobody to tell */
     CU_ASSERT_EQUAL(domid, 0);
     disk_world_end(&dw);
@@ -741,7 +741,7 @@ static void freeze_in_a_race(struct disk_world *dw, struct writer writers[2], co
         for (uint32_t n = 0; n < RACE_PAGES; n++)
             CU_ASSERT_EQUAL(tag_in(frozen, page_of(&writers[i], n)), then[i][n]);
     }
-    disks_close(dw->disks, frozen, DISK_GUEST_GONE);
+    disks_close(dw->disks, frozen, DISK_ENDED);
 }
 
 /* @d holds what they wrote last. */
@@ -771,7 +771,7 @@ static void freeze_loses_no_acknowledged_write_and_the_base_stands_still(void)
         }
         writers_stop(writers);
         check_writers(d, writers);
-        disks_close(dw.disks, d, DISK_GUEST_GONE);
+        disks_close(dw.disks, d, DISK_ENDED);
         for (unsigned n = RACE_BASES; n-- > 0;)
             CU_ASSERT_EQUAL(base_remove(dw.disks, name[n]), TMEMIF_OK);
         reclaim_all(&dw.w);
@@ -887,7 +887,7 @@ static void parts_of_a_page_by_two_workers_are_both_there(void)
     T(disk_takes_the_frames_of_caches_but_no_guests_minimum)                                       \
     T(disks_of_guests_are_apart_and_their_policy_is_nobodys)                                       \
     T(what_the_operator_says_of_guests_says_nothing_of_disks)                                      \
-    T(detached_disk_stays_until_its_guest_is_gone)                                                 \
+    T(disk_that_is_kept_stays_until_its_attachment_has_ended)                                      \
     T(clones_share_a_base_and_own_what_they_write)                                                 \
     T(discard_over_a_base_reads_as_zeros)                                                          \
     T(base_goes_only_when_nothing_lies_on_it)                                                      \

@@ -89,6 +89,12 @@ static inline struct disk *open_disk(struct disk_world *dw, struct target target
     return disks_open(dw->disks, &target, &owner, &disk, &why) ? disk : NULL;
 }
 
+/* What it was attached by has ended. */
+static inline void forget_disk(struct disk_world *dw, uint32_t domid)
+{
+    disks_forget(dw->disks, &(struct disk_owner){.domid = domid, .vdev = 51712});
+}
+
 static inline struct disk_ref ref_of(const char *name, uint32_t domid)
 {
     struct disk_ref ref = {.owner = {.domid = domid, .vdev = 51712}};

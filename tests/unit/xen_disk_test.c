@@ -798,7 +798,29 @@ static void disk_in_use_is_served_until_its_guest_lets_it_go(void)
     manager_end(m);
 }
 
-static void disk_that_is_detached_and_attached_again_is_the_same(void)
+/* ---- whose a disk without a name is ---- */
+
+static bool guest_finds_zeros(struct guest *g, uint64_t page)
+{
+    static const uint8_t zeros[TMEMIF_PAGE_SIZE];
+    uint8_t *at = page_of(g->manager, DATA_PAGE + 1);
+
+    memset(at, 1, TMEMIF_PAGE_SIZE);
+    return guest_call(g, BLKIF_READ, page * 8, DATA_PAGE + 1) == BLKIF_OKAY &&
+           memcmp(at, zeros, TMEMIF_PAGE_SIZE) == 0;
+}
+
+static void gives_a_new_disk(struct manager *m, struct guest *g)
+{
+    dom0_attach(m->fake, "swap/1M");
+    guest_takes_offer(g, m);
+    CU_ASSERT(guest_finds_zeros(g, 1));
+    CU_ASSERT_EQUAL(nr_disks(m), 1);
+}
+
+/* libxl detaches first and destroys then. Nothing is heard of the death: the next one has its
+ * number. */
+static void disk_that_was_detached_is_not_the_next_ones(void)
 {
     struct guest g;
     struct manager *m = connected(&g);
@@ -806,11 +828,10 @@ static void disk_that_is_detached_and_attached_again_is_the_same(void)
     CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
     fake_write(m->fake, FRONT("state"), "6");
     dom0_detach(m->fake);
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    CU_ASSERT_EQUAL(nr_disks(m), 0);
     CU_ASSERT(wait_gone(m, BACK("")));
-    CU_ASSERT_EQUAL(nr_disks(m), 1);
-    dom0_attach(m->fake, "swap/1M");
-    guest_takes_offer(&g, m);
-    CU_ASSERT(guest_finds(&g, 1, 1));
+    gives_a_new_disk(m, &g);
     manager_end(m);
 }
 
@@ -820,50 +841,28 @@ static void guest_that_dies_takes_its_disk_along(void)
     struct manager *m = connected(&g);
 
     CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
-    m->fake->dead_domid = GUEST;
     fake_remove(m->fake, fake_at(GUEST, "device", ""));
-    fake_fire(m->fake, "@releaseDomain");
     CU_ASSERT(wait_gone(m, BACK("")));
     CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
     CU_ASSERT_EQUAL(nr_disks(m), 0);
+    gives_a_new_disk(m, &g);
     manager_end(m);
 }
 
-/* Its domain is dying while we map it, so it is there still; and the next one has its number. */
+/* All of it has happened before the manager looks: it sees the nodes of the next one. */
 static void disk_of_a_guest_that_died_is_not_the_next_ones(void)
 {
     struct guest g;
     struct manager *m = connected(&g);
 
     CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
-    m->fake->dead_domid = GUEST;
     fake_remove(m->fake, fake_at(GUEST, "device", ""));
-    CU_ASSERT(wait_value(m, BACK("state"), "6"));
-    CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
-    m->fake->dead_domid = 0;
-    dom0_attach(m->fake, "swap/1M");
-    guest_takes_offer(&g, m);
-    CU_ASSERT_FALSE(guest_finds(&g, 1, 1));
+    fake_remove(m->fake, BACK(""));
+    gives_a_new_disk(m, &g);
     manager_end(m);
 }
 
-/* dom0 has taken its own nodes away: the guest is there, and so is what it has. */
-/* As a soft reset (kexec) and a forced detach do it: the domain is there, and is given it again. */
-static void disk_whose_frontend_vanishes_is_kept_for_its_guest(void)
-{
-    struct guest g;
-    struct manager *m = connected(&g);
-
-    CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
-    fake_remove(m->fake, fake_at(GUEST, "device", ""));
-    CU_ASSERT(wait_value(m, BACK("state"), "6"));
-    dom0_attach(m->fake, "swap/1M");
-    guest_takes_offer(&g, m);
-    CU_ASSERT(guest_finds(&g, 1, 1));
-    manager_end(m);
-}
-
-static void disk_whose_backend_vanishes_is_kept_for_its_guest(void)
+static void disk_goes_with_its_backends_folder(void)
 {
     struct guest g;
     struct manager *m = connected(&g);
@@ -872,28 +871,124 @@ static void disk_whose_backend_vanishes_is_kept_for_its_guest(void)
     fake_remove(m->fake, BACK(""));
     settle(m);
     CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
+    CU_ASSERT_EQUAL(nr_disks(m), 0);
+    gives_a_new_disk(m, &g);
+    manager_end(m);
+}
+
+/* Its nodes are those that the disk was opened for, whatever it does to its own. */
+static void guest_that_closes_and_begins_anew_has_its_disk(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+
+    CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
+    fake_write(m->fake, FRONT("state"), "6");
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    manager_restart(m);
     CU_ASSERT_EQUAL(nr_disks(m), 1);
-    dom0_attach(m->fake, "swap/1M");
+    guest_begins_anew(&g, m);
+    CU_ASSERT(guest_finds(&g, 1, 1));
+    fake_write(m->fake, FRONT("state"), "6");
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    fake_write(m->fake, FRONT("state"), "1");
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    manager_restart(m);
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("state")), "2");
     guest_takes_offer(&g, m);
     CU_ASSERT(guest_finds(&g, 1, 1));
     manager_end(m);
 }
 
-/* libxl detaches first and destroys then, and that is heard of: nothing waits for the next look. */
-static void disk_that_was_detached_goes_when_its_guest_is_released(void)
+/* The manager was killed, its guest destroyed, and the next one has its number and its disks. */
+static void nodes_of_the_next_guest_while_no_manager_ran_have_a_new_disk(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+    struct store_damage damage;
+
+    CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
+    manager_stop(m);
+    fake_remove(m->fake, fake_at(GUEST, "device", ""));
+    fake_remove(m->fake, BACK(""));
+    dom0_attach(m->fake, "swap/1M");
+    m->store = reopen(m->store, &damage);
+    manager_start(m);
+    guest_takes_offer(&g, m);
+    CU_ASSERT(guest_finds_zeros(&g, 1));
+    CU_ASSERT_EQUAL(nr_disks(m), 1);
+    /* what it writes is its own from then on */
+    CU_ASSERT_EQUAL(guest_write(&g, 1, 2), BLKIF_OKAY);
+    manager_restart(m);
+    CU_ASSERT(guest_finds(&g, 1, 2));
+    manager_end(m);
+}
+
+/* It has no such disk, but the folder of the one before is there still. */
+static void nodes_that_were_left_behind_while_no_manager_ran_keep_nothing(void)
+{
+    static const char *const states[] = {"2", "4", "5", "6"};
+
+    for (unsigned i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+        struct guest g;
+        struct manager *m = connected(&g);
+        struct store_damage damage;
+
+        CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
+        manager_stop(m);
+        fake_write(m->fake, BACK("state"), states[i]);
+        fake_remove(m->fake, fake_at(GUEST, "device", ""));
+        m->store = reopen(m->store, &damage);
+        manager_start(m);
+        CU_ASSERT(wait_gone(m, BACK("")));
+        CU_ASSERT_EQUAL(nr_disks(m), 0);
+        gives_a_new_disk(m, &g);
+        manager_end(m);
+    }
+}
+
+/* Killed after it had dropped the old disk or made the new one, and before it has said 2. */
+static void offer_that_was_not_made_is_made_by_the_next_manager(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+    struct store_damage damage;
+
+    CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
+    fake_remove(m->fake, BACK(""));
+    fake_refuse(m->fake, BACK("state"), FAKE_WRITES, EAGAIN);
+    dom0_attach(m->fake, "swap/1M");
+    for (unsigned i = 0; i < 2000 && m->fake->nr_refused == 0; i++)
+        settle(m);
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("state")), "1");
+    CU_ASSERT_EQUAL(nr_disks(m), 1);
+    manager_stop(m);
+    fake_refuse(m->fake, "", 0, 0);
+    m->store = reopen(m->store, &damage);
+    manager_start(m);
+    guest_takes_offer(&g, m);
+    CU_ASSERT(guest_finds_zeros(&g, 1));
+    CU_ASSERT_EQUAL(nr_disks(m), 1);
+    manager_end(m);
+}
+
+/* It could not be opened, so it is nobody's who could close it. */
+static void disk_whose_nodes_fail_goes_with_them(void)
 {
     struct guest g;
     struct manager *m = connected(&g);
 
+    CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
     fake_write(m->fake, FRONT("state"), "6");
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    manager_stop(m);
+    fake_write(m->fake, BACK("params"), "swap/17K");
+    fake_write(m->fake, FRONT("state"), "1");
+    manager_start(m);
+    CU_ASSERT(wait_value(m, BACK("error"), "target: the size is not a multiple of 4K"));
+    CU_ASSERT_EQUAL(nr_disks(m), 1);
     dom0_detach(m->fake);
     CU_ASSERT(wait_gone(m, BACK("")));
-    poll(NULL, 0, 50);
-    settle(m);
-    CU_ASSERT_EQUAL(nr_disks(m), 1);
-    m->fake->dead_domid = GUEST;
-    fake_fire(m->fake, "@releaseDomain");
-    settle(m);
     CU_ASSERT_EQUAL(nr_disks(m), 0);
     manager_end(m);
 }
@@ -949,23 +1044,6 @@ static void nodes_that_are_new_name_the_disk_that_is_offered(void)
     manager_end(m);
 }
 
-/* libxl detaches first and destroys then; nothing is heard of the death. */
-static void disk_of_a_guest_that_dies_later_goes_by_itself(void)
-{
-    struct guest g;
-    struct manager *m = connected(&g);
-
-    fake_write(m->fake, FRONT("state"), "6");
-    dom0_detach(m->fake);
-    CU_ASSERT(wait_gone(m, BACK("")));
-    CU_ASSERT_EQUAL(nr_disks(m), 1);
-    m->fake->dead_domid = GUEST;
-    for (unsigned i = 0; i < 2000 && nr_disks(m) > 0; i++)
-        settle(m);
-    CU_ASSERT_EQUAL(nr_disks(m), 0);
-    manager_end(m);
-}
-
 static void guest_that_died_while_no_manager_ran_leaves_nothing(void)
 {
     struct guest g;
@@ -976,7 +1054,6 @@ static void guest_that_died_while_no_manager_ran_leaves_nothing(void)
 
     CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
     manager_stop(m);
-    m->fake->dead_domid = GUEST;
     fake_remove(m->fake, fake_at(GUEST, "device", ""));
     fake_remove(m->fake, BACK(""));
     m->store = reopen(m->store, &damage);
@@ -1095,14 +1172,13 @@ static void guest_that_connects_anew_finds_the_larger_disk(void)
     guest_begins_anew(&g, m);
     CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("sectors")), TWO_SECTORS);
     CU_ASSERT(guest_finds(&g, 511, 3));
-    /* and so it does with nodes that are new and say the old size */
+    /* nodes that are new have a new one, of the size that they say */
     fake_write(m->fake, FRONT("state"), "6");
     dom0_detach(m->fake);
     CU_ASSERT(wait_gone(m, BACK("")));
     dom0_attach(m->fake, "swap/1M");
     guest_takes_offer(&g, m);
-    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("sectors")), TWO_SECTORS);
-    CU_ASSERT(guest_finds(&g, 511, 3));
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("sectors")), MIB_SECTORS);
     manager_end(m);
 }
 
@@ -1227,7 +1303,7 @@ static void guest_that_connects_to_a_resized_disk_is_told_when_it_is_connected(v
     manager_end(m);
 }
 
-/* As whoever follows the guide has it: its configuration says a size in between. */
+/* Its nodes say the size that it was made with. */
 static void disk_that_became_larger_twice_is_found_after_a_kill(void)
 {
     struct guest g;
@@ -1235,11 +1311,6 @@ static void disk_that_became_larger_twice_is_found_after_a_kill(void)
 
     CU_ASSERT_EQUAL(guest_write(&g, 7, 7), BLKIF_OKAY);
     resize_and_wait(m);
-    fake_write(m->fake, FRONT("state"), "6");
-    dom0_detach(m->fake);
-    CU_ASSERT(wait_gone(m, BACK("")));
-    dom0_attach(m->fake, "swap/2M");
-    guest_takes_offer(&g, m);
     CU_ASSERT_EQUAL(disks_resize(m->disks, &guests_disk, 768), TMEMIF_OK);
     manager_restart(m);
     CU_ASSERT_EQUAL(guest_write(&g, 767, 8), BLKIF_OKAY);
@@ -1302,7 +1373,6 @@ static void disk_of_a_guest_that_dies_goes_to_who_waits_for_it(void)
     struct guest g, other;
     struct manager *m = contended(&g, &other);
 
-    m->fake->dead_domid = GUEST;
     fake_remove(m->fake, fake_at(GUEST, "device", ""));
     fake_fire(m->fake, "@releaseDomain");
     CU_ASSERT(wait_value(m, back_of(OTHER_GUEST, "state"), "4"));
@@ -1712,9 +1782,11 @@ static void disk_is_not_removed_before_its_guest_is_taken_up(void)
     fake_refuse(m->fake, "", 0, 0);
     CU_ASSERT(guest_finds(&g, 1, 1));
     CU_ASSERT_EQUAL(disks_remove(m->disks, &guests_disk), TMEMIF_BUSY);
+    manager_stop(m);
     fake_write(m->fake, FRONT("state"), "6");
-    dom0_detach(m->fake);
-    CU_ASSERT(wait_gone(m, BACK("")));
+    manager_start(m);
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    settle(m);
     CU_ASSERT_EQUAL(disks_remove(m->disks, &guests_disk), TMEMIF_OK);
     manager_end(m);
 }
@@ -1787,15 +1859,17 @@ static void frontend_that_cannot_be_watched_is_served(void)
     T(detached_disk_that_is_not_used_goes)                                                         \
     T(folder_stays_until_it_says_closed)                                                           \
     T(disk_in_use_is_served_until_its_guest_lets_it_go)                                            \
-    T(disk_that_is_detached_and_attached_again_is_the_same)                                        \
+    T(disk_that_was_detached_is_not_the_next_ones)                                                 \
     T(guest_that_dies_takes_its_disk_along)                                                        \
     T(disk_of_a_guest_that_died_is_not_the_next_ones)                                              \
-    T(disk_whose_frontend_vanishes_is_kept_for_its_guest)                                          \
-    T(disk_whose_backend_vanishes_is_kept_for_its_guest)                                           \
-    T(disk_that_was_detached_goes_when_its_guest_is_released)                                      \
+    T(disk_goes_with_its_backends_folder)                                                          \
+    T(guest_that_closes_and_begins_anew_has_its_disk)                                              \
+    T(nodes_of_the_next_guest_while_no_manager_ran_have_a_new_disk)                                \
+    T(nodes_that_were_left_behind_while_no_manager_ran_keep_nothing)                               \
+    T(offer_that_was_not_made_is_made_by_the_next_manager)                                         \
+    T(disk_whose_nodes_fail_goes_with_them)                                                        \
     T(nodes_that_are_new_name_the_disk_that_is_attached)                                           \
     T(nodes_that_are_new_name_the_disk_that_is_offered)                                            \
-    T(disk_of_a_guest_that_dies_later_goes_by_itself)                                              \
     T(guest_that_died_while_no_manager_ran_leaves_nothing)                                         \
     T(guest_that_connects_is_told_the_size_once)                                                   \
     T(guest_is_told_that_its_disk_is_larger)                                                       \

@@ -157,24 +157,6 @@ static int real_event_fd(struct platform *p)
     return xs_fileno(xs_of(p));
 }
 
-/*
- * Port 0 is nobody's to bind, so nothing comes of it, and the hypervisor tells no port (EINVAL)
- * from no domain. xenstored would be asked in vain: it says of a domain that is gone that it is
- * there.
- */
-static bool real_is_gone(struct platform *p, uint32_t domid)
-{
-    xenevtchn_handle *handle = xenevtchn_open(no_logger(), 0);
-    bool gone;
-
-    (void)p;
-    if (!handle)
-        return false;
-    gone = xenevtchn_bind_interdomain(handle, domid, 0) < 0 && errno == ESRCH;
-    xenevtchn_close(handle);
-    return gone;
-}
-
 /* ---- grants ---- */
 
 /*
@@ -318,7 +300,6 @@ static const struct platform_ops real_ops = {
     .end = real_end,
     .next_event = real_next_event,
     .event_fd = real_event_fd,
-    .is_gone = real_is_gone,
     .grants_open = real_grants_open,
     .grants_map = real_grants_map,
     .grants_unmap = real_grants_unmap,

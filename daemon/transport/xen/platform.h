@@ -45,8 +45,6 @@ struct platform_ops {
      */
     bool (*next_event)(struct platform *p, char path_out[SCHEMA_PATH_LEN]);
     int (*event_fd)(struct platform *p);
-    /* Is there no such domain any more? Without a clear answer there is. */
-    bool (*is_gone)(struct platform *p, uint32_t domid);
 
     /* ---- grants ---- */
 

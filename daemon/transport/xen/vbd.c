@@ -61,11 +61,16 @@ static void end_session(struct vbd *v, const char *why)
 }
 
 /* Those who wait for it are looked at again. */
-static void close_disk(struct vbd *v, enum disk_end end)
+static void touch_waiting(struct vbd *v)
 {
-    vbd_disk_close(&v->disk, v->world, end);
     for (struct backend *b = v->world->roster->first; b; b = b->next)
         b->touched = b->touched || ((const struct vbd *)b)->waits;
+}
+
+static void end_disk(struct vbd *v)
+{
+    vbd_disk_end(&v->disk, v->world, &v->backend);
+    touch_waiting(v);
 }
 
 static void tell_wait(struct vbd *v, const char *why)
@@ -124,9 +129,16 @@ static bool publish_offer(struct backend *b)
     return b->refused == 0;
 }
 
+/* Were its nodes written before we began, and has no daemon said anything in them? */
+static bool is_untouched(const struct vbd *v)
+{
+    return v->backend.published == XENBUS_INITIALISING && !v->disk.disk;
+}
+
 /*
- * A frontend that begins anew finds the disk as it was; new nodes may name another one. One that is
- * in use is offered: a guest that is migrated has to be ready for it while the old domain has it.
+ * A frontend that begins anew finds the disk as it was; new nodes have a new one, or name another,
+ * and may be another guest's. One that is in use is offered: a guest that is migrated has to be
+ * ready for it while the old domain has it.
  */
 static enum outcome offer(struct vbd *v, bool renewed, const char *why,
                           char why_out[SCHEMA_REASON_LEN])
@@ -136,10 +148,11 @@ static enum outcome offer(struct vbd *v, bool renewed, const char *why,
 
     end_session(v, why);
     v->backend.not_before_ms = 0;
-    if (renewed) {
-        close_disk(v, DISK_DETACHED);
+    /* until we have said 2 the next daemon sees them as new, too */
+    if (renewed || is_untouched(v))
+        end_disk(v);
+    if (renewed)
         v->waits = false; /* the reason went with the old nodes */
-    }
     outcome = open_disk(v, false, why_out);
     if (outcome != DONE && outcome != WAITS)
         return outcome;
@@ -293,14 +306,11 @@ static void disown(struct vbd *v, const char *why)
 static void end(struct vbd *v, const char *why)
 {
     uint32_t own_state;
-    bool gone;
 
     end_session(v, why);
-    /* a domain that is dying is there until all of it is unmapped */
-    gone = vbd_world_is_gone(v->world, v->backend.place.guest);
     vbd_world_drop_records(v->world, &v->backend.place);
     v->waits = false;
-    close_disk(v, gone ? DISK_GUEST_GONE : DISK_DETACHED);
+    end_disk(v);
     v->remove_at_ms = 0;
     /* a node that is written would bring a folder back that has gone already */
     if (!node_read_state(v->backend.platform, &v->backend.place, SCHEMA_VBD_STATE, &own_state))
@@ -344,8 +354,10 @@ static enum outcome act(struct vbd *v, enum schema_vbd_action action, enum schem
         break;
     case SCHEMA_VBD_DISOWN:
         disown(v, why);
-        if (event == SCHEMA_VBD_NO_DISK)
-            close_disk(v, DISK_DETACHED);
+        if (event == SCHEMA_VBD_NO_DISK) {
+            vbd_disk_close(&v->disk, v->world);
+            touch_waiting(v);
+        }
         break;
     case SCHEMA_VBD_END:
         end(v, why);
@@ -542,7 +554,7 @@ static void destroy(struct backend *b)
     struct vbd *v = (struct vbd *)b;
 
     vbd_session_close(&v->session, v->world, b, "stopping", true);
-    close_disk(v, DISK_STOPPING);
+    vbd_disk_close(&v->disk, v->world);
     backend_fini(b);
     free(v);
 }

@@ -9,6 +9,11 @@
 #include "daemon/transport/xen/mapping.h"
 #include "daemon/transport/xen/node.h"
 
+static struct disk_owner owner_of(const struct backend *b)
+{
+    return (struct disk_owner){.domid = b->place.guest, .vdev = b->place.device};
+}
+
 /* Who may have it, or what is to be known before that is? */
 static enum vbd_found look_for(struct vbd_disk *d, const struct vbd_world *w,
                                const struct target *target, const struct disk_owner *owner,
@@ -37,7 +42,7 @@ static enum vbd_found open_target(struct vbd_disk *d, struct vbd_world *w, const
                                   const struct target *target, bool connected,
                                   char why_out[SCHEMA_REASON_LEN])
 {
-    const struct disk_owner owner = {.domid = b->place.guest, .vdev = b->place.device};
+    const struct disk_owner owner = owner_of(b);
     enum vbd_found found = look_for(d, w, target, &owner, connected, why_out);
     const char *why = mapping_forbidden(&b->place);
 
@@ -51,7 +56,7 @@ static enum vbd_found open_target(struct vbd_disk *d, struct vbd_world *w, const
         if (d->read_only || !d->disk->read_only)
             return VBD_FOUND;
         why = "the manager has this device read-only: access=ro";
-        vbd_disk_close(d, w, DISK_DETACHED);
+        vbd_disk_close(d, w);
     }
     snprintf(why_out, SCHEMA_REASON_LEN, "%s", why);
     /* what it had is where it was */
@@ -99,13 +104,19 @@ bool vbd_disk_is_named(const struct vbd_disk *d, const struct backend *b)
     return same;
 }
 
-void vbd_disk_close(struct vbd_disk *d, struct vbd_world *w, enum disk_end end)
+void vbd_disk_close(struct vbd_disk *d, struct vbd_world *w)
 {
-    if (!d->disk)
-        return;
-    disks_close(w->disks, d->disk, end);
+    if (d->disk)
+        disks_close(w->disks, d->disk, DISK_KEPT);
     d->disk = NULL;
-    w->sweep_at_ms = 1; /* at once */
+}
+
+void vbd_disk_end(struct vbd_disk *d, struct vbd_world *w, const struct backend *b)
+{
+    const struct disk_owner owner = owner_of(b);
+
+    vbd_disk_close(d, w);
+    disks_forget(w->disks, &owner);
 }
 
 void vbd_disk_read_discards(struct vbd_disk *d, const struct backend *b)

@@ -36,8 +36,14 @@ enum vbd_found vbd_disk_open(struct vbd_disk *d, struct vbd_world *w, const stru
                              bool connected, char why_out[SCHEMA_REASON_LEN]);
 /* Do the nodes of @b name still what was opened? Without a clear answer they do not. */
 bool vbd_disk_is_named(const struct vbd_disk *d, const struct backend *b);
-/* Nothing happens if it is not open. */
-void vbd_disk_close(struct vbd_disk *d, struct vbd_world *w, enum disk_end end);
+/* It stays as it is, for who opens it next. Nothing happens if it is not open. */
+void vbd_disk_close(struct vbd_disk *d, struct vbd_world *w);
+/*
+ * The same, and the nodes of @b that named it are no more: they are gone, or are to go, or are new.
+ * What was opened for them without a name goes with them, by an earlier daemon, too: the next
+ * nodes in their place may be another guest's, which has the same domid.
+ */
+void vbd_disk_end(struct vbd_disk *d, struct vbd_world *w, const struct backend *b);
 
 /* Whether discards are allowed is read at other times than the rest. */
 void vbd_disk_read_discards(struct vbd_disk *d, const struct backend *b);

@@ -7,9 +7,6 @@
 #include "daemon/blk/link.h"
 #include "xenstore-schema/vbd_states.h"
 
-/* How long after a detach, and how often, to look whether guests are gone whose disks are kept. */
-#define SWEEP_MS 1000u
-
 /* ---- memory of the workers ---- */
 
 static void free_scratch(struct vbd_world *w)
@@ -60,11 +57,6 @@ bool vbd_world_is_same(const struct vbd_world *w, const struct target *target,
 
 /* ---- what guests leave ---- */
 
-bool vbd_world_is_gone(const struct vbd_world *w, uint32_t domid)
-{
-    return w->platform->ops->is_gone(w->platform, domid);
-}
-
 static void drop_records(struct store *store, const struct answer_owner *owner)
 {
     for (uint32_t queue = 0; queue < BLK_MAX_QUEUES; queue++)
@@ -76,10 +68,9 @@ void vbd_world_drop_records(struct vbd_world *w, const struct schema_place *plac
     drop_records(w->store, &(struct answer_owner){.domid = place->guest, .device = place->device});
 }
 
-static bool is_anybodys(const struct vbd_world *w, const struct answer_owner *owner)
+static bool has_nodes(const struct vbd_world *w, uint32_t domid, uint32_t vdev)
 {
-    return roster_find(w->roster,
-                       &(struct schema_place){.guest = owner->domid, .device = owner->device});
+    return roster_find(w->roster, &(struct schema_place){.guest = domid, .device = vdev});
 }
 
 static void sweep_records(struct vbd_world *w)
@@ -88,49 +79,35 @@ static void sweep_records(struct vbd_world *w)
     uint32_t cursor = 0;
 
     while (answer_rec_next(w->store, &cursor, &owner)) {
-        if (!is_anybodys(w, &owner))
+        if (!has_nodes(w, owner.domid, owner.device))
             drop_records(w->store, &owner);
     }
 }
 
-/* False: some are kept whose guests live. */
-static bool sweep_disks(struct vbd_world *w)
+static void sweep_disks(struct vbd_world *w)
 {
     struct disk_info info;
     uint32_t cursor = 0;
-    bool all = true;
 
     while (disks_next(w->disks, &cursor, &info)) {
-        if (info.is_base || info.name[0] != '\0' || info.is_open)
+        if (info.is_base || info.name[0] != '\0' || info.is_open ||
+            has_nodes(w, info.owner.domid, info.owner.vdev))
             continue;
-        if (!vbd_world_is_gone(w, info.owner.domid)) {
-            all = false;
-            continue;
-        }
         log_event(w->log, LOG_LEVEL_INFO, "forget", "dom=%u vbd=%u", info.owner.domid,
                   info.owner.vdev);
-        disks_forget(w->disks, info.owner.domid);
+        disks_forget(w->disks, &info.owner);
     }
-    return all;
 }
 
-void vbd_world_hear_release(struct vbd_world *w)
+bool vbd_world_sweep_is_due(const struct vbd_world *w)
 {
-    if (w->sweep_at_ms != 0)
-        w->sweep_at_ms = 1;
+    return w->disks && !w->swept;
 }
 
-bool vbd_world_sweep_is_due(const struct vbd_world *w, uint64_t now_ms)
+void vbd_world_sweep(struct vbd_world *w)
 {
-    return w->disks && (!w->swept || (w->sweep_at_ms != 0 && w->sweep_at_ms <= now_ms));
-}
-
-void vbd_world_sweep(struct vbd_world *w, uint64_t now_ms)
-{
-    if (!w->swept) {
-        sweep_records(w);
-        disks_taken_up(w->disks);
-    }
+    sweep_records(w);
+    sweep_disks(w);
+    disks_taken_up(w->disks);
     w->swept = true;
-    w->sweep_at_ms = sweep_disks(w) ? 0 : now_ms + SWEEP_MS;
 }

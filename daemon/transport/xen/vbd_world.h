@@ -24,7 +24,6 @@ struct vbd_world {
     int attend_fd;            /* eventfd: some device has news */
     struct scratch **scratch; /* by worker; NULL until a first guest connects */
     struct disk lost;         /* for frontends whose disk is no more; with @scratch */
-    uint64_t sweep_at_ms;     /* when to look for disks whose guests are gone; 0: not at all */
     bool swept;               /* what the last daemon left was looked at */
 };
 
@@ -47,16 +46,12 @@ bool vbd_world_is_same(const struct vbd_world *w, const struct target *target,
 /* Records of a connection that an earlier daemon had, and we did not come to resume. */
 void vbd_world_drop_records(struct vbd_world *w, const struct schema_place *place);
 
-/* Some domain is gone: its disks that were detached go before another one has its number. */
-void vbd_world_hear_release(struct vbd_world *w);
-bool vbd_world_is_gone(const struct vbd_world *w, uint32_t domid);
-
 /*
- * Disks that nobody has open, and whose guests are gone, go; so do records of disks that there are
- * no more. From the first time on the operator may remove disks, as who has one is known. It is due
- * some time after something was detached, and at the start when all are taken up.
+ * What the last daemon left and has no nodes any more goes: disks without a name, and records. From
+ * then on the operator may remove disks, as who has one is known. It is due once, when all are
+ * taken up.
  */
-bool vbd_world_sweep_is_due(const struct vbd_world *w, uint64_t now_ms);
-void vbd_world_sweep(struct vbd_world *w, uint64_t now_ms);
+bool vbd_world_sweep_is_due(const struct vbd_world *w);
+void vbd_world_sweep(struct vbd_world *w);
 
 #endif /* XTM_TRANSPORT_XEN_VBD_WORLD_H */

@@ -104,7 +104,6 @@ static void on_path(struct xen_transport *t, const char *path)
     } else if (strcmp(path, release) == 0) {
         roster_touch_all(&t->attachments);
         roster_touch_all(&t->vbds);
-        vbd_world_hear_release(&t->vbd_world);
     } else if (!roster_hear(&t->attachments, path)) {
         roster_hear(&t->vbds, path);
     }
@@ -227,8 +226,8 @@ static void plan(struct xen_transport *t, bool more)
     t->at_once = more;
     if (more)
         event_add(t->work_event, &AT_ONCE);
-    else if (t->world.sweep || t->vbd_world.sweep_at_ms != 0 || policies_wait(t->world.policies) ||
-             roster_waits(&t->attachments) || roster_waits(&t->vbds))
+    else if (t->world.sweep || policies_wait(t->world.policies) || roster_waits(&t->attachments) ||
+             roster_waits(&t->vbds))
         event_add(t->work_event, &LATER);
 }
 
@@ -257,8 +256,8 @@ static void keep_house(struct xen_transport *t, uint64_t now_ms)
     t->nr_busy_turns = 0;
     if (t->world.sweep && t->not_before_ms <= now_ms)
         sweep_accounts(t, now_ms);
-    if (!roster_has_new(&t->vbds) && vbd_world_sweep_is_due(&t->vbd_world, now_ms))
-        vbd_world_sweep(&t->vbd_world, now_ms);
+    if (!roster_has_new(&t->vbds) && vbd_world_sweep_is_due(&t->vbd_world))
+        vbd_world_sweep(&t->vbd_world);
     announce(t);
 }
 
