@@ -391,7 +391,7 @@ $(BUILD)/tests/unit/frontend_ring_test: $(call obj,tests/unit/frontend_fake.c)
 FAULT_CALLS   := malloc calloc realloc aligned_alloc free mmap munmap madvise fcntl memfd_create ftruncate fallocate fstat \
                  lseek socketpair eventfd epoll_create1 epoll_ctl socket bind listen accept4 recvmsg sendmsg pthread_create
 FAULT_LDFLAGS := $(FAULT_CALLS:%=-Wl,--wrap=%)
-FAULT_TESTS   := unit/engine_fault_test unit/session_fault_test model/engine_model
+FAULT_TESTS   := unit/engine_fault_test unit/session_fault_test unit/xen_disk_test model/engine_model
 $(FAULT_TESTS:%=$(BUILD)/tests/%): $(call obj,tests/lib/fault.c)
 $(FAULT_TESTS:%=$(BUILD)/tests/%): OUR_LDFLAGS += $(FAULT_LDFLAGS)
 

@@ -211,6 +211,17 @@ bool disks_has(struct disks *t, const struct target *target, const struct disk_o
     return item && fits(t, item, target);
 }
 
+bool disks_is_whole(struct disks *t, const struct target *target, const struct disk_owner *owner)
+{
+    const struct disk_ref ref = ref_of(target, owner);
+    const struct item *item = item_find(t, &ref);
+    struct stack stack;
+
+    if (target->kind == TARGET_CACHE)
+        return true;
+    return item && !item->open && fits(t, item, target) && item_stack(t, item, &stack);
+}
+
 bool disks_is_in_use(struct disks *t, const struct target *target, const struct disk_owner *owner,
                      struct disk_owner *user_out)
 {

@@ -67,6 +67,12 @@ bool disks_open(struct disks *t, const struct target *target, const struct disk_
 bool disks_has(struct disks *t, const struct target *target, const struct disk_owner *owner);
 
 /*
+ * Has that disk all that it is made of, and does nobody have it? Then what keeps it from being
+ * opened may pass.
+ */
+bool disks_is_whole(struct disks *t, const struct target *target, const struct disk_owner *owner);
+
+/*
  * Would disks_open() open it, but for somebody who has it open? Then *user_out is who.
  */
 bool disks_is_in_use(struct disks *t, const struct target *target, const struct disk_owner *owner,

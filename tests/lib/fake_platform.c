@@ -160,7 +160,8 @@ static char *fake_read(struct platform *p, const char *path, size_t *len_out)
         return NULL;
     }
     copy = malloc(n->len + 1);
-    MUST(copy != NULL);
+    if (!copy)
+        return NULL;
     memcpy(copy, n->value, n->len);
     copy[n->len] = '\0';
     *len_out = n->len;
@@ -267,10 +268,12 @@ static char **fake_list(struct platform *p, const char *path, unsigned *nr_out)
     struct fake_platform *f = fake_of(p);
     size_t table = FAKE_MAX_NODES * sizeof(char *);
     char **names = malloc(table + FAKE_MAX_NODES * SCHEMA_PATH_LEN);
-    char *text = (char *)names + table;
+    char *text;
     unsigned nr = 0;
 
-    MUST(names != NULL);
+    if (!names)
+        return NULL;
+    text = (char *)names + table;
     if (is_refused(p, FAKE_LISTS, path)) {
         free(names);
         return NULL;
@@ -356,7 +359,8 @@ static struct platform_grants *fake_grants_open(struct platform *p, uint32_t dom
 {
     struct platform_grants *g = calloc(1, sizeof(*g));
 
-    MUST(g != NULL);
+    if (!g)
+        return NULL;
     *g = (struct platform_grants){fake_of(p), domid};
     g->fake->nr_grants++;
     return g;
@@ -385,11 +389,16 @@ static void *fake_grants_map(struct platform_grants *g, uint32_t *refs, uint32_t
             return NULL;
     }
     at = mmap(NULL, (size_t)nr * TMEMIF_PAGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    MUST(at != MAP_FAILED);
-    for (uint32_t i = 0; i < nr; i++)
-        MUST(mmap(at + (size_t)i * TMEMIF_PAGE_SIZE, TMEMIF_PAGE_SIZE, PROT_READ | PROT_WRITE,
-                  MAP_SHARED | MAP_FIXED, f->memory_fd,
-                  (off_t)refs[i] * TMEMIF_PAGE_SIZE) != MAP_FAILED);
+    if (at == MAP_FAILED)
+        return NULL;
+    for (uint32_t i = 0; i < nr; i++) {
+        if (mmap(at + (size_t)i * TMEMIF_PAGE_SIZE, TMEMIF_PAGE_SIZE, PROT_READ | PROT_WRITE,
+                 MAP_SHARED | MAP_FIXED, f->memory_fd,
+                 (off_t)refs[i] * TMEMIF_PAGE_SIZE) == MAP_FAILED) {
+            munmap(at, (size_t)nr * TMEMIF_PAGE_SIZE);
+            return NULL;
+        }
+    }
     f->nr_mapped += nr;
     f->nr_maps++;
     return at;
@@ -441,7 +450,8 @@ static struct platform_channel *fake_channel_open(struct platform *p, uint32_t d
     if (f->bind_errno || port >= FAKE_MAX_CHANNELS || f->channels[port].used)
         return NULL;
     c = calloc(1, sizeof(*c));
-    MUST(c != NULL);
+    if (!c)
+        return NULL;
     *c = (struct platform_channel){f, &f->channels[port]};
     c->ends->used = true;
     f->nr_bound++;

@@ -20,6 +20,7 @@
 #include "daemon/transport/xen/transport.h"
 #include "tests/lib/fake_loop.h"
 #include "tests/lib/fake_platform.h"
+#include "tests/lib/fault.h"
 #include "tests/lib/runner.h"
 #include "tests/unit/cache_world.h"
 #include "tests/unit/store_fixture.h"
@@ -1767,6 +1768,26 @@ static void guest_waits_while_the_manager_has_no_descriptors(void)
     manager_end(m);
 }
 
+/* Whatever it is that the system refuses, once: the guest waits, and has its disk. */
+static void what_the_system_refuses_at_a_take_up_loses_no_disk(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+    bool refused = true;
+
+    CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
+    for (unsigned nth = 1; refused; nth++) {
+        manager_stop(m);
+        manager_start(m);
+        fault_arm(nth, false);
+        settle(m);
+        refused = fault_disarm();
+        CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("state")), "4");
+        CU_ASSERT(guest_finds(&g, 1, 1));
+    }
+    manager_end(m);
+}
+
 /* Who has it is not known yet. */
 static void disk_is_not_removed_before_its_guest_is_taken_up(void)
 {
@@ -1900,6 +1921,7 @@ static void frontend_that_cannot_be_watched_is_served(void)
     T(device_that_is_there_for_the_next_daemon_is_no_error)                                        \
     T(guest_that_waits_for_a_device_can_be_detached)                                               \
     T(guest_waits_while_the_manager_has_no_descriptors)                                            \
+    T(what_the_system_refuses_at_a_take_up_loses_no_disk)                                          \
     T(disk_is_not_removed_before_its_guest_is_taken_up)                                            \
     T(guest_that_closed_while_no_daemon_ran_leaves_no_records)                                     \
     T(manager_is_no_guest_of_its_own)                                                              \

@@ -60,7 +60,7 @@ static enum vbd_found open_target(struct vbd_disk *d, struct vbd_world *w, const
     }
     snprintf(why_out, SCHEMA_REASON_LEN, "%s", why);
     /* what it had is where it was */
-    return connected && target->kind == TARGET_CACHE ? VBD_UNREADY : VBD_REFUSED;
+    return connected && disks_is_whole(w->disks, target, &owner) ? VBD_UNREADY : VBD_REFUSED;
 }
 
 static bool is_read_only(const char *mode, size_t len)

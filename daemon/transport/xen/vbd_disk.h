@@ -23,7 +23,7 @@ struct vbd_disk {
 enum vbd_found {
     VBD_FOUND,
     VBD_REFUSED,
-    VBD_UNREADY, /* its frontend is connected, and the device below is not there, or not now */
+    VBD_UNREADY, /* its frontend is connected, and the device below is not there, or no memory */
     VBD_IN_USE,  /* by another guest, which may let it go */
     VBD_UNSURE,  /* xenstore does not say which it is, or who has it is not known yet */
 };

@@ -57,7 +57,7 @@ static bool make_device(struct vbd_session *s, struct vbd_world *w, const struct
         .scratch = w->scratch,
         .wake = worker_wake,
     };
-    const char *why = "the manager is out of memory or descriptors";
+    const char *why;
 
     config.link->resume = resume;
     s->device = device_create(&config, lacks_out, &why);
@@ -66,6 +66,10 @@ static bool make_device(struct vbd_session *s, struct vbd_world *w, const struct
         s->nr_served++;
     if (s->device && s->nr_served == s->device->nr_queues)
         return true;
+    if (s->device) { /* the device is sound: a worker has no room for a ring of it */
+        *lacks_out = true;
+        why = "the manager is out of memory or descriptors";
+    }
     snprintf(why_out, SCHEMA_REASON_LEN, "%s", why);
     return false;
 }
