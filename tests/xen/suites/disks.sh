@@ -17,7 +17,8 @@ is_waiting() { # since the daemon has come back
 }
 mappings() { guest_run xentmem 'grep -c gntdev /proc/$(pidof xentmemd)/maps'; } # a ring is one
 mappings_are() { [ "$(mappings)" = "$1" ]; }
-no_folder() { ! xenstore-ls "/local/domain/$m/backend/vbd/${2:-$g}/$1"; } # DEVICE [DOMID]
+has_folder() { xenstore-ls "/local/domain/$m/backend/vbd/${2:-$g}/$1"; } # DEVICE [DOMID]
+no_folder() { ! has_folder "$@"; }
 goes_on() { [ "$(disk_requests "${3:-guest}" "$1")" -gt "$2" ]; } # DISK COUNT [GUEST]
 
 # Kill the daemon that many times at random moments, each time when DISK is served again.
@@ -163,7 +164,23 @@ check "the load has begun" wait_for 60 goes_on xvds 100 wide
 guest_run wide ': >/run/stop' >/dev/null
 output=$(guest_wait -t 300 wide "$job") && ok "all is as it was written: $output" || not_ok "the load" "$output"
 check "only its rings are mapped" mappings_are $((others + 2))
+
+step "the next guest of that number has a disk before the manager hears that the one before is gone"
+check "the guest writes to its disk" guest_run wide 'tr "\0" x </dev/zero | head -c 1048576 | dd of=/dev/xvds bs=64K conv=fsync'
+check "detach" xl block-detach wide xvds
+check "its nodes are gone" wait_for 20 no_folder $xvds "$w"
+xl pause xentmem
 guest_destroy wide
+XENTMEM_DOMID=$w LD_PRELOAD=/usr/lib/xentmem/same-domid.so guest_create next
+check "it has that number" [ "$(domid next)" = "$w" ]
+xl block-attach next "$(disk xvds swap/16M)" &
+wait_for 20 has_folder $xvds "$w"
+xl unpause xentmem
+wait $! && ok "a disk" || not_ok "a disk" "xl block-attach"
+guest_ready next
+check "it appears in the guest" wait_for 20 guest_run next 'test -e /sys/block/xvds'
+check "nothing is in it" guest_run next 'cmp -n 1048576 /dev/xvds /dev/zero'
+guest_destroy next
 
 step "the guest is destroyed under load"
 guest_spawn -t 120 guest 'rm /run/stop; disk_load device /dev/xvdt 100' >/dev/null
