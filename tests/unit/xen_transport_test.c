@@ -814,6 +814,7 @@ static void expect_an_offer_when_there_is_room(struct manager *m)
 {
     CU_ASSERT(wait_value(m, BACK("state"), "2"));
     CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("versions")), "1");
+    CU_ASSERT_FALSE(fake_exists(m->fake, BACK("error")));
     manager_end(m);
 }
 

@@ -40,6 +40,9 @@ static enum node_result look_whose(struct attachment *a)
     return result;
 }
 
+static const char NO_NODES[] =
+    "xenstore refuses the manager a node: in dom0, xenstore-control quota set nodes N";
+
 /* Before anything is offered to it, in the transaction that does. */
 static bool publish_offer(struct backend *b)
 {
@@ -57,6 +60,9 @@ static bool publish_offer(struct backend *b)
     backend_publish_number(&a->backend, SCHEMA_BACKEND_GRANT_COPY, 1);
     backend_publish_number(&a->backend, SCHEMA_BACKEND_FENCE_MIN, offer->fence_ms_min);
     backend_publish_number(&a->backend, SCHEMA_BACKEND_EPOCH, a->world->epoch);
+    /* `xentmem attach' takes what it finds with the offer for a refusal */
+    if (strcmp(a->backend.error, NO_NODES) == 0)
+        backend_say_error(&a->backend, NULL);
     return a->backend.refused == 0;
 }
 
@@ -263,8 +269,7 @@ static void offer(struct attachment *a, const char *why)
     if (!a->backend.refused)
         return;
     /* who waits for it finds the reason, and an operator who raises the limit has it go on */
-    backend_publish_error(&a->backend, "xenstore refuses the manager a node: in dom0, "
-                                       "xenstore-control quota set nodes N");
+    backend_publish_error(&a->backend, NO_NODES);
     a->backend.is_renewed = true;
     backend_look_again(&a->backend, clock_now_ms());
 }
