@@ -8,15 +8,29 @@
 #include <stdio.h>
 #include <string.h>
 
+static void say(const char *format, va_list args)
+{
+    fputs("xentmem: ", stderr);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+}
+
+void tool_say(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    say(format, args);
+    va_end(args);
+}
+
 int tool_fail(int code, const char *format, ...)
 {
     va_list args;
 
-    fputs("xentmem: ", stderr);
     va_start(args, format);
-    vfprintf(stderr, format, args);
+    say(format, args);
     va_end(args);
-    fputc('\n', stderr);
     return code;
 }
 
@@ -55,8 +69,11 @@ static void take_sentence(void *log_arg, const char *sentence)
     struct tool *tool = log_arg;
 
     snprintf(tool->reason, sizeof(tool->reason), "%s", sentence);
-    if (tool->is_open)
-        fprintf(stderr, "xentmem: %s\n", sentence);
+    if (!tool->is_open)
+        return;
+    if (!tool->no_progress)
+        fputs("\r\033[K", stderr); /* a line of progress may be there */
+    tool_say("%s", sentence);
 }
 
 static int code_of_errno(int error)

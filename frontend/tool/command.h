@@ -51,7 +51,8 @@ struct command {
 extern const struct command guest_commands[];    /* guest.c */
 extern const struct command operator_commands[]; /* operator.c */
 
-/* Print "xentmem: ..." to stderr and return @code. */
+/* Print "xentmem: ..." to stderr; of a failure, and return @code. */
+void tool_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int tool_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* "usage: xentmem NAME ARGS" for @command and the reason; returns TOOL_USAGE. */

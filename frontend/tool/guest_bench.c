@@ -301,7 +301,7 @@ static int parse(struct bench *b, int argc, char **argv)
     return argc == optind ? TOOL_DONE : tool_usage(self, "takes options only");
 }
 
-static int find_pool(struct bench *b)
+static int get_pool(struct bench *b)
 {
     struct xentmem_pool_info info;
     int status;
@@ -318,7 +318,7 @@ static int find_pool(struct bench *b)
 
 static int run_all(struct bench *b, struct run *runs)
 {
-    int code = find_pool(b);
+    int code = get_pool(b);
 
     if (code)
         return code;

@@ -100,7 +100,7 @@ static int help(int argc, char **argv)
         return tool_fail(TOOL_USAGE, "help: of one command at a time (xentmem -h lists them)");
     if (c)
         return explain(c);
-    if (argc == 2 && !asks_for_help(argc, argv))
+    if (argc == 2 && !asks_for_help(argc, argv) && strcmp(argv[1], "help") != 0)
         return say_no_command(argv[1]);
     print_help(stdout);
     return TOOL_DONE;

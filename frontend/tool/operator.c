@@ -152,7 +152,9 @@ const struct command operator_commands[] = {
                 "disks of\n"
                 "it, the new one gets its domid, or DOMID if there were several, and the requests "
                 "that wait\n"
-                "are answered. A manager that runs is not touched: xl destroy it first.\n",
+                "are answered; so it is where an earlier start was cut off. Else a manager that "
+                "runs is\n"
+                "not touched: xl destroy it first.\n",
         .run = operator_start,
     },
     {

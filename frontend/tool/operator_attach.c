@@ -23,6 +23,7 @@ static bool node_is(struct xs_handle *xs, const char *path, const char *text)
     return same;
 }
 
+/* False: errno, of which ENOENT alone says that it is not there. */
 static bool node_exists(struct xs_handle *xs, const char *path)
 {
     char *value = node_read(xs, XBT_NULL, path);
@@ -81,8 +82,8 @@ bool attach_has_other(struct xs_handle *xs, const struct schema_place *a)
     return other;
 }
 
-bool attach_find_other(struct xs_handle *xs, const struct schema_place *a,
-                       const uint8_t guest_uuid[16], struct domain *manager_out)
+static bool find_manager(struct xs_handle *xs, const struct schema_place *a,
+                         const uint8_t guest_uuid[16], bool runs, struct domain *manager_out)
 {
     unsigned nr = 0;
     struct domain *domains = domains_read(xs, &nr);
@@ -93,7 +94,7 @@ bool attach_find_other(struct xs_handle *xs, const struct schema_place *a,
         place.manager = domains[i].domid;
         /* dom0 outlives its manager; any other domain is the manager's for as long as it lives */
         found = place.manager != a->manager && attach_has_policy(xs, &place, guest_uuid) &&
-                (place.manager != 0 || manager_is_ready(xs, 0));
+                (!runs || place.manager != 0 || manager_is_ready(xs, 0));
         if (found)
             *manager_out = domains[i];
     }
@@ -101,35 +102,26 @@ bool attach_find_other(struct xs_handle *xs, const struct schema_place *a,
     return found;
 }
 
+bool attach_find_other(struct xs_handle *xs, const struct schema_place *a,
+                       const uint8_t guest_uuid[16], struct domain *manager_out)
+{
+    return find_manager(xs, a, guest_uuid, true, manager_out);
+}
+
+bool attach_find_any(struct xs_handle *xs, unsigned guest, uint32_t device,
+                     const uint8_t guest_uuid[16], struct domain *manager_out)
+{
+    const struct schema_place a = {.manager = DOMID_NONE, .guest = guest, .device = device};
+
+    return find_manager(xs, &a, guest_uuid, false, manager_out);
+}
+
 bool attach_is_bare(struct xs_handle *xs, unsigned manager)
 {
     char path[XEN_PATH_LEN];
 
     schema_policies(path, manager);
-    return !node_exists(xs, path);
-}
-
-static void remove_if_empty(struct xs_handle *xs, const char *path)
-{
-    unsigned nr = 0;
-    char **names = xs_directory(xs, XBT_NULL, path, &nr);
-
-    if (names && nr == 0)
-        node_remove(xs, XBT_NULL, path);
-    free(names);
-}
-
-void attach_strip(struct xs_handle *xs, unsigned manager)
-{
-    char path[XEN_PATH_LEN];
-
-    schema_policies(path, manager);
-    node_remove(xs, XBT_NULL, path);
-    /* .../backend/tmem */
-    schema_backends(path, manager);
-    remove_if_empty(xs, path);
-    *strrchr(path, '/') = '\0';
-    remove_if_empty(xs, path);
+    return !node_exists(xs, path) && errno == ENOENT;
 }
 
 /* ---- writing ---- */
@@ -438,13 +430,60 @@ bool attach_remove(struct xs_handle *xs, const struct schema_place *a, bool last
     return true;
 }
 
-void attach_take_back(struct xs_handle *xs, const struct schema_place *a, bool was_bare)
-{
-    char ignored[XEN_WHY_LEN];
+/* ---- taking back ---- */
 
-    attach_remove(xs, a, !attach_has_other(xs, a), ignored);
-    if (was_bare)
-        attach_strip(xs, a->manager);
+static bool has_children(struct xs_handle *xs, xs_transaction_t t, const char *path)
+{
+    unsigned nr = 0;
+    char **names = xs_directory(xs, t, path, &nr);
+
+    free(names);
+    return names ? nr > 0 : errno != ENOENT;
+}
+
+static bool remove_if_empty(struct xs_handle *xs, xs_transaction_t t, const char *path)
+{
+    return has_children(xs, t, path) || node_remove(xs, t, path);
+}
+
+struct bare_manager {
+    unsigned domid;
+    bool has_our_pools; /* those that are there now are in the book */
+};
+
+/* Others may have been attached to it meanwhile, or have said what a pool may hold. */
+static bool strip(struct xs_handle *xs, xs_transaction_t t, const void *arg)
+{
+    const struct bare_manager *bare = arg;
+    const struct schema_place any = {.manager = bare->domid};
+    char path[XEN_PATH_LEN];
+
+    schema_folder(path, &any, SCHEMA_IN_GUEST); /* .../guest/0/0 */
+    *strrchr(path, '/') = '\0';
+    *strrchr(path, '/') = '\0';
+    if (has_children(xs, t, path))
+        return true;
+    schema_shared_pools(path, bare->domid);
+    if (!bare->has_our_pools && has_children(xs, t, path))
+        return true;
+    schema_policies(path, bare->domid);
+    if (!node_remove(xs, t, path))
+        return false;
+    schema_backends(path, bare->domid); /* .../backend/tmem */
+    if (!remove_if_empty(xs, t, path))
+        return false;
+    *strrchr(path, '/') = '\0';
+    return remove_if_empty(xs, t, path);
+}
+
+bool attach_take_back(struct xs_handle *xs, const struct schema_place *a, bool was_bare,
+                      const struct book *book, char why_out[XEN_WHY_LEN])
+{
+    const struct bare_manager bare = {.domid = a->manager, .has_our_pools = book != NULL};
+    const struct change change = {strip, &bare, "cannot remove the manager's folders"};
+
+    return attach_remove(xs, a, !attach_has_other(xs, a), why_out) &&
+           (!was_bare || change_nodes(xs, &change, why_out));
 }
 
 /* ---- waiting ---- */

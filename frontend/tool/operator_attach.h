@@ -34,6 +34,9 @@ bool attach_has_policy(struct xs_handle *xs, const struct schema_place *a,
  */
 bool attach_find_other(struct xs_handle *xs, const struct schema_place *a,
                        const uint8_t guest_uuid[16], struct domain *manager_out);
+/* By whom is it had, whether a daemon runs there or not? */
+bool attach_find_any(struct xs_handle *xs, unsigned guest, uint32_t device,
+                     const uint8_t guest_uuid[16], struct domain *manager_out);
 
 /*
  * Write all nodes of @guest's attachment @device to @manager in one transaction, in place of
@@ -58,15 +61,16 @@ bool attach_retire(struct xs_handle *xs, const struct schema_place *a, char why_
 bool attach_remove(struct xs_handle *xs, const struct schema_place *a, bool last,
                    char why_out[XEN_WHY_LEN]);
 
-/*
- * Has nobody ever been attached to this manager? Then attach_strip() takes away what
- * attach_remove() leaves for the next guest: folders, and policy of shared pools.
- */
+/* Has nobody ever been attached to this manager, and no pool there been given a policy? */
 bool attach_is_bare(struct xs_handle *xs, unsigned manager);
-void attach_strip(struct xs_handle *xs, unsigned manager);
 
-/* What attach_write() has written, as the manager takes no notice of it; @was_bare before that. */
-void attach_take_back(struct xs_handle *xs, const struct schema_place *a, bool was_bare);
+/*
+ * attach_write() has written @a with @book, which is locked still, and nothing comes of it. Of a
+ * manager that @was_bare before that also what attach_remove() leaves for the next guest goes, if
+ * nobody has come meanwhile. False: it has not gone.
+ */
+bool attach_take_back(struct xs_handle *xs, const struct schema_place *a, bool was_bare,
+                      const struct book *book, char why_out[XEN_WHY_LEN]);
 
 /* Does the guest have another attachment to the same manager? */
 bool attach_has_other(struct xs_handle *xs, const struct schema_place *a);

@@ -96,8 +96,8 @@ static int make_attachment(struct job *job, const struct book_guest *entry)
 
         code = tool_fail(refused ? TOOL_REFUSED : TOOL_NO_MANAGER, "%s: %s", job->guest.name, why);
     }
-    if (code)
-        attach_take_back(job->place.xs, &job->where, was_bare);
+    if (code && !attach_take_back(job->place.xs, &job->where, was_bare, &job->place.book, why))
+        tool_say("%s: %s", job->guest.name, why);
     return code;
 }
 
@@ -287,9 +287,9 @@ static int detach_running(struct job *job, struct book_guest *entry)
         return code;
     if (job->where.manager != DOMID_NONE)
         state = attach_look(job->place.xs, &job->where, job->guest.uuid);
-    if (state != ATTACH_THERE &&
-        attach_find_other(job->place.xs, &job->where, job->guest.uuid, &other)) {
-        if (job->options.manager)
+    if (state != ATTACH_THERE && attach_find_any(job->place.xs, job->guest.domid,
+                                                 job->options.device, job->guest.uuid, &other)) {
+        if (job->options.manager && other.domid != job->where.manager)
             return tool_fail(TOOL_REFUSED, "%s is attached to %s, not to %s", job->guest.name,
                              other.name, job->manager.name);
         set_manager(job, &other);

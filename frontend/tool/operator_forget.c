@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* xentmem forget: a guest that is gone for good, out of the policy file. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -8,35 +9,68 @@
 #include "frontend/tool/operator_command.h"
 #include "frontend/tool/operator_signal.h"
 
-/* The agent would attach it again, or the manager serves it with what is to be forgotten. */
-static bool is_in_use(const struct operator_place *place, const struct subject *subject,
-                      const struct book_guest *entry)
+static int refuse_used(const struct operator_place *place, const char *text, const char *manager,
+                       uint32_t device)
 {
-    const struct schema_place where = {
-        .manager = DOMID_NONE, .guest = subject->domain.domid, .device = entry->device};
-    struct domain manager;
+    return tool_fail(TOOL_REFUSED,
+                     "%s runs and is attached%s%s, or is to be: xentmem detach %s -d %u first; "
+                     "another one of that name, which is gone, is named by its UUID: %s has it",
+                     text, manager ? " to " : "", manager ? manager : "", text, device,
+                     place->book.path);
+}
 
-    return subject->domain.domid != DOMID_NONE &&
-           (entry->attach || attach_find_other(place->xs, &where, entry->uuid, &manager));
+static bool is_meant(const struct subject *subject, uint32_t device)
+{
+    return subject->device == TMEMCTL_EVERY_DEVICE || subject->device == device;
+}
+
+/* A daemon that runs, or comes to run, there serves it with what is to be forgotten. */
+static int check_manager(const struct operator_place *place, const struct subject *subject,
+                         const struct domain *manager, const char *text)
+{
+    struct schema_place where = {.manager = manager->domid, .guest = subject->domain.domid};
+    char folder[XEN_PATH_LEN], **names;
+    int code = TOOL_DONE;
+    unsigned nr = 0;
+
+    schema_folder(folder, &where, SCHEMA_IN_GUEST);
+    *strrchr(folder, '/') = '\0';
+    names = xs_directory(place->xs, XBT_NULL, folder, &nr);
+    for (unsigned i = 0; names && i < nr && code == TOOL_DONE; i++) {
+        uint64_t device;
+
+        if (!text_to_number(names[i], UINT32_MAX, &device) || !is_meant(subject, (uint32_t)device))
+            continue;
+        where.device = (uint32_t)device;
+        if (attach_has_policy(place->xs, &where, subject->uuid))
+            code = refuse_used(place, text, manager->name, where.device);
+    }
+    free(names);
+    return code;
 }
 
 static int may_forget(const struct operator_place *place, const struct subject *subject,
                       const char *text)
 {
-    for (unsigned i = 0; i < place->book.nr_guests; i++) {
+    bool runs = subject->domain.domid != DOMID_NONE;
+    int code = TOOL_DONE;
+    unsigned nr = 0;
+    struct domain *domains = domains_read(place->xs, &nr);
+
+    if (!domains)
+        return tool_fail(TOOL_SYSTEM, "the domains cannot be read from xenstore");
+    for (unsigned i = 0; runs && code == TOOL_DONE && i < nr; i++)
+        code = check_manager(place, subject, &domains[i], text);
+    free(domains);
+    for (unsigned i = 0; runs && code == TOOL_DONE && i < place->book.nr_guests; i++) {
         const struct book_guest *entry = &place->book.guests[i];
 
-        if (memcmp(entry->uuid, subject->uuid, 16) ||
-            (subject->device != TMEMCTL_EVERY_DEVICE && subject->device != entry->device) ||
-            !is_in_use(place, subject, entry))
-            continue;
-        return tool_fail(
-            TOOL_REFUSED,
-            "%s runs and is attached (device %u): xentmem detach it first; another one "
-            "of that name, which is gone, is named by its UUID: %s has it",
-            text, entry->device, place->book.path);
+        /* the agent would attach it again */
+        if (entry->attach && memcmp(entry->uuid, subject->uuid, 16) == 0 &&
+            is_meant(subject, entry->device))
+            code = refuse_used(place, text, NULL, entry->device);
     }
-    return TOOL_DONE;
+    return code;
 }
 
 static int forget(struct operator_place *place, const struct subject *subject, const char *text)

@@ -181,27 +181,23 @@ static bool is_attached_to(const struct operator_place *place, unsigned manager,
 }
 
 /*
- * The manager of an attachment, by its name; or where none has that now (dom0's daemon does not
- * run, a domain was renamed), by the policy that dom0 wrote: it is in force, or will be.
+ * The manager of an attachment: the one of its name, if it is attached to that; else the one that
+ * dom0 has written its policy for, which is in force there, or will be (the name is another
+ * domain's by now, or dom0's daemon does not run); else the one of its name.
  */
 static bool find_manager_of(const struct operator_place *place, const struct book_guest *entry,
                             unsigned guest, struct domain *manager_out)
 {
-    struct domain *domains;
     char why[XEN_WHY_LEN];
-    bool found = false;
-    unsigned nr = 0;
+    struct domain any;
+    bool named = domain_find_manager(place->xs, entry->manager, manager_out, why);
 
-    if (domain_find_manager(place->xs, entry->manager, manager_out, why))
+    if (named && is_attached_to(place, manager_out->domid, entry, guest))
         return true;
-    domains = domains_read(place->xs, &nr);
-    for (unsigned i = 0; domains && i < nr && !found; i++) {
-        found = is_attached_to(place, domains[i].domid, entry, guest);
-        if (found)
-            *manager_out = domains[i];
-    }
-    free(domains);
-    return found;
+    if (!attach_find_any(place->xs, guest, entry->device, entry->uuid, &any))
+        return named;
+    *manager_out = any;
+    return true;
 }
 
 /* One attachment of a guest that may or may not run: its nodes, if there are any. */
@@ -390,12 +386,9 @@ static int write_member_at(const struct operator_place *place, unsigned manager,
     return tool_fail(TOOL_SYSTEM, "%s", why);
 }
 
-/*
- * At each manager that the guest is attached to. Who does not run, or is not attached, gets it with
- * the attachment.
- */
-static int write_member(const struct operator_place *place, const struct operator_options *o,
-                        const uint8_t uuid[16], const struct subject *subject, const char *right)
+/* At each manager that the guest is attached to. Others get it with the attachment. */
+static int allow_member(const struct operator_place *place, const uint8_t uuid[16],
+                        const struct subject *subject, const char *right)
 {
     int code = TOOL_DONE;
 
@@ -405,12 +398,31 @@ static int write_member(const struct operator_place *place, const struct operato
         const struct book_guest *entry = &place->book.guests[i];
         struct domain manager;
 
-        if (is_meant(subject, entry) && is_managed_by(place, entry, o->manager) &&
+        if (is_meant(subject, entry) &&
             find_manager_of(place, entry, subject->domain.domid, &manager) &&
             /* a right is its domid's, and has to go with the attachment */
-            (!right || is_attached_to(place, manager.domid, entry, subject->domain.domid)))
+            is_attached_to(place, manager.domid, entry, subject->domain.domid))
             code = write_member_at(place, manager.domid, uuid, subject, right);
     }
+    return code;
+}
+
+/* Wherever it has one, whatever it is attached to: nothing of it may be left. */
+static int deny_member(const struct operator_place *place, const uint8_t uuid[16],
+                       const struct subject *subject)
+{
+    int code = TOOL_DONE;
+    unsigned nr = 0;
+    struct domain *domains;
+
+    if (subject->domain.domid == DOMID_NONE)
+        return TOOL_DONE;
+    domains = domains_read(place->xs, &nr);
+    if (!domains)
+        return tool_fail(TOOL_SYSTEM, "the domains cannot be read from xenstore");
+    for (unsigned i = 0; code == TOOL_DONE && i < nr; i++)
+        code = write_member_at(place, domains[i].domid, uuid, subject, NULL);
+    free(domains);
     return code;
 }
 
@@ -446,19 +458,19 @@ static int check_managed(const struct operator_place *place, const struct subjec
  * Of the two that are written the manager's nodes are what is in force: the last where a right is
  * given, the first where it is taken. @right: NULL for deny.
  */
-static int change_both(struct operator_place *place, const struct operator_options *o,
-                       const uint8_t uuid[16], const struct subject *subject, const char *right)
+static int change_both(struct operator_place *place, const uint8_t uuid[16],
+                       const struct subject *subject, const char *right)
 {
     int code = TOOL_DONE;
 
     if (!change_member(place, uuid, subject->uuid, right))
         return operator_place_full();
     if (!right)
-        code = write_member(place, o, uuid, subject, right);
+        code = deny_member(place, uuid, subject);
     if (code == TOOL_DONE)
         code = operator_place_save(place);
     if (code == TOOL_DONE && right)
-        code = write_member(place, o, uuid, subject, right);
+        code = allow_member(place, uuid, subject, right);
     return code;
 }
 
@@ -481,7 +493,7 @@ static int allow_in_place(const struct tool *tool, const struct operator_options
     if (code == TOOL_DONE)
         code = check_managed(&place, &subject, o->manager);
     if (code == TOOL_DONE)
-        code = change_both(&place, o, uuid, &subject, right);
+        code = change_both(&place, uuid, &subject, right);
     operator_place_close(&place);
     signals_release(&before);
     return code;

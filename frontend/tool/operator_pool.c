@@ -78,20 +78,33 @@ static void say_absent(struct xs_handle *xs, const struct managers *managers)
     struct domain any;
 
     if (managers->nr == 0 && !domain_find_manager(xs, NULL, &any, why))
-        tool_fail(TOOL_DONE, "set: in the policy file alone: %s", why);
+        tool_say("set: in the policy file alone: %s", why);
     for (unsigned i = 0; i < managers->nr; i++) {
         if (!manager_is_ready(xs, managers->at[i].domid))
-            tool_fail(TOOL_DONE,
-                      "set: %s: no daemon has announced itself there; it holds when one does",
-                      managers->at[i].name);
+            tool_say("set: %s: no daemon has announced itself there; it holds when one does",
+                     managers->at[i].name);
     }
+}
+
+/* One that fails keeps none of the others from it. */
+static int write_everywhere(const struct operator_place *place, const struct managers *managers,
+                            const uint8_t uuid[16], const struct grant *grant)
+{
+    char why[XEN_WHY_LEN];
+    int code = TOOL_DONE;
+
+    for (unsigned i = 0; i < managers->nr; i++) {
+        if (!attach_write_shared(place->xs, managers->at[i].domid, uuid, grant, why))
+            code = tool_fail(TOOL_SYSTEM, "%s: %s", managers->at[i].name, why);
+    }
+    return code;
 }
 
 int pool_set(struct operator_place *place, const uint8_t uuid[16], const struct operator_options *o,
              const struct grant *grant)
 {
     struct book_shared *entry = book_add_shared(&place->book, uuid);
-    char text[TEXT_UUID_LEN], unsound[GRANT_WHY_LEN], why[XEN_WHY_LEN];
+    char text[TEXT_UUID_LEN], unsound[GRANT_WHY_LEN];
     struct managers managers;
     int code;
 
@@ -105,10 +118,8 @@ int pool_set(struct operator_place *place, const uint8_t uuid[16], const struct 
     if (code)
         return code;
     code = operator_place_save(place);
-    for (unsigned i = 0; code == TOOL_DONE && i < managers.nr; i++) {
-        if (!attach_write_shared(place->xs, managers.at[i].domid, uuid, &entry->grant, why))
-            code = tool_fail(TOOL_SYSTEM, "%s: %s", managers.at[i].name, why);
-    }
+    if (code == TOOL_DONE)
+        code = write_everywhere(place, &managers, uuid, &entry->grant);
     if (code == TOOL_DONE)
         say_absent(place->xs, &managers);
     free(managers.at);
@@ -126,7 +137,9 @@ static int forget(struct operator_place *place, const struct managers *managers,
     *was_known_out = book_find_shared(&place->book, uuid) != NULL;
     book_remove_shared(&place->book, uuid);
     code = operator_place_save(place);
-    for (unsigned i = 0; code == TOOL_DONE && i < managers->nr; i++) {
+    if (code)
+        return code;
+    for (unsigned i = 0; i < managers->nr; i++) {
         char path[SCHEMA_PATH_LEN];
 
         *was_known_out = *was_known_out || has_pool(place->xs, managers->at[i].domid, uuid);
@@ -169,7 +182,7 @@ static int destroy_at(struct tool *tool, const char *manager, const union tmemct
     if (!t)
         return code;
     status = talk_ask(t, m, m->head.length);
-    xentmem_close(t);
+    talk_close(tool, t);
     return status == XENTMEM_NOT_FOUND && was_known ? TOOL_DONE : tool_result(tool, what, status);
 }
 
@@ -191,12 +204,10 @@ static int remove_everywhere(struct tool *tool, const struct operator_options *o
         snprintf(number, sizeof(number), "%u", managers.at[i].domid);
         tool->attach = NULL; /* another one than the last */
         failed = destroy_at(tool, number, m, was_known, what);
-        if (failed == TOOL_NO_MANAGER)
-            tool_fail(
-                failed,
-                "%s: the pool may be at %s still, with nobody who may join it: remove it again "
-                "when that runs",
-                what, managers.at[i].name);
+        if (failed)
+            tool_say("%s: the pool may be at %s still, with nobody who may join it: when that "
+                     "runs, xentmem %s --manager %s",
+                     what, managers.at[i].name, what, managers.at[i].name);
         code = failed ? failed : code;
     }
     free(managers.at);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -112,6 +113,58 @@ static int create(const char *config, unsigned domid)
                                     : tool_fail(TOOL_REFUSED, "xl create %s failed", config);
 }
 
+/*
+ * ---- the mark ----
+ *
+ * A start that is cut off has created the manager, and has not written the nodes of the disks that
+ * wait for it. The mark has the manager's number meanwhile: without it nothing says that disks
+ * without a backend are those of a manager that died (operator_orphan.h).
+ */
+#define MARK "/run/xentmem/start"
+
+static void mark(unsigned domid)
+{
+    FILE *file;
+
+    mkdir("/run/xentmem", 0755);
+    file = fopen(MARK, "we");
+    if (!file)
+        return; /* this start can do without */
+    fprintf(file, "%u\n", domid);
+    fclose(file);
+}
+
+static bool is_marked(unsigned domid)
+{
+    FILE *file = fopen(MARK, "re");
+    unsigned number = 0;
+    bool same;
+
+    if (!file)
+        return false;
+    same = fscanf(file, "%u", &number) == 1 && number == domid;
+    fclose(file);
+    return same;
+}
+
+static void unmark(void)
+{
+    unlink(MARK);
+}
+
+/* Who wrote the nodes is to unmark(). */
+static int create_marked(const char *config, unsigned domid)
+{
+    int code;
+
+    if (domid)
+        mark(domid);
+    code = create(config, domid);
+    if (code)
+        unmark();
+    return code;
+}
+
 /* ---- the guests' disks ---- */
 
 /* The new manager has nothing of a disk but what is on a device. */
@@ -170,18 +223,9 @@ static unsigned keep_dead(struct xs_handle *xs, struct orphan *orphans, unsigned
     return nr_kept;
 }
 
-static bool has_connected(const struct orphan *orphans, unsigned nr, unsigned manager)
-{
-    for (unsigned i = 0; i < nr; i++) {
-        if (orphans[i].manager == manager && orphans[i].is_connected)
-            return true;
-    }
-    return false;
-}
-
 /*
- * Is there the manager of this configuration, and do disks of its number wait? A start was cut off
- * between creating it and writing their nodes, which is done now; *@code_out is what came of it.
+ * Is there the manager of this configuration, whose start was cut off? The nodes of the disks that
+ * wait for it are written now; *@code_out is what came of it.
  */
 static bool resume(struct xs_handle *xs, const char *config, const struct orphan *orphans,
                    unsigned nr, unsigned domid, int *code_out)
@@ -191,15 +235,16 @@ static bool resume(struct xs_handle *xs, const char *config, const struct orphan
 
     if (!read_name(config, name) || !name[0] ||
         domain_find(xs, name, &living, why) != DOMAIN_FOUND || (domid && domid != living.domid) ||
-        !has_connected(orphans, nr, living.domid))
+        !is_marked(living.domid))
         return false;
     printf("%s runs already, domain %u\n", name, living.domid);
     *code_out = adopt(xs, orphans, nr, living.domid);
+    if (*code_out == TOOL_DONE)
+        unmark();
     if (!manager_is_ready(xs, living.domid))
-        tool_fail(*code_out,
-                  "no daemon has announced itself in %s yet: if none does, it is half made: xl "
-                  "destroy %s, and start again",
-                  name, name);
+        tool_say("no daemon has announced itself in %s yet: if none does, it is half made: xl "
+                 "destroy %s, and start again",
+                 name, name);
     return true;
 }
 
@@ -227,11 +272,13 @@ static int start(struct xs_handle *xs, const char *config, unsigned domid)
     else
         code = may_start(xs, config, name);
     if (code == TOOL_DONE)
-        code = create(config, domid);
+        code = create_marked(config, domid);
     if (code == TOOL_DONE && name[0] && domain_find(xs, name, &living, why) == DOMAIN_FOUND)
         printf("%s runs, domain %u\n", name, living.domid);
     if (code == TOOL_DONE)
         code = adopt(xs, orphans, nr, domid);
+    if (code == TOOL_DONE)
+        unmark();
     free(orphans);
     return code;
 }

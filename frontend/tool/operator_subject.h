@@ -22,8 +22,6 @@ enum subject_kind {
     SUBJECT_POOL,  /* a shared pool */
 };
 
-#define DOMID_NONE UINT32_MAX
-
 struct subject {
     enum subject_kind kind;
     uint8_t uuid[16];     /* XEN, POOL */

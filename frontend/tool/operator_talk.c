@@ -22,6 +22,9 @@
 
 #define MANAGER_TIMEOUT_MS 15000u
 
+/* The other one may wait for its manager first. */
+#define LOCK_TRIES (TOOL_BUSY_TRIES + MANAGER_TIMEOUT_MS / TOOL_BUSY_WAIT_MS)
+
 /*
  * A manager that gives more parts than this to one list is not to be believed: all of them are
  * kept until the last. A whole one is TMEMCTL_MAX_REPLY bytes; the longest lists that the daemon
@@ -71,7 +74,7 @@ static bool lock_control(struct tool *tool, int *code_out)
     for (unsigned tries = 1; flock(tool->control_lock, LOCK_EX | LOCK_NB) < 0; tries++) {
         if (errno != EWOULDBLOCK)
             return true;
-        if (tries == TOOL_BUSY_TRIES) {
+        if (tries == LOCK_TRIES) {
             *code_out = tool_fail(TOOL_SYSTEM,
                                   "another command talks to a manager (it holds %s): "
                                   "try again when that has ended",
@@ -110,8 +113,11 @@ static int make_attachment(struct tool *tool, struct xs_handle *xs, const struct
         } else if (!attach_write(xs, manager, &dom0, CONTROL_DEVICE, &GRANT_DEFAULT, NULL, why)) {
             code = tool_fail(TOOL_SYSTEM, "%s", why);
         } else if (!attach_wait(tool, xs, manager, &dom0, CONTROL_DEVICE, timeout_ms, why)) {
-            code = tool_fail(TOOL_NO_MANAGER, "%s", why);
-            attach_take_back(xs, &place, was_bare);
+            bool refused = attach_is_refused(xs, &place, manager, why);
+
+            code = tool_fail(refused ? TOOL_REFUSED : TOOL_NO_MANAGER, "%s", why);
+            if (!attach_take_back(xs, &place, was_bare, NULL, why))
+                tool_say("%s", why);
         }
     }
     return code;

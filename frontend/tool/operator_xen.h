@@ -25,6 +25,9 @@ bool xen_is_dom0(void);
 /* NULL: why_out says what to start. */
 struct xs_handle *xen_open(char why_out[XEN_WHY_LEN]);
 
+/* Of no domain: one that does not run. */
+#define DOMID_NONE UINT32_MAX
+
 struct domain {
     unsigned domid;
     char name[XEN_NAME_LEN]; /* may be empty */

@@ -98,7 +98,15 @@ is "there is room" [ $rc -eq 0 ]
 at dom0 "xentmem forget b"
 is "a guest that is attached is not forgotten" [ $rc -eq 4 ]
 is "it is said what to do first" says "detach it first"
-at dom0 "xentmem detach b && xentmem forget b"
+at dom0 "xentmem detach b"
+# of a daemon in dom0 that will run again
+left=/local/domain/0/xentmem/guest/$(domid b)/3
+xenstore-write "$left/uuid" "$(node "/local/domain/$(domid b)/vm" | sed 's|/vm/||')"
+at dom0 "xentmem forget b"
+is "nor is one of whom a manager has policy" [ $rc -eq 4 ]
+is "which attachment that is is said" says "xentmem detach b -d 3 first"
+xenstore-rm /local/domain/0/xentmem
+at dom0 "xentmem forget b"
 is "detached, it is" [ $rc -eq 0 ]
 rm $book
 
@@ -219,7 +227,7 @@ is "for it, too" [ "$(node $in_dom0/quota-pages)" = 1024 ]
 is "and that it does not run is said" says "Domain-0: no daemon has announced itself"
 at dom0 "xentmem remove $pool"
 is "what is removed is not said to be gone from it" [ $rc -eq 5 ]
-is "and what to do is" says "may be at Domain-0 still, with nobody who may join it: remove it again"
+is "and what to do is" says "may be at Domain-0 still, with nobody who may join it: when that runs, xentmem remove $pool --manager Domain-0"
 is "its policy is removed" [ -z "$(node $in_dom0/quota-pages)" ]
 is "and at the manager that runs" [ -z "$(node "/local/domain/$m/xentmem/shared/$pool/quota-pages")" ]
 
@@ -259,6 +267,7 @@ rc=$?
 out=$(cat /run/import.log)
 is "an import goes on while a command asks another manager" [ $rc -eq 0 ]
 wait $!
+is "which waits, and has its answer then" [ $? -eq 5 ]
 at dom0 "xentmem base rm slow"
 is "and is the manager's that it was for" [ $rc -eq 0 ]
 is "a manager that does not answer keeps no nodes" stranger_is_bare
@@ -281,6 +290,11 @@ is "and stays where it is" [ "$(right_of "$a")" = fill ]
 at dom0 "xentmem deny $pool a && xentmem allow $pool a read"
 is "where it has one it is changed" [ "$(right_of "$a")" = read ]
 check "what a has stored is there, after all this" has_its_page
+xl rename xentmem first && xl rename stranger xentmem
+at dom0 "xentmem deny $pool a"
+xl rename xentmem stranger && xl rename first xentmem
+is "a right is taken where it is, whatever has the manager's name now" [ $rc -eq 0 ]
+is "and gone there" [ -z "$(right_of "$a")" ]
 at dom0 "xentmem attach c --manager stranger --timeout 2"
 is "a free guest gets no answer from a stranger" [ $rc -eq 5 ]
 is "all of it is taken back" stranger_is_bare
