@@ -241,8 +241,8 @@ static enum tmemif_status set_guest(struct control *c, const union tmemctl_messa
 
     (void)r;
     if ((m->set_guest.policy.fields & POLICY_MIN) &&
-        !minimums_fit_guest(c->daemon.policy, c->daemon.engine, c->daemon.log, &guest,
-                            policy.min_pages))
+        !minimums_admit_guest(c->daemon.policy, c->daemon.engine, c->daemon.log, &guest,
+                              policy.min_pages))
         return TMEMIF_NO_MEMORY;
     return policy_set_guest(c->daemon.policy, &guest, m->set_guest.policy.fields, &policy);
 }
@@ -254,8 +254,8 @@ static enum tmemif_status set_shared(struct control *c, const union tmemctl_mess
 
     (void)r;
     if ((m->set_shared.policy.fields & POLICY_MIN) &&
-        !minimums_fit_shared(c->daemon.policy, c->daemon.engine, c->daemon.log, m->set_shared.uuid,
-                             policy.min_pages))
+        !minimums_admit_shared(c->daemon.policy, c->daemon.engine, c->daemon.log,
+                               m->set_shared.uuid, policy.min_pages))
         return TMEMIF_NO_MEMORY;
     return policy_set_shared(c->daemon.policy, m->set_shared.uuid, m->set_shared.policy.fields,
                              &policy);

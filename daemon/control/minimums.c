@@ -30,8 +30,8 @@ static bool fits(struct engine *engine, struct log *log, uint64_t counted, uint6
     return false;
 }
 
-bool minimums_fit_guest(const struct policy_book *book, struct engine *engine, struct log *log,
-                        const struct account_key *guest, uint64_t pages)
+bool minimums_admit_guest(const struct policy_book *book, struct engine *engine, struct log *log,
+                          const struct account_key *guest, uint64_t pages)
 {
     uint64_t counted = 0, nr = 0, before;
     struct account_key key;
@@ -52,8 +52,8 @@ bool minimums_fit_guest(const struct policy_book *book, struct engine *engine, s
     return nr * bounded(pages) <= before || fits(engine, log, counted, nr * bounded(pages));
 }
 
-bool minimums_fit_shared(const struct policy_book *book, struct engine *engine, struct log *log,
-                         const uint8_t uuid[TMEMIF_UUID_LEN], uint64_t pages)
+bool minimums_admit_shared(const struct policy_book *book, struct engine *engine, struct log *log,
+                           const uint8_t uuid[TMEMIF_UUID_LEN], uint64_t pages)
 {
     uint64_t counted = bounded(policy_of_shared(book, uuid).min_pages);
 

@@ -22,11 +22,11 @@
  * May the minimum of @guest, one device or every one, become @pages? Less than it was always may.
  * A guest that is not here counts as one attachment. False: it was logged, with the numbers.
  */
-bool minimums_fit_guest(const struct policy_book *book, struct engine *engine, struct log *log,
-                        const struct account_key *guest, uint64_t pages);
+bool minimums_admit_guest(const struct policy_book *book, struct engine *engine, struct log *log,
+                          const struct account_key *guest, uint64_t pages);
 /* The same for a shared pool. */
-bool minimums_fit_shared(const struct policy_book *book, struct engine *engine, struct log *log,
-                         const uint8_t uuid[TMEMIF_UUID_LEN], uint64_t pages);
+bool minimums_admit_shared(const struct policy_book *book, struct engine *engine, struct log *log,
+                           const uint8_t uuid[TMEMIF_UUID_LEN], uint64_t pages);
 
 /* Zero has told nothing. */
 struct minimums_teller {

@@ -90,38 +90,32 @@ static void apply_policy(struct policy_book *book, account_nr account,
     engine_account_set_policy(book->engine, account, &policy);
 }
 
+/* Of no domain. */
+#define ANY_DOMID UINT32_MAX
+
+/* A freeze is about no pool. */
+static const uint8_t NO_POOL[TMEMIF_UUID_LEN];
+
 /*
- * Of a guest that is named by its uuid a freeze speaks whatever domid it has: a reboot ends none.
- * One that names no uuid is about who has the domid, and so is every word about a local client.
+ * Whom a freeze of @key is about: a guest of a uuid under any domid, as a reboot ends none. One
+ * that has none, as dom0, is its domid; and local clients are their user.
  */
 static struct account_key key_of_freeze(const struct account_key *key)
 {
-    static const uint8_t none[TMEMIF_UUID_LEN];
     struct account_key lasting = *key;
 
-    if (key->kind == ACCOUNT_XEN && memcmp(key->uuid, none, sizeof(none)) != 0)
-        lasting.id = UINT32_MAX; /* no domid: a word for one is not this one's */
+    if (key->kind == ACCOUNT_XEN && !uuid_is_zero(key->uuid))
+        lasting.id = ANY_DOMID;
     return lasting;
-}
-
-static bool is_frozen(const struct policy_book *book, const struct account_key *key)
-{
-    struct account_key lasting = key_of_freeze(key);
-
-    for (unsigned i = book->frozen.nr; i-- > 0;) {
-        const struct word *word = &book->frozen.at[i];
-
-        if (key_covers(&word->guest, key) || key_covers(&word->guest, &lasting))
-            return word->value != 0;
-    }
-    return false;
 }
 
 void policy_account_opened(struct policy_book *book, account_nr account,
                            const struct account_key *key)
 {
+    const struct account_key frozen = key_of_freeze(key);
+
     apply_policy(book, account, key);
-    engine_account_set_frozen(book->engine, account, is_frozen(book, key));
+    engine_account_set_frozen(book->engine, account, words_value(&book->frozen, NO_POOL, &frozen));
     for (unsigned i = 0; i < book->members.nr; i++) {
         const uint8_t *uuid = book->members.at[i].pool;
 
@@ -249,6 +243,21 @@ void policy_forget_guest(struct policy_book *book, const struct account_key *gue
     apply(book);
 }
 
+/* A message that names no uuid is about who has that domid now. */
+static struct account_key key_to_freeze(const struct policy_book *book,
+                                        const struct account_key *guest)
+{
+    struct account_key named = *guest, key;
+    uint32_t cursor = 0;
+    account_nr account;
+
+    while (uuid_is_zero(named.uuid) && engine_account_next(book->engine, &cursor, &account, &key)) {
+        if (key_covers(guest, &key))
+            memcpy(named.uuid, key.uuid, sizeof(named.uuid));
+    }
+    return key_of_freeze(&named);
+}
+
 static bool give_frozen(struct policy_book *book, const struct account_key *guest, bool frozen)
 {
     bool any = false;
@@ -257,7 +266,9 @@ static bool give_frozen(struct policy_book *book, const struct account_key *gues
     account_nr account;
 
     while (engine_account_next(book->engine, &cursor, &account, &key)) {
-        if (!key_covers(guest, &key))
+        const struct account_key lasting = key_of_freeze(&key);
+
+        if (!key_covers(guest, &lasting))
             continue;
         engine_account_set_frozen(book->engine, account, frozen);
         any = true;
@@ -265,14 +276,24 @@ static bool give_frozen(struct policy_book *book, const struct account_key *gues
     return any;
 }
 
+static bool was_frozen(const struct policy_book *book, const struct account_key *guest)
+{
+    for (unsigned i = 0; i < book->frozen.nr; i++) {
+        if (key_meets(&book->frozen.at[i].guest, guest))
+            return true;
+    }
+    return false;
+}
+
 enum tmemif_status policy_set_frozen(struct policy_book *book, const struct account_key *guest,
                                      bool frozen)
 {
-    struct word word = {.guest = key_of_freeze(guest), .value = frozen};
+    struct word word = {.guest = key_to_freeze(book, guest), .value = frozen};
 
     if (!words_have_room(&book->frozen, &word))
         return TMEMIF_TOO_MANY;
-    if (!give_frozen(book, guest, frozen))
+    /* a guest that is gone for good can be thawed, or its word would stay */
+    if (!give_frozen(book, &word.guest, frozen) && (frozen || !was_frozen(book, &word.guest)))
         return TMEMIF_NOT_FOUND;
     words_add(&book->frozen, &word);
     return TMEMIF_OK;

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-static bool uuid_is_zero(const uint8_t uuid[TMEMIF_UUID_LEN])
+bool uuid_is_zero(const uint8_t uuid[TMEMIF_UUID_LEN])
 {
     static const uint8_t zero[TMEMIF_UUID_LEN];
 

@@ -30,6 +30,9 @@ struct words {
     unsigned nr, max;
 };
 
+/* As that of a guest that has none, or in a word that is about whoever has the id. */
+bool uuid_is_zero(const uint8_t uuid[TMEMIF_UUID_LEN]);
+
 /* Does @wide speak of everybody of whom @narrow speaks? Of somebody of them? */
 bool key_covers(const struct account_key *wide, const struct account_key *narrow);
 bool key_meets(const struct account_key *a, const struct account_key *b);

@@ -302,8 +302,8 @@ bool engine_denied_next(struct engine *e, const uint8_t uuid[TMEMIF_UUID_LEN], u
  * are less than the first. What lies in a region of same-filled pages takes none of it.
  */
 struct engine_reserve {
-    uint64_t limit;      /* frames that there may be */
-    uint64_t minimums;   /* of all accounts and shared pools; UINT32_MAX: that, or more */
+    uint64_t limit;    /* frames that there may be, but for those that workers hold for a moment */
+    uint64_t minimums; /* of all accounts and shared pools; UINT32_MAX: that, or more */
     uint64_t persistent; /* pages that hold a frame, at most */
 };
 struct engine_reserve engine_reserve(const struct engine *e);

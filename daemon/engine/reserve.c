@@ -57,8 +57,10 @@ struct engine_reserve engine_reserve(const struct engine *e)
     struct store_usage usage = store_usage(e->store);
     uint64_t persistent = nr_persistent(e);
 
+    uint64_t kept = atomic_load_explicit(&e->spare, memory_order_relaxed) + held_by_others(e);
+
     return (struct engine_reserve){
-        .limit = usage.limit,
+        .limit = usage.limit > kept ? usage.limit - kept : 0,
         .minimums = atomic_load_explicit(&e->minimums, memory_order_relaxed),
         .persistent = persistent < usage.frames_used ? persistent : usage.frames_used,
     };

@@ -7,7 +7,8 @@
 #include "frontend/tool/operator_command.h"
 
 /* Whom the operator means, with the help of xenstore and the book where they are. */
-static int find(struct tool *tool, const char *text, const struct operator_options *o,
+/* @is_thaw: of a guest that is gone, too, for a freeze is its guest's and would stay. */
+static int find(struct tool *tool, const char *text, const struct operator_options *o, bool is_thaw,
                 struct subject *subject_out)
 {
     struct operator_place place = {0};
@@ -19,7 +20,7 @@ static int find(struct tool *tool, const char *text, const struct operator_optio
             return code;
     }
     code = operator_find_subject(tool, place.xs ? &place : NULL, text, o, subject_out);
-    if (code == TOOL_DONE && subject_out->kind == SUBJECT_XEN &&
+    if (code == TOOL_DONE && subject_out->kind == SUBJECT_XEN && !is_thaw &&
         subject_out->domain.domid == DOMID_NONE)
         code = tool_fail(TOOL_REFUSED, "%s does not run", text);
     if (code == TOOL_DONE && subject_out->kind == SUBJECT_LOCAL && place.xs)
@@ -43,7 +44,7 @@ static int change(struct tool *tool, int argc, char **argv, enum tmemctl_command
         return operator_freeze_disk(tool, o.manager, argv[optind], argv[optind + 1]);
     if (argc - optind != 1)
         return tool_usage(operator_command(argv[0]), "needs one guest or shared pool");
-    code = find(tool, argv[optind], &o, &subject);
+    code = find(tool, argv[optind], &o, command == TMEMCTL_THAW, &subject);
     if (code)
         return code;
     if (subject.kind == SUBJECT_POOL)

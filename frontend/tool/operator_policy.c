@@ -130,7 +130,8 @@ static int explain_no_memory(struct tool *tool, struct xentmem *t)
     text_of_size(persistent, memory.persistent);
     return tool_fail(TOOL_REFUSED,
                      "set: the manager has %s, of which minimums reserve %s, and persistent pages "
-                     "and disks take %s: lower another min, or raise --memory of xentmemd",
+                     "and disks take %s, and its workers a few pages: lower another min, or raise "
+                     "--memory of xentmemd",
                      limit, minimums, persistent);
 }
 

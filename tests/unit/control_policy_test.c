@@ -309,7 +309,7 @@ static void who_is_frozen_stays_so_by_any_other_attachment(void)
 static void a_frozen_guest_that_starts_again_is_frozen(void)
 {
     struct account_key before = device_key(7, 0), after = device_key(9, 0),
-                       other = device_key(7, 1), every;
+                       other = device_key(7, 1), every, domid;
     account_nr a, b;
 
     begin();
@@ -325,11 +325,11 @@ static void a_frozen_guest_that_starts_again_is_frozen(void)
     /* its domid is no word about whoever has that next */
     b = open_account(&other);
     CU_ASSERT_FALSE(is_frozen(b));
-    /* nor is what is said of a domid, where no uuid is known, one about others */
-    memset(other.uuid, 0, sizeof(other.uuid));
-    CU_ASSERT_EQUAL(policy_set_frozen(book, &other, true), TMEMIF_OK);
+    /* nor is what is said of a domid, which is about who has it now, one about others */
+    domid = other;
+    memset(domid.uuid, 0, sizeof(domid.uuid));
+    CU_ASSERT_EQUAL(policy_set_frozen(book, &domid, true), TMEMIF_OK);
     CU_ASSERT_TRUE(is_frozen(b));
-    every.id = 9;
     CU_ASSERT_EQUAL(policy_set_frozen(book, &every, false), TMEMIF_OK);
     policy_account_opened(book, a, &after);
     CU_ASSERT_FALSE(is_frozen(a));
@@ -337,6 +337,63 @@ static void a_frozen_guest_that_starts_again_is_frozen(void)
     CU_ASSERT_FALSE(is_frozen(open_account(&after)));
     policy_account_opened(book, b, &other);
     CU_ASSERT_TRUE(is_frozen(b));
+    end();
+}
+
+/* One of the guest, one of whoever has its domid: they are the same guest. */
+static void the_latest_word_holds_whether_or_not_it_names_a_uuid(void)
+{
+    struct account_key key = device_key(7, 0), domid;
+    account_nr a;
+
+    begin();
+    memcpy(key.uuid, uuid, sizeof(uuid));
+    domid = key;
+    memset(domid.uuid, 0, sizeof(domid.uuid));
+    a = open_account(&key);
+    for (unsigned i = 0; i < 2; i++) {
+        const struct account_key *first = i ? &key : &domid, *then = i ? &domid : &key;
+
+        CU_ASSERT_EQUAL(policy_set_frozen(book, first, true), TMEMIF_OK);
+        CU_ASSERT_EQUAL(policy_set_frozen(book, then, false), TMEMIF_OK);
+        policy_account_opened(book, a, &key);
+        CU_ASSERT_FALSE(is_frozen(a));
+    }
+    end();
+}
+
+/* As when it is migrated on one machine. */
+static void a_freeze_is_for_every_domid_that_a_guest_has(void)
+{
+    struct account_key from = device_key(7, 0), to = device_key(9, 0);
+    account_nr a, b;
+
+    begin();
+    memcpy(from.uuid, uuid, sizeof(uuid));
+    memcpy(to.uuid, uuid, sizeof(uuid));
+    a = open_account(&from);
+    b = open_account(&to);
+    CU_ASSERT_EQUAL(policy_set_frozen(book, &from, true), TMEMIF_OK);
+    CU_ASSERT(is_frozen(a) && is_frozen(b));
+    CU_ASSERT_EQUAL(policy_set_frozen(book, &from, false), TMEMIF_OK);
+    CU_ASSERT(!is_frozen(a) && !is_frozen(b));
+    end();
+}
+
+static void a_guest_that_is_gone_for_good_can_be_thawed(void)
+{
+    struct account_key key = device_key(7, 0), nobody = device_key(8, 0);
+    account_nr account;
+
+    begin();
+    memcpy(key.uuid, uuid, sizeof(uuid));
+    memset(nobody.uuid, 0x77, sizeof(nobody.uuid));
+    account = open_account(&key);
+    CU_ASSERT_EQUAL(policy_set_frozen(book, &key, true), TMEMIF_OK);
+    engine_account_close(w.e, account);
+    CU_ASSERT_EQUAL(policy_set_frozen(book, &nobody, false), TMEMIF_NOT_FOUND);
+    CU_ASSERT_EQUAL(policy_set_frozen(book, &key, false), TMEMIF_OK);
+    CU_ASSERT_FALSE(is_frozen(open_account(&key)));
     end();
 }
 
@@ -824,6 +881,9 @@ static void denying_what_nobody_knows_takes_no_room(void)
     T(a_full_book_refuses_and_changes_nothing)                                                     \
     T(who_is_frozen_stays_so_by_any_other_attachment)                                              \
     T(a_frozen_guest_that_starts_again_is_frozen)                                                  \
+    T(the_latest_word_holds_whether_or_not_it_names_a_uuid)                                        \
+    T(a_freeze_is_for_every_domid_that_a_guest_has)                                                \
+    T(a_guest_that_is_gone_for_good_can_be_thawed)                                                 \
     T(nobody_joins_unless_allowed)                                                                 \
     T(a_right_for_every_device_reaches_those_that_attach_later)                                    \
     T(deny_holds_at_once_for_whoever_has_joined)                                                   \

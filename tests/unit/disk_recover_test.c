@@ -403,7 +403,7 @@ static void use_all(struct disk_world *dw, uint64_t *random)
         (void)write_tag(d, seeded_below(random, 30), n);
         (void)read_status(d, seeded_below(random, 30));
         (void)disk_discard(d, 0, 0, 1, &done);
-        disks_close(dw->disks, d, (enum disk_end)seeded_below(random, 3));
+        disks_close(dw->disks, d, (enum disk_end)seeded_below(random, 2));
     }
 }
 

@@ -389,6 +389,7 @@ static void nobody_is_refused_below_his_minimum(void)
 static void unused_minimum_is_lent_to_ephemeral_pages_only(void)
 {
     struct game g;
+    struct engine_reserve reserve;
     uint32_t kept;
     unsigned nr = 0;
 
@@ -403,6 +404,9 @@ static void unused_minimum_is_lent_to_ephemeral_pages_only(void)
         nr++;
     /* less what every other worker may have under way */
     CU_ASSERT_EQUAL(nr, NR_FRAMES - 1000 - (MAX_GUESTS - 1) * ENGINE_GETS_MOST);
+    /* which is what an operator is told that there is */
+    reserve = engine_reserve(g.w.e);
+    CU_ASSERT_EQUAL(reserve.minimums + reserve.persistent, reserve.limit);
     /* what is there may be overwritten, and what is flushed is room */
     for (uint32_t i = 0; i < 100; i++)
         CU_ASSERT_EQUAL(put(&g.w, g.players[1].account, kept, 1, i, i + 1), TMEMIF_OK);

@@ -1782,6 +1782,8 @@ static void what_the_system_refuses_at_a_take_up_loses_no_disk(void)
         fault_arm(nth, false);
         settle(m);
         refused = fault_disarm();
+        /* nor is it another's, or nobody's, before it is taken up */
+        CU_ASSERT_EQUAL(disks_remove(m->disks, &guests_disk), TMEMIF_BUSY);
         CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("state")), "4");
         CU_ASSERT(guest_finds(&g, 1, 1));
     }

@@ -277,8 +277,8 @@ static void offer(struct attachment *a, const char *why)
 static void close_down(struct attachment *a, const char *why)
 {
     end_session(a, why);
-    backend_publish_state(&a->backend, XENBUS_CLOSING);
-    backend_publish_state(&a->backend, XENBUS_CLOSED);
+    backend_owe_state(&a->backend, XENBUS_CLOSING);
+    backend_owe_state(&a->backend, XENBUS_CLOSED);
 }
 
 static void enter(struct attachment *a, enum schema_back_state next, const char *event)
@@ -336,7 +336,7 @@ static bool apply(struct attachment *a, enum schema_back_event event, const char
     case SCHEMA_BACK_END:
         end(a, why);
         if (event == SCHEMA_NODES_OFFLINE)
-            backend_publish_state(&a->backend, XENBUS_CLOSED);
+            backend_owe_state(&a->backend, XENBUS_CLOSED);
         break;
     }
     return true;
@@ -501,9 +501,8 @@ static void look(struct backend *b, uint64_t now_ms)
     b->is_new = false;
     if (is_over(b))
         return;
-    if (backend_owes(b))
-        backend_look_again(b, now_ms);
-    backend_look_unwatched(b, now_ms);
+    if (!backend_look_for_debts(b, now_ms))
+        backend_look_unwatched(b, now_ms);
 }
 
 static struct backend *create(void *world, const struct schema_place *place)

@@ -13,6 +13,8 @@
 #define PACE_PERIOD_MS 1000u
 /* When to look again at what has to wait. */
 #define LOOK_WAIT_MS 200u
+/* While a debt cannot be paid that doubles so often: other news waits for that look, too. */
+#define MOST_DOUBLED 2u
 /* When to look at what cannot be watched. */
 #define UNWATCHED_MS 1000u
 /* How often to try a transaction that others have been faster than. */
@@ -189,7 +191,19 @@ bool backend_owe_state_with(struct backend *b, bool (*write)(struct backend *b),
     return publish_state(b, write, state, true);
 }
 
-void backend_publish_state(struct backend *b, enum schema_xenbus state)
+bool backend_repeat_state_with(struct backend *b, bool (*write)(struct backend *b))
+{
+    bool ok;
+
+    if (b->state_owed)
+        return false;
+    ok = publish_state(b, write, (enum schema_xenbus)b->published, false);
+    b->state_owed = false;
+    b->owed_with = NULL;
+    return ok;
+}
+
+void backend_owe_state(struct backend *b, enum schema_xenbus state)
 {
     (void)backend_owe_state_with(b, NULL, state);
 }
@@ -223,11 +237,6 @@ void backend_publish_error(struct backend *b, const char *why)
     backend_say_error(b, why);
     log_limited(b->log, &b->log_limit, LOG_LEVEL_NOTICE, "refused", "dom=%u %s=%u why=\"%s\"",
                 b->place.guest, b->kind->name, b->place.device, why);
-}
-
-bool backend_owes(const struct backend *b)
-{
-    return b->state_owed || b->error_owed;
 }
 
 void backend_remove(struct backend *b, enum schema_node node)
@@ -306,6 +315,20 @@ void backend_look_again(struct backend *b, uint64_t now_ms)
     b->not_before_ms = now_ms + LOOK_WAIT_MS;
 }
 
+/* A limit of xenstored may be in the way for as long as nobody raises it. */
+bool backend_look_for_debts(struct backend *b, uint64_t now_ms)
+{
+    if (!b->state_owed && !b->error_owed) {
+        b->nr_unpaid = 0;
+        return false;
+    }
+    b->touched = true;
+    b->not_before_ms = now_ms + ((uint64_t)LOOK_WAIT_MS << b->nr_unpaid);
+    if (b->nr_unpaid < MOST_DOUBLED)
+        b->nr_unpaid++;
+    return true;
+}
+
 void backend_look_unwatched(struct backend *b, uint64_t now_ms)
 {
     if (b->is_watched || b->touched)
@@ -349,7 +372,7 @@ static void close_for_good(struct backend *b, uint32_t own_state, bool offline)
 {
     b->error_owed = false;
     if (b->state_owed || own_state != (offline ? XENBUS_CLOSED : b->published))
-        backend_publish_state(b, XENBUS_CLOSED);
+        backend_owe_state(b, XENBUS_CLOSED);
 }
 
 /* It may be waited for. The state alone says nothing of what was to be written with it. */

@@ -36,6 +36,7 @@ struct backend {
     uint32_t published;                     /* what our node `state` says, or is to say */
     bool state_owed;                        /* writing that has failed: it is to be tried again, */
     bool (*owed_with)(struct backend *b);   /* with what belongs to it, or NULL */
+    unsigned nr_unpaid;                     /* looks in a row at which that has failed again */
     bool error_owed;                        /* writing node `error` has failed: it is to say */
     char error[SCHEMA_REASON_LEN];          /* this, or to go if that is empty */
     bool in_transaction;                    /* what is published belongs to it */
@@ -71,7 +72,7 @@ bool backend_is_as_seen(struct backend *b);
 void backend_publish(struct backend *b, enum schema_node node, const char *text);
 void backend_publish_number(struct backend *b, enum schema_node node, uint64_t number);
 /* Alone, and owed whatever is in the way. */
-void backend_publish_state(struct backend *b, enum schema_xenbus state);
+void backend_owe_state(struct backend *b, enum schema_xenbus state);
 /*
  * What @write publishes or removes, and the state, at once; @write may be called several times, and
  * later again if that fails. False: nothing was written. @write is false if the nodes are not what
@@ -83,6 +84,8 @@ bool backend_publish_state_with(struct backend *b, bool (*write)(struct backend 
 /* The same for what is owed whatever is in the way. @write is false if something was refused. */
 bool backend_owe_state_with(struct backend *b, bool (*write)(struct backend *b),
                             enum schema_xenbus state);
+/* What was published last, once more, with @write; if that fails, or one is owed, nothing is. */
+bool backend_repeat_state_with(struct backend *b, bool (*write)(struct backend *b));
 /*
  * Node `error`: it is owed until it is written, or goes with the nodes that it is about. NULL: it
  * is removed. The latter may be part of what is written with a state.
@@ -90,8 +93,6 @@ bool backend_owe_state_with(struct backend *b, bool (*write)(struct backend *b),
 void backend_say_error(struct backend *b, const char *why);
 /* The same, and the log. */
 void backend_publish_error(struct backend *b, const char *why);
-/* Is there something to be written at the next look? */
-bool backend_owes(const struct backend *b);
 void backend_remove(struct backend *b, enum schema_node node);
 /* A guest that is gone leaves our folder of it behind. published is UNKNOWN: it is gone. */
 void backend_remove_folder(struct backend *b);
@@ -102,6 +103,8 @@ void backend_remove_folder(struct backend *b);
 void backend_watch(struct backend *b);
 /* Not now: what has to wait. */
 void backend_look_again(struct backend *b, uint64_t now_ms);
+/* The same if something is owed, the later the longer it cannot be written. False: nothing is. */
+bool backend_look_for_debts(struct backend *b, uint64_t now_ms);
 /* Soon, if it cannot be watched and there is nothing to wait for. */
 void backend_look_unwatched(struct backend *b, uint64_t now_ms);
 /* May it attach, or be offered to a frontend that begins anew, now? Some at once, then one a

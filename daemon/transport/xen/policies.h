@@ -5,7 +5,7 @@
  * dom0 writes them, nobody else can. What was passed on, and taken, is remembered, so that
  * a node that is touched and says the same is no news, and a node that is gone is. What was not
  * taken (the book is full) is passed on again later, and nothing else with it: a message may have
- * had a later word.
+ * had a later word. One that is taken at last counts as said then, after every message.
  */
 #ifndef XTM_TRANSPORT_XEN_POLICIES_H
 #define XTM_TRANSPORT_XEN_POLICIES_H

@@ -129,7 +129,7 @@ static bool publish_offer(struct backend *b)
     return b->refused == 0;
 }
 
-/* Were its nodes written before we began, and has no daemon said anything in them? */
+/* Has nobody said anything in its nodes yet, this daemon or one before? */
 static bool is_untouched(const struct vbd *v)
 {
     return v->backend.published == XENBUS_INITIALISING && !v->disk.disk;
@@ -284,10 +284,8 @@ static void resize(struct vbd *v)
 {
     if (!owes_size(v))
         return;
-    if (!backend_publish_state_with(&v->backend, publish_sectors, XENBUS_CONNECTED)) {
-        v->backend.state_owed = false; /* it may be at 5 next time; owes_size() says */
-        return;
-    }
+    if (!backend_repeat_state_with(&v->backend, publish_sectors))
+        return; /* it may be at 5 next time; owes_size() says */
     v->told_pages = disk_nr_pages(v->disk.disk);
     log_limited(v->backend.log, &v->backend.log_limit, LOG_LEVEL_INFO, "resize",
                 "dom=%u vbd=%u pages=%u", v->backend.place.guest, v->backend.place.device,
@@ -298,24 +296,18 @@ static void disown(struct vbd *v, const char *why)
 {
     backend_publish_error(&v->backend, why);
     end_session(v, "the manager has closed the session");
-    backend_publish_state(&v->backend, XENBUS_CLOSING);
-    backend_publish_state(&v->backend, XENBUS_CLOSED);
+    backend_owe_state(&v->backend, XENBUS_CLOSING);
+    backend_owe_state(&v->backend, XENBUS_CLOSED);
 }
 
 /* The toolstack waits for 6, and then for our folder to go. */
 static void end(struct vbd *v, const char *why)
 {
-    uint32_t own_state;
-
     end_session(v, why);
     vbd_world_drop_records(v->world, &v->backend.place);
     v->waits = false;
     end_disk(v);
-    v->remove_at_ms = 0;
-    /* a node that is written would bring a folder back that has gone already */
-    if (!node_read_state(v->backend.platform, &v->backend.place, SCHEMA_VBD_STATE, &own_state))
-        return;
-    backend_publish_state(&v->backend, XENBUS_CLOSED);
+    backend_owe_state(&v->backend, XENBUS_CLOSED);
     v->remove_at_ms = clock_now_ms() + FOLDER_MS;
 }
 
@@ -346,11 +338,11 @@ static enum outcome act(struct vbd *v, enum schema_vbd_action action, enum schem
         resize(v);
         break;
     case SCHEMA_VBD_LEAVE:
-        backend_publish_state(&v->backend, XENBUS_CLOSING);
+        backend_owe_state(&v->backend, XENBUS_CLOSING);
         break;
     case SCHEMA_VBD_CLOSE:
         end_session(v, why);
-        backend_publish_state(&v->backend, XENBUS_CLOSED);
+        backend_owe_state(&v->backend, XENBUS_CLOSED);
         break;
     case SCHEMA_VBD_DISOWN:
         disown(v, why);
@@ -525,9 +517,9 @@ static void look(struct backend *b, uint64_t now_ms)
     vbd_session_tell_news(&v->session, b);
     if (v->state == SCHEMA_VBD_ENDED)
         tidy(v, now_ms);
-    else if (backend_owes(b) || owes_size(v))
+    else if (owes_size(v))
         backend_look_again(b, now_ms);
-    else
+    else if (!backend_look_for_debts(b, now_ms))
         backend_look_unwatched(b, now_ms);
 }
 

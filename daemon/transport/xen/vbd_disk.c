@@ -59,8 +59,10 @@ static enum vbd_found open_target(struct vbd_disk *d, struct vbd_world *w, const
         vbd_disk_close(d, w);
     }
     snprintf(why_out, SCHEMA_REASON_LEN, "%s", why);
-    /* what it had is where it was */
-    return connected && disks_is_whole(w->disks, target, &owner) ? VBD_UNREADY : VBD_REFUSED;
+    if (!connected || !disks_is_whole(w->disks, target, &owner))
+        return VBD_REFUSED;
+    /* what it had is where it was: a device for everybody, a disk for nobody before this guest */
+    return target->kind == TARGET_CACHE ? VBD_UNREADY : VBD_UNSURE;
 }
 
 static bool is_read_only(const char *mode, size_t len)
@@ -115,8 +117,10 @@ void vbd_disk_end(struct vbd_disk *d, struct vbd_world *w, const struct backend 
 {
     const struct disk_owner owner = owner_of(b);
 
-    vbd_disk_close(d, w);
-    disks_forget(w->disks, &owner);
+    if (d->disk)
+        disks_close(w->disks, d->disk, DISK_ENDED);
+    d->disk = NULL;
+    disks_forget(w->disks, &owner); /* one that we have not opened */
 }
 
 void vbd_disk_read_discards(struct vbd_disk *d, const struct backend *b)
