@@ -258,7 +258,7 @@ xentmem base import slow - </run/image >/run/import.log 2>&1 &
 import=$!
 exec 3>/run/image
 head -c 1048576 /dev/urandom >&3
-xentmem list --manager stranger >/run/list.log 2>&1 & # its attachment is made where the import's is
+xentmem list --manager stranger >/run/list.log 2>&1 3>&- & # its attachment is made where the import's is
 sleep 2
 head -c 1048576 /dev/urandom >&3
 exec 3>&-
@@ -382,7 +382,9 @@ is "c is attached" [ $rc -eq 0 ]
 is "it has no right of whoever had its domid before" [ -z "$(right_of "$c")" ]
 is "nor is there one of a domain that is gone" [ -z "$(right_of 9999)" ]
 xenstore-rm "/local/domain/$m/xentmem/shared/$pool"
+at c "xentmem pool create"
 at dom0 "xentmem freeze c"
+is "it is frozen" [ $rc -eq 0 ]
 guest_destroy c
 is "its folder stays behind" xenstore-list "/local/domain/$m/backend/tmem/$c"
 at dom0 "xentmem attach b"
