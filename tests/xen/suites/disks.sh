@@ -171,7 +171,8 @@ check "detach" xl block-detach wide xvds
 check "its nodes are gone" wait_for 20 no_folder $xvds "$w"
 xl pause xentmem
 guest_destroy wide
-XENTMEM_DOMID=$w LD_PRELOAD=/usr/lib/xentmem/same-domid.so guest_create next
+sleep 1 # as xentmem start does
+XENTMEM_DOMID=$w LIBXL_DOMID_REUSE_TIMEOUT=0 LD_PRELOAD=/usr/lib/xentmem/same-domid.so guest_create next
 check "it has that number" [ "$(domid next)" = "$w" ]
 xl block-attach next "$(disk xvds swap/16M)" &
 wait_for 20 has_folder $xvds "$w"
