@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void say(const char *format, va_list args)
+__attribute__((format(printf, 1, 0))) static void say(const char *format, va_list args)
 {
     fputs("xentmem: ", stderr);
     vfprintf(stderr, format, args);

@@ -73,7 +73,7 @@ const struct command operator_commands[] = {
     },
     {
         .name = "freeze",
-        .args = "GUEST|UUID | DISK NAME",
+        .args = "GUEST|UUID [-d N] | DISK NAME",
         .summary = "refuse puts of a guest or to a shared pool; make a base of a disk",
         .help = "Gets and flushes are served. Holds until thaw, also when the guest starts "
                 "again, or until\nthe manager restarts.\n" HELP_SUBJECT
@@ -85,7 +85,7 @@ const struct command operator_commands[] = {
     },
     {
         .name = "thaw",
-        .args = "GUEST|UUID",
+        .args = "GUEST|UUID [-d N]",
         .summary = "take the puts of a frozen guest or pool again",
         .help = HELP_SUBJECT "  -d, --device N   only attachment N of the guest\n" HELP_MANAGER,
         .run = operator_thaw,
@@ -123,7 +123,7 @@ const struct command operator_commands[] = {
     {
         .name = "rollback",
         .args = "DISK",
-        .summary = "a disk to what its base is; what its guest has written is gone",
+        .summary = "make a disk what its base is; what its guest has written is gone",
         .help =
             "The guest must not have it mounted. A swap disk is emptied.\n" HELP_DISK HELP_MANAGER,
         .run = operator_rollback,
