@@ -32,6 +32,16 @@ static bool node_exists(struct xs_handle *xs, const char *path)
     return value != NULL;
 }
 
+/* True also where xenstore does not say. */
+static bool has_children(struct xs_handle *xs, xs_transaction_t t, const char *path)
+{
+    unsigned nr = 0;
+    char **names = xs_directory(xs, t, path, &nr);
+
+    free(names);
+    return names ? nr > 0 : errno != ENOENT;
+}
+
 enum attach_state attach_look(struct xs_handle *xs, const struct schema_place *a,
                               const uint8_t guest_uuid[16])
 {
@@ -64,22 +74,6 @@ bool attach_has_policy(struct xs_handle *xs, const struct schema_place *a,
     text_of_uuid(text, guest_uuid);
     schema_path(path, a, SCHEMA_GUEST_UUID, 0);
     return node_is(xs, path, text);
-}
-
-bool attach_has_other(struct xs_handle *xs, const struct schema_place *a)
-{
-    char folder[XEN_PATH_LEN], mine[16], **names;
-    unsigned nr = 0;
-    bool other = false;
-
-    schema_folder(folder, a, SCHEMA_IN_GUEST);
-    *strrchr(folder, '/') = '\0';
-    snprintf(mine, sizeof(mine), "%u", a->device);
-    names = xs_directory(xs, XBT_NULL, folder, &nr);
-    for (unsigned i = 0; names && i < nr; i++)
-        other = other || strcmp(names[i], mine);
-    free(names);
-    return other;
 }
 
 static bool find_manager(struct xs_handle *xs, const struct schema_place *a,
@@ -387,39 +381,31 @@ bool attach_retire(struct xs_handle *xs, const struct schema_place *a, char why_
     return change_nodes(xs, &change, why_out);
 }
 
-struct old_attachment {
-    struct schema_place where;
-    bool last;
-};
-
 static bool remove_ours(struct xs_handle *xs, xs_transaction_t t, const void *arg)
 {
-    const struct old_attachment *old = arg;
+    const struct schema_place *a = arg;
     char path[XEN_PATH_LEN];
 
-    schema_folder(path, &old->where, SCHEMA_IN_BACKEND);
+    schema_folder(path, a, SCHEMA_IN_BACKEND);
     if (!node_remove(xs, t, path))
         return false;
-    schema_folder(path, &old->where, SCHEMA_IN_GUEST);
+    schema_folder(path, a, SCHEMA_IN_GUEST);
     if (!node_remove(xs, t, path))
         return false;
-    if (!old->last)
+    *strrchr(path, '/') = '\0';
+    if (has_children(xs, t, path))
         return true;
-    /* the folders above are per guest, and empty now */
-    schema_folder(path, &old->where, SCHEMA_IN_GUEST);
-    *strrchr(path, '/') = '\0';
+    /* it was the guest's last: the folders above are per guest */
     if (!node_remove(xs, t, path))
         return false;
-    schema_folder(path, &old->where, SCHEMA_IN_BACKEND);
+    schema_folder(path, a, SCHEMA_IN_BACKEND);
     *strrchr(path, '/') = '\0';
-    return node_remove(xs, t, path) && remove_memberships(xs, t, &old->where);
+    return node_remove(xs, t, path) && remove_memberships(xs, t, a);
 }
 
-bool attach_remove(struct xs_handle *xs, const struct schema_place *a, bool last,
-                   char why_out[XEN_WHY_LEN])
+bool attach_remove(struct xs_handle *xs, const struct schema_place *a, char why_out[XEN_WHY_LEN])
 {
-    const struct old_attachment old = {.where = *a, .last = last};
-    const struct change change = {remove_ours, &old, "cannot remove the nodes of the attachment"};
+    const struct change change = {remove_ours, a, "cannot remove the nodes of the attachment"};
     char path[XEN_PATH_LEN];
 
     if (!change_nodes(xs, &change, why_out))
@@ -431,15 +417,6 @@ bool attach_remove(struct xs_handle *xs, const struct schema_place *a, bool last
 }
 
 /* ---- taking back ---- */
-
-static bool has_children(struct xs_handle *xs, xs_transaction_t t, const char *path)
-{
-    unsigned nr = 0;
-    char **names = xs_directory(xs, t, path, &nr);
-
-    free(names);
-    return names ? nr > 0 : errno != ENOENT;
-}
 
 static bool remove_if_empty(struct xs_handle *xs, xs_transaction_t t, const char *path)
 {
@@ -482,8 +459,7 @@ bool attach_take_back(struct xs_handle *xs, const struct schema_place *a, bool w
     const struct bare_manager bare = {.domid = a->manager, .has_our_pools = book != NULL};
     const struct change change = {strip, &bare, "cannot remove the manager's folders"};
 
-    return attach_remove(xs, a, !attach_has_other(xs, a), why_out) &&
-           (!was_bare || change_nodes(xs, &change, why_out));
+    return attach_remove(xs, a, why_out) && (!was_bare || change_nodes(xs, &change, why_out));
 }
 
 /* ---- waiting ---- */

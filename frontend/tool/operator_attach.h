@@ -54,12 +54,11 @@ bool attach_write(struct xs_handle *xs, const struct domain *manager, const stru
 bool attach_retire(struct xs_handle *xs, const struct schema_place *a, char why_out[XEN_WHY_LEN]);
 
 /*
- * Take them away: nodes of @a, and when it is @last of the guest its memberships too; those in the
- * manager's home in one transaction, and then the guest's folder if that can be. False: nothing has
- * changed.
+ * Take them away: nodes of @a, and if it is the guest's last at that manager its memberships too;
+ * those in the manager's home in one transaction, and then the guest's folder if that can be.
+ * False: nothing has changed.
  */
-bool attach_remove(struct xs_handle *xs, const struct schema_place *a, bool last,
-                   char why_out[XEN_WHY_LEN]);
+bool attach_remove(struct xs_handle *xs, const struct schema_place *a, char why_out[XEN_WHY_LEN]);
 
 /* Has nobody ever been attached to this manager, and no pool there been given a policy? */
 bool attach_is_bare(struct xs_handle *xs, unsigned manager);
@@ -71,9 +70,6 @@ bool attach_is_bare(struct xs_handle *xs, unsigned manager);
  */
 bool attach_take_back(struct xs_handle *xs, const struct schema_place *a, bool was_bare,
                       const struct book *book, char why_out[XEN_WHY_LEN]);
-
-/* Does the guest have another attachment to the same manager? */
-bool attach_has_other(struct xs_handle *xs, const struct schema_place *a);
 
 /*
  * Wait for the daemon in @manager to announce itself; *@timeout_ms is less by what that took.

@@ -227,8 +227,7 @@ static int close_ends(struct job *job)
     state = node_wait_state(job->place.xs, path, 1u << XENBUS_CLOSED | 1u << XENBUS_UNKNOWN,
                             job->options.timeout_ms, show_wait, &line);
     progress_clear(&line);
-    if (!attach_remove(job->place.xs, &job->where, !attach_has_other(job->place.xs, &job->where),
-                       why))
+    if (!attach_remove(job->place.xs, &job->where, why))
         return tool_fail(TOOL_SYSTEM, "%s: %s", job->guest.name, why);
     if (!job->tool->json)
         printf("%s (domain %u) detached from %s%s\n", job->guest.name, job->guest.domid,
@@ -276,6 +275,17 @@ static int find_manager_to_leave(struct job *job, const struct book_guest *entry
     return TOOL_DONE;
 }
 
+/* One that runs before what a manager has left; that of the one named is closed where it is. */
+static bool find_who_has_it(const struct job *job, struct domain *manager_out)
+{
+    struct xs_handle *xs = job->place.xs;
+
+    return attach_find_other(xs, &job->where, job->guest.uuid, manager_out) ||
+           (!attach_has_policy(xs, &job->where, job->guest.uuid) &&
+            attach_find_any(xs, job->guest.domid, job->options.device, job->guest.uuid,
+                            manager_out));
+}
+
 static int detach_running(struct job *job, struct book_guest *entry)
 {
     enum attach_state state = ATTACH_NONE;
@@ -287,9 +297,8 @@ static int detach_running(struct job *job, struct book_guest *entry)
         return code;
     if (job->where.manager != DOMID_NONE)
         state = attach_look(job->place.xs, &job->where, job->guest.uuid);
-    if (state != ATTACH_THERE && attach_find_any(job->place.xs, job->guest.domid,
-                                                 job->options.device, job->guest.uuid, &other)) {
-        if (job->options.manager && other.domid != job->where.manager)
+    if (state != ATTACH_THERE && find_who_has_it(job, &other)) {
+        if (job->options.manager)
             return tool_fail(TOOL_REFUSED, "%s is attached to %s, not to %s", job->guest.name,
                              other.name, job->manager.name);
         set_manager(job, &other);

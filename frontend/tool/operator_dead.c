@@ -35,7 +35,7 @@ static void remove_guest(struct xs_handle *xs, unsigned manager, unsigned guest,
         if (!text_to_number(devices[i], UINT32_MAX, &device))
             continue;
         place.device = (uint32_t)device;
-        if (attach_remove(xs, &place, i + 1 == nr, why) && removed)
+        if (attach_remove(xs, &place, why) && removed)
             removed(guest, place.device);
     }
     free(devices);

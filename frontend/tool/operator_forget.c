@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* xentmem forget: a guest that is gone for good, out of the policy file. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,10 +37,14 @@ static int check_manager(const struct operator_place *place, const struct subjec
     schema_folder(folder, &where, SCHEMA_IN_GUEST);
     *strrchr(folder, '/') = '\0';
     names = xs_directory(place->xs, XBT_NULL, folder, &nr);
+    if (!names && errno != ENOENT)
+        return tool_fail(TOOL_SYSTEM, "%s cannot be read from xenstore", folder);
     for (unsigned i = 0; names && i < nr && code == TOOL_DONE; i++) {
         uint64_t device;
 
-        if (!text_to_number(names[i], UINT32_MAX, &device) || !is_meant(subject, (uint32_t)device))
+        /* dom0's own attachment for messages has a number of its own */
+        if (!text_to_number(names[i], SCHEMA_MAX_DEVICE, &device) ||
+            !is_meant(subject, (uint32_t)device))
             continue;
         where.device = (uint32_t)device;
         if (attach_has_policy(place->xs, &where, subject->uuid))

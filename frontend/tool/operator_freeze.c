@@ -6,8 +6,10 @@
 
 #include "frontend/tool/operator_command.h"
 
-/* Whom the operator means, with the help of xenstore and the book where they are. */
-/* @is_thaw: of a guest that is gone, too, for a freeze is its guest's and would stay. */
+/*
+ * Whom the operator means, with the help of xenstore and the book where they are. @is_thaw: who is
+ * gone, too, for a freeze is a guest's and would stay.
+ */
 static int find(struct tool *tool, const char *text, const struct operator_options *o, bool is_thaw,
                 struct subject *subject_out)
 {

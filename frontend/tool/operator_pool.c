@@ -128,9 +128,16 @@ int pool_set(struct operator_place *place, const uint8_t uuid[16], const struct 
 
 /* ---- remove ---- */
 
+static void say_left(const struct domain *manager, const char *what)
+{
+    tool_say("%s: the pool may be at %s still, with nobody who may join it: when that runs, "
+             "xentmem %s --manager %s",
+             what, manager->name, what, manager->name);
+}
+
 /* The pool is to be forgotten before it is destroyed, or a member could make it anew. */
 static int forget(struct operator_place *place, const struct managers *managers,
-                  const uint8_t uuid[16], bool *was_known_out)
+                  const uint8_t uuid[16], const char *what, bool *was_known_out)
 {
     int code;
 
@@ -139,6 +146,7 @@ static int forget(struct operator_place *place, const struct managers *managers,
     code = operator_place_save(place);
     if (code)
         return code;
+    /* where it stays by its nodes the same command finds it once more; others are told of */
     for (unsigned i = 0; i < managers->nr; i++) {
         char path[SCHEMA_PATH_LEN];
 
@@ -148,11 +156,13 @@ static int forget(struct operator_place *place, const struct managers *managers,
             code =
                 tool_fail(TOOL_SYSTEM, "%s: cannot remove the pool's nodes", managers->at[i].name);
     }
+    for (unsigned i = 0; code && i < managers->nr; i++)
+        say_left(&managers->at[i], what);
     return code;
 }
 
 static int forget_in_place(const struct operator_options *o, const uint8_t uuid[16],
-                           struct managers *managers_out, bool *was_known_out)
+                           const char *what, struct managers *managers_out, bool *was_known_out)
 {
     struct operator_place place;
     sigset_t before;
@@ -163,7 +173,7 @@ static int forget_in_place(const struct operator_options *o, const uint8_t uuid[
     signals_hold(&before); /* as for set */
     code = find_managers(place.xs, o->manager, uuid, managers_out);
     if (code == TOOL_DONE) {
-        code = forget(&place, managers_out, uuid, was_known_out);
+        code = forget(&place, managers_out, uuid, what, was_known_out);
         if (code)
             free(managers_out->at);
     }
@@ -172,18 +182,45 @@ static int forget_in_place(const struct operator_options *o, const uint8_t uuid[
     return code;
 }
 
-/* @manager: NULL for the default. One that had the policy alone has no such pool. */
+/*
+ * @manager: NULL for the default. One that had the policy alone has no such pool. *@is_left_out: it
+ * may have the pool still.
+ */
 static int destroy_at(struct tool *tool, const char *manager, const union tmemctl_message *m,
-                      bool was_known, const char *what)
+                      bool was_known, const char *what, bool *is_left_out)
 {
     int code, status;
     struct xentmem *t = talk_open(tool, manager, &code);
 
+    *is_left_out = true;
     if (!t)
         return code;
     status = talk_ask(t, m, m->head.length);
     talk_close(tool, t);
+    *is_left_out = status != XENTMEM_OK && status != XENTMEM_NOT_FOUND;
     return status == XENTMEM_NOT_FOUND && was_known ? TOOL_DONE : tool_result(tool, what, status);
+}
+
+static int destroy_everywhere(struct tool *tool, const struct managers *managers,
+                              const union tmemctl_message *m, bool was_known, const char *what)
+{
+    int code = TOOL_DONE;
+    bool is_left;
+
+    if (managers->nr == 0)
+        return destroy_at(tool, NULL, m, was_known, what, &is_left);
+    for (unsigned i = 0; i < managers->nr; i++) {
+        char number[16];
+        int failed;
+
+        snprintf(number, sizeof(number), "%u", managers->at[i].domid);
+        tool->attach = NULL; /* another one than the last */
+        failed = destroy_at(tool, number, m, was_known, what, &is_left);
+        if (is_left)
+            say_left(&managers->at[i], what);
+        code = failed ? failed : code;
+    }
+    return code;
 }
 
 static int remove_everywhere(struct tool *tool, const struct operator_options *o,
@@ -191,25 +228,11 @@ static int remove_everywhere(struct tool *tool, const struct operator_options *o
 {
     struct managers managers;
     bool was_known;
-    int code = forget_in_place(o, m->shared.uuid, &managers, &was_known);
+    int code = forget_in_place(o, m->shared.uuid, what, &managers, &was_known);
 
     if (code)
         return code;
-    if (managers.nr == 0)
-        code = destroy_at(tool, NULL, m, was_known, what);
-    for (unsigned i = 0; i < managers.nr; i++) {
-        char number[16];
-        int failed;
-
-        snprintf(number, sizeof(number), "%u", managers.at[i].domid);
-        tool->attach = NULL; /* another one than the last */
-        failed = destroy_at(tool, number, m, was_known, what);
-        if (failed)
-            tool_say("%s: the pool may be at %s still, with nobody who may join it: when that "
-                     "runs, xentmem %s --manager %s",
-                     what, managers.at[i].name, what, managers.at[i].name);
-        code = failed ? failed : code;
-    }
+    code = destroy_everywhere(tool, &managers, m, was_known, what);
     free(managers.at);
     return code;
 }

@@ -3,6 +3,7 @@
  * xentmem start: the manager's domain, with the number of the one that died under guests' disks.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,39 +118,43 @@ static int create(const char *config, unsigned domid)
  * ---- the mark ----
  *
  * A start that is cut off has created the manager, and has not written the nodes of the disks that
- * wait for it. The mark has the manager's number meanwhile: without it nothing says that disks
- * without a backend are those of a manager that died (operator_orphan.h).
+ * wait for it. A file of the manager's number is there meanwhile: without it nothing says that
+ * disks without a backend are those of a manager that died (operator_orphan.h).
  */
-#define MARK "/run/xentmem/start"
+#define MARK_LEN 40u
 
+static void mark_path(char path_out[MARK_LEN], unsigned domid)
+{
+    snprintf(path_out, MARK_LEN, "/run/xentmem/start.%u", domid);
+}
+
+/* A start that is not cut off can do without. */
 static void mark(unsigned domid)
 {
-    FILE *file;
+    char path[MARK_LEN];
+    int fd;
 
     mkdir("/run/xentmem", 0755);
-    file = fopen(MARK, "we");
-    if (!file)
-        return; /* this start can do without */
-    fprintf(file, "%u\n", domid);
-    fclose(file);
+    mark_path(path, domid);
+    fd = open(path, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        close(fd);
 }
 
 static bool is_marked(unsigned domid)
 {
-    FILE *file = fopen(MARK, "re");
-    unsigned number = 0;
-    bool same;
+    char path[MARK_LEN];
 
-    if (!file)
-        return false;
-    same = fscanf(file, "%u", &number) == 1 && number == domid;
-    fclose(file);
-    return same;
+    mark_path(path, domid);
+    return access(path, F_OK) == 0;
 }
 
-static void unmark(void)
+static void unmark(unsigned domid)
 {
-    unlink(MARK);
+    char path[MARK_LEN];
+
+    mark_path(path, domid);
+    unlink(path);
 }
 
 /* Who wrote the nodes is to unmark(). */
@@ -161,7 +166,7 @@ static int create_marked(const char *config, unsigned domid)
         mark(domid);
     code = create(config, domid);
     if (code)
-        unmark();
+        unmark(domid);
     return code;
 }
 
@@ -240,7 +245,7 @@ static bool resume(struct xs_handle *xs, const char *config, const struct orphan
     printf("%s runs already, domain %u\n", name, living.domid);
     *code_out = adopt(xs, orphans, nr, living.domid);
     if (*code_out == TOOL_DONE)
-        unmark();
+        unmark(living.domid);
     if (!manager_is_ready(xs, living.domid))
         tool_say("no daemon has announced itself in %s yet: if none does, it is half made: xl "
                  "destroy %s, and start again",
@@ -278,7 +283,7 @@ static int start(struct xs_handle *xs, const char *config, unsigned domid)
     if (code == TOOL_DONE)
         code = adopt(xs, orphans, nr, domid);
     if (code == TOOL_DONE)
-        unmark();
+        unmark(domid);
     free(orphans);
     return code;
 }

@@ -40,9 +40,6 @@ static enum node_result look_whose(struct attachment *a)
     return result;
 }
 
-static const char NO_NODES[] =
-    "xenstore refuses the manager a node: in dom0, xenstore-control quota set nodes N";
-
 /* Before anything is offered to it, in the transaction that does. */
 static bool publish_offer(struct backend *b)
 {
@@ -60,8 +57,9 @@ static bool publish_offer(struct backend *b)
     backend_publish_number(&a->backend, SCHEMA_BACKEND_GRANT_COPY, 1);
     backend_publish_number(&a->backend, SCHEMA_BACKEND_FENCE_MIN, offer->fence_ms_min);
     backend_publish_number(&a->backend, SCHEMA_BACKEND_EPOCH, a->world->epoch);
-    /* `xentmem attach' takes what it finds with the offer for a refusal */
-    if (strcmp(a->backend.error, NO_NODES) == 0)
+    /* one of an offer that was refused: `xentmem attach' takes what is there with this for an
+     * answer */
+    if (a->admitted && b->published == XENBUS_INITIALISING)
         backend_say_error(&a->backend, NULL);
     return a->backend.refused == 0;
 }
@@ -269,7 +267,8 @@ static void offer(struct attachment *a, const char *why)
     if (!a->backend.refused)
         return;
     /* who waits for it finds the reason, and an operator who raises the limit has it go on */
-    backend_publish_error(&a->backend, NO_NODES);
+    backend_publish_error(&a->backend, "xenstore refuses the manager a node: in dom0, "
+                                       "xenstore-control quota set nodes N");
     a->backend.is_renewed = true;
     backend_look_again(&a->backend, clock_now_ms());
 }

@@ -90,13 +90,18 @@ static void wait_for_disk(struct vbd *v, const char *why)
     tell_wait(v, why);
 }
 
+static void tell_lack(struct vbd *v, const char *why)
+{
+    if (strcmp(v->lacks, why) == 0)
+        return;
+    snprintf(v->lacks, sizeof(v->lacks), "%s", why);
+    tell_wait(v, why);
+}
+
 /* Its requests stay in the ring: a guest that waits may go on, one that is closed has lost them. */
 static void wait_to_take_up(struct vbd *v, const char *why)
 {
-    if (strcmp(v->lacks, why) != 0) {
-        snprintf(v->lacks, sizeof(v->lacks), "%s", why);
-        tell_wait(v, why);
-    }
+    tell_lack(v, why);
     v->backend.is_new = false; /* nobody else can come to have what it has */
 }
 
@@ -111,7 +116,9 @@ static enum outcome open_disk(struct vbd *v, bool resume, char why_out[SCHEMA_RE
         return WAITS;
     }
     v->waits = v->waits && found == VBD_UNSURE;
-    if (found == VBD_UNSURE)
+    if (found == VBD_UNOPENED)
+        tell_lack(v, why_out);
+    if (found == VBD_UNSURE || found == VBD_UNOPENED)
         return LATER;
     if (found == VBD_UNREADY)
         return LACKS;

@@ -62,7 +62,7 @@ static enum vbd_found open_target(struct vbd_disk *d, struct vbd_world *w, const
     if (!connected || !disks_is_whole(w->disks, target, &owner))
         return VBD_REFUSED;
     /* what it had is where it was: a device for everybody, a disk for nobody before this guest */
-    return target->kind == TARGET_CACHE ? VBD_UNREADY : VBD_UNSURE;
+    return target->kind == TARGET_CACHE ? VBD_UNREADY : VBD_UNOPENED;
 }
 
 static bool is_read_only(const char *mode, size_t len)

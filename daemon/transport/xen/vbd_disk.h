@@ -23,14 +23,15 @@ struct vbd_disk {
 enum vbd_found {
     VBD_FOUND,
     VBD_REFUSED,
-    VBD_UNREADY, /* its frontend is connected, and the device below is not there, or no memory */
-    VBD_IN_USE,  /* by another guest, which may let it go */
-    VBD_UNSURE,  /* xenstore does not say which it is, or who has it is not known yet */
+    VBD_UNREADY,  /* its frontend is connected, and the device below is not there, or no memory */
+    VBD_UNOPENED, /* the same of a disk that is this guest's alone: nobody may come to have it */
+    VBD_IN_USE,   /* by another guest, which may let it go */
+    VBD_UNSURE,   /* xenstore does not say which it is, or who has it is not known yet */
 };
 /*
  * Open what the nodes of @b name. @connected: its frontend has it already, so it must not go on
- * with another one, which would be empty. REFUSED, UNREADY, IN_USE: @why_out says why, or who has
- * it.
+ * with another one, which would be empty. REFUSED, UNREADY, UNOPENED, IN_USE: @why_out says why, or
+ * who has it.
  */
 enum vbd_found vbd_disk_open(struct vbd_disk *d, struct vbd_world *w, const struct backend *b,
                              bool connected, char why_out[SCHEMA_REASON_LEN]);

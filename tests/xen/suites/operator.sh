@@ -98,16 +98,24 @@ is "there is room" [ $rc -eq 0 ]
 at dom0 "xentmem forget b"
 is "a guest that is attached is not forgotten" [ $rc -eq 4 ]
 is "it is said what to do first" says "xentmem detach b -d 0 first"
+# what a daemon in dom0 has left that may run again
+left=/local/domain/0/xentmem/guest/$(domid b)
+uuid_of_b=$(node "/local/domain/$(domid b)/vm" | sed 's|/vm/||')
+xenstore-write "$left/0/uuid" "$uuid_of_b"
+at dom0 "xentmem detach b --manager Domain-0"
+is "nor is it detached from its manager by the name of another that had it" [ $rc -eq 4 ]
+is "its frontend is there" [ -n "$(node "/local/domain/$(domid b)/device/tmem/0/state")" ]
+xenstore-rm /local/domain/0/xentmem
 at dom0 "xentmem detach b"
-# of a daemon in dom0 that will run again
-left=/local/domain/0/xentmem/guest/$(domid b)/3
-xenstore-write "$left/uuid" "$(node "/local/domain/$(domid b)/vm" | sed 's|/vm/||')"
+xenstore-write "$left/3/uuid" "$uuid_of_b"
 at dom0 "xentmem forget b"
 is "nor is one of whom a manager has policy" [ $rc -eq 4 ]
 is "which attachment that is is said" says "xentmem detach b -d 3 first"
 xenstore-rm /local/domain/0/xentmem
 at dom0 "xentmem forget b"
 is "detached, it is" [ $rc -eq 0 ]
+at dom0 "xentmem list; xentmem forget Domain-0"
+is "dom0's own attachment is none that is to be detached" says "has nothing of Domain-0"
 rm $book
 
 step "attach"
