@@ -23,15 +23,6 @@ static bool node_is(struct xs_handle *xs, const char *path, const char *text)
     return same;
 }
 
-/* False: errno, of which ENOENT alone says that it is not there. */
-static bool node_exists(struct xs_handle *xs, const char *path)
-{
-    char *value = node_read(xs, XBT_NULL, path);
-
-    free(value);
-    return value != NULL;
-}
-
 /* True also where xenstore does not say. */
 static bool has_children(struct xs_handle *xs, xs_transaction_t t, const char *path)
 {
@@ -56,7 +47,8 @@ enum attach_state attach_look(struct xs_handle *xs, const struct schema_place *a
     schema_folder(policy, a, SCHEMA_IN_GUEST);
     schema_path(uuid, a, SCHEMA_GUEST_UUID, 0);
 
-    if (!node_exists(xs, backend) && !node_exists(xs, frontend) && !node_exists(xs, policy))
+    if (!node_exists(xs, XBT_NULL, backend) && !node_exists(xs, XBT_NULL, frontend) &&
+        !node_exists(xs, XBT_NULL, policy))
         return ATTACH_NONE;
     text_of_uuid(text, guest_uuid);
     /* a backend that is closed for a moment, between two processes of the guest, is not stale */
@@ -115,7 +107,7 @@ bool attach_is_bare(struct xs_handle *xs, unsigned manager)
     char path[XEN_PATH_LEN];
 
     schema_policies(path, manager);
-    return !node_exists(xs, path) && errno == ENOENT;
+    return !node_exists(xs, XBT_NULL, path) && errno == ENOENT;
 }
 
 /* ---- writing ---- */
@@ -362,12 +354,10 @@ bool attach_write(struct xs_handle *xs, const struct domain *manager, const stru
 static bool write_offline(struct xs_handle *xs, xs_transaction_t t, const void *arg)
 {
     const struct schema_place *a = arg;
-    char folder[XEN_PATH_LEN], online[XEN_PATH_LEN], state[XEN_PATH_LEN], *there;
+    char folder[XEN_PATH_LEN], online[XEN_PATH_LEN], state[XEN_PATH_LEN];
 
     schema_folder(folder, a, SCHEMA_IN_BACKEND);
-    there = node_read(xs, t, folder);
-    free(there);
-    if (!there)
+    if (!node_exists(xs, t, folder))
         return errno == ENOENT; /* such as where the policy alone is left: nobody to ask */
     schema_path(online, a, SCHEMA_BACKEND_ONLINE, 0);
     schema_path(state, a, SCHEMA_BACKEND_STATE, 0);
@@ -511,7 +501,8 @@ bool attach_wait_ready(struct tool *tool, struct xs_handle *xs, const struct dom
     return ready || !explain_absence(xs, manager, why_out);
 }
 
-bool attach_is_refused(struct xs_handle *xs, const struct schema_place *a,
+/* Has the manager said in node `error` why it does not serve it? @why_out is that. */
+static bool is_refused(struct xs_handle *xs, const struct schema_place *a,
                        const struct domain *manager, char why_out[XEN_WHY_LEN])
 {
     char path[XEN_PATH_LEN], reason[XEN_WHY_LEN / 2], *error;
@@ -528,9 +519,9 @@ bool attach_is_refused(struct xs_handle *xs, const struct schema_place *a,
     return refused;
 }
 
-bool attach_wait(struct tool *tool, struct xs_handle *xs, const struct domain *manager,
-                 const struct domain *guest, uint32_t device, unsigned timeout_ms,
-                 char why_out[XEN_WHY_LEN])
+int attach_wait(struct tool *tool, struct xs_handle *xs, const struct domain *manager,
+                const struct domain *guest, uint32_t device, unsigned timeout_ms,
+                char why_out[XEN_WHY_LEN])
 {
     const struct schema_place a = {manager->domid, guest->domid, device};
     struct wait_line w = {.line = {.off = tool->no_progress}, .manager = manager, .guest = guest};
@@ -541,10 +532,10 @@ bool attach_wait(struct tool *tool, struct xs_handle *xs, const struct domain *m
     state = node_wait_state(xs, path, ~STATE(XENBUS_INITIALISING), timeout_ms, show_wait, &w);
     progress_clear(&w.line);
     /* whom the manager does not admit it offers the same, and says first that it does not */
-    if (attach_is_refused(xs, &a, manager, why_out))
-        return false;
+    if (is_refused(xs, &a, manager, why_out))
+        return TOOL_REFUSED;
     if (state >= XENBUS_INIT_WAIT && state < XENBUS_CLOSING)
-        return true;
+        return TOOL_DONE;
 
     if (signal_is_held())
         snprintf(why_out, XEN_WHY_LEN, "interrupted before the manager %s answered", manager->name);
@@ -554,7 +545,7 @@ bool attach_wait(struct tool *tool, struct xs_handle *xs, const struct domain *m
                  "`xl console %s` shows its log%s",
                  manager->name, manager->domid, state, manager->name,
                  guest->domid == 0 ? "" : "; --timeout waits longer"); /* dom0 asks for its own */
-    return false;
+    return TOOL_NO_MANAGER;
 }
 
 /* ---- policy of what is there ---- */

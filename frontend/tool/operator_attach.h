@@ -79,17 +79,13 @@ bool attach_wait_ready(struct tool *tool, struct xs_handle *xs, const struct dom
                        const struct domain *guest, unsigned *timeout_ms, char why_out[XEN_WHY_LEN]);
 
 /*
- * Wait for the manager to take notice of nodes just written. False: it did not within
- * @timeout_ms, gave an error, or a signal that the caller holds back came (operator_signal.h); the
- * nodes are still there.
+ * Wait for the manager to take notice of nodes just written. TOOL_REFUSED: it has said in node
+ * `error` why it does not serve the guest. TOOL_NO_MANAGER: it did not answer within @timeout_ms,
+ * or a signal that the caller holds back came (operator_signal.h). The nodes are still there.
  */
-bool attach_wait(struct tool *tool, struct xs_handle *xs, const struct domain *manager,
-                 const struct domain *guest, uint32_t device, unsigned timeout_ms,
-                 char why_out[XEN_WHY_LEN]);
-
-/* Has the manager said in node `error` why it does not serve it? @why_out is that. */
-bool attach_is_refused(struct xs_handle *xs, const struct schema_place *a,
-                       const struct domain *manager, char why_out[XEN_WHY_LEN]);
+int attach_wait(struct tool *tool, struct xs_handle *xs, const struct domain *manager,
+                const struct domain *guest, uint32_t device, unsigned timeout_ms,
+                char why_out[XEN_WHY_LEN]);
 
 /* Policy nodes of a guest, and of a shared pool with those of its members that run here. */
 bool attach_write_grant(struct xs_handle *xs, const struct schema_place *a,

@@ -88,14 +88,12 @@ static int make_attachment(struct job *job, const struct book_guest *entry)
     if (!attach_write(job->place.xs, &job->manager, &job->guest, job->options.device, &entry->grant,
                       &job->place.book, why))
         return tool_fail(TOOL_SYSTEM, "%s: %s", job->guest.name, why);
-    if (attach_wait(job->tool, job->place.xs, &job->manager, &job->guest, job->options.device,
-                    job->options.timeout_ms, why)) {
+    code = attach_wait(job->tool, job->place.xs, &job->manager, &job->guest, job->options.device,
+                       job->options.timeout_ms, why);
+    if (code)
+        tool_fail(code, "%s: %s", job->guest.name, why);
+    else
         code = operator_place_save(&job->place);
-    } else {
-        bool refused = attach_is_refused(job->place.xs, &job->where, &job->manager, why);
-
-        code = tool_fail(refused ? TOOL_REFUSED : TOOL_NO_MANAGER, "%s: %s", job->guest.name, why);
-    }
     if (code && !attach_take_back(job->place.xs, &job->where, was_bare, &job->place.book, why))
         tool_say("%s: %s", job->guest.name, why);
     return code;

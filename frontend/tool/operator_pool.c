@@ -19,12 +19,10 @@ struct managers {
 
 static bool has_pool(struct xs_handle *xs, unsigned manager, const uint8_t uuid[16])
 {
-    char path[SCHEMA_PATH_LEN], *value;
+    char path[SCHEMA_PATH_LEN];
 
     schema_shared_folder(path, manager, uuid);
-    value = node_read(xs, XBT_NULL, path);
-    free(value);
-    return value != NULL;
+    return node_exists(xs, XBT_NULL, path);
 }
 
 /*

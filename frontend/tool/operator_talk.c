@@ -93,34 +93,41 @@ static void unlock_control(struct tool *tool)
     tool->control_lock = -1;
 }
 
+static int write_attachment(struct tool *tool, struct xs_handle *xs, const struct domain *manager,
+                            const struct domain *dom0)
+{
+    const struct schema_place place = {.manager = manager->domid, .device = CONTROL_DEVICE};
+    bool was_bare = attach_is_bare(xs, manager->domid);
+    unsigned timeout_ms = MANAGER_TIMEOUT_MS;
+    char why[XEN_WHY_LEN];
+    int code;
+
+    if (!attach_wait_ready(tool, xs, manager, dom0, &timeout_ms, why))
+        return tool_fail(TOOL_NO_MANAGER, "%s", why);
+    if (!attach_write(xs, manager, dom0, CONTROL_DEVICE, &GRANT_DEFAULT, NULL, why))
+        return tool_fail(TOOL_SYSTEM, "%s", why);
+    code = attach_wait(tool, xs, manager, dom0, CONTROL_DEVICE, timeout_ms, why);
+    if (code == TOOL_DONE)
+        return TOOL_DONE;
+    tool_fail(code, "%s", why);
+    if (!attach_take_back(xs, &place, was_bare, NULL, why))
+        tool_say("%s", why);
+    return code;
+}
+
 static int make_attachment(struct tool *tool, struct xs_handle *xs, const struct domain *manager)
 {
     const struct schema_place place = {.manager = manager->domid, .device = CONTROL_DEVICE};
-    unsigned timeout_ms = MANAGER_TIMEOUT_MS;
-    char why[XEN_WHY_LEN];
     struct domain dom0;
-    int code = TOOL_DONE;
-    bool was_bare;
+    int code;
 
     if (!lock_control(tool, &code))
         return code;
-    was_bare = attach_is_bare(xs, manager->domid);
-    if (!domain_read(xs, 0, &dom0)) {
-        code = tool_fail(TOOL_SYSTEM, "domain 0 is not in xenstore: has xen-init-dom0 run?");
-    } else if (attach_look(xs, &place, dom0.uuid) != ATTACH_THERE) {
-        if (!attach_wait_ready(tool, xs, manager, &dom0, &timeout_ms, why)) {
-            code = tool_fail(TOOL_NO_MANAGER, "%s", why);
-        } else if (!attach_write(xs, manager, &dom0, CONTROL_DEVICE, &GRANT_DEFAULT, NULL, why)) {
-            code = tool_fail(TOOL_SYSTEM, "%s", why);
-        } else if (!attach_wait(tool, xs, manager, &dom0, CONTROL_DEVICE, timeout_ms, why)) {
-            bool refused = attach_is_refused(xs, &place, manager, why);
-
-            code = tool_fail(refused ? TOOL_REFUSED : TOOL_NO_MANAGER, "%s", why);
-            if (!attach_take_back(xs, &place, was_bare, NULL, why))
-                tool_say("%s", why);
-        }
-    }
-    return code;
+    if (!domain_read(xs, 0, &dom0))
+        return tool_fail(TOOL_SYSTEM, "domain 0 is not in xenstore: has xen-init-dom0 run?");
+    return attach_look(xs, &place, dom0.uuid) == ATTACH_THERE
+               ? TOOL_DONE
+               : write_attachment(tool, xs, manager, &dom0);
 }
 
 /* In dom0: which attachment leads to the manager. */

@@ -47,6 +47,14 @@ char *node_read(struct xs_handle *xs, xs_transaction_t t, const char *path)
     return xs_read(xs, t, path, NULL);
 }
 
+bool node_exists(struct xs_handle *xs, xs_transaction_t t, const char *path)
+{
+    char *value = node_read(xs, t, path);
+
+    free(value);
+    return value != NULL;
+}
+
 uint64_t node_read_number(struct xs_handle *xs, const char *path, uint64_t absent)
 {
     char *text = node_read(xs, XBT_NULL, path);

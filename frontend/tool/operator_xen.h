@@ -69,6 +69,8 @@ bool manager_is_ready(struct xs_handle *xs, unsigned manager);
 
 /* The node as text, to be freed; NULL: it is not there. */
 char *node_read(struct xs_handle *xs, xs_transaction_t t, const char *path);
+/* False: errno, of which ENOENT alone says that it is not there. */
+bool node_exists(struct xs_handle *xs, xs_transaction_t t, const char *path);
 /* A decimal number; @absent if the node is not there or is no number. */
 uint64_t node_read_number(struct xs_handle *xs, const char *path, uint64_t absent);
 bool node_write(struct xs_handle *xs, xs_transaction_t t, const char *path, const char *text);
