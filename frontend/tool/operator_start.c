@@ -37,15 +37,22 @@ static bool read_name(const char *config, char name_out[XEN_NAME_LEN])
     return true;
 }
 
+/* Does a domain of that name, which may be none, run? */
+static bool is_running(struct xs_handle *xs, const char *name, struct domain *living_out)
+{
+    char ignored[XEN_WHY_LEN];
+
+    return name[0] && domain_find(xs, name, living_out, ignored) == DOMAIN_FOUND;
+}
+
 /* xl would say the same of a manager that runs, in libxl's words and after half of the work. */
 static int may_start(struct xs_handle *xs, const char *config, char name_out[XEN_NAME_LEN])
 {
-    char why[XEN_WHY_LEN];
     struct domain living;
 
     if (!read_name(config, name_out))
         return tool_fail(TOOL_SYSTEM, "%s: %s", config, strerror(errno));
-    if (name_out[0] && domain_find(xs, name_out, &living, why) == DOMAIN_FOUND)
+    if (is_running(xs, name_out, &living))
         return tool_fail(TOOL_REFUSED,
                          "the manager %s runs (domain %u); shut it down or destroy it first: "
                          "xl shutdown %s, or xl destroy %s",
@@ -235,12 +242,11 @@ static unsigned keep_dead(struct xs_handle *xs, struct orphan *orphans, unsigned
 static bool resume(struct xs_handle *xs, const char *config, const struct orphan *orphans,
                    unsigned nr, unsigned domid, int *code_out)
 {
-    char name[XEN_NAME_LEN], why[XEN_WHY_LEN];
+    char name[XEN_NAME_LEN];
     struct domain living;
 
-    if (!read_name(config, name) || !name[0] ||
-        domain_find(xs, name, &living, why) != DOMAIN_FOUND || (domid && domid != living.domid) ||
-        !is_marked(living.domid))
+    if (!read_name(config, name) || !is_running(xs, name, &living) ||
+        (domid && domid != living.domid) || !is_marked(living.domid))
         return false;
     printf("%s runs already, domain %u\n", name, living.domid);
     *code_out = adopt(xs, orphans, nr, living.domid);
@@ -278,7 +284,7 @@ static int start(struct xs_handle *xs, const char *config, unsigned domid)
         code = may_start(xs, config, name);
     if (code == TOOL_DONE)
         code = create_marked(config, domid);
-    if (code == TOOL_DONE && name[0] && domain_find(xs, name, &living, why) == DOMAIN_FOUND)
+    if (code == TOOL_DONE && is_running(xs, name, &living))
         printf("%s runs, domain %u\n", name, living.domid);
     if (code == TOOL_DONE)
         code = adopt(xs, orphans, nr, domid);
