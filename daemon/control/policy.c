@@ -299,14 +299,22 @@ enum tmemif_status policy_set_frozen(struct policy_book *book, const struct acco
     return TMEMIF_OK;
 }
 
-static struct shared_entry *find_shared(struct policy_book *book,
-                                        const uint8_t uuid[TMEMIF_UUID_LEN])
+static const struct shared_entry *shared_of(const struct policy_book *book,
+                                            const uint8_t uuid[TMEMIF_UUID_LEN])
 {
     for (unsigned i = 0; i < book->nr_shared; i++) {
         if (memcmp(book->shared[i].uuid, uuid, TMEMIF_UUID_LEN) == 0)
             return &book->shared[i];
     }
     return NULL;
+}
+
+static struct shared_entry *find_shared(struct policy_book *book,
+                                        const uint8_t uuid[TMEMIF_UUID_LEN])
+{
+    const struct shared_entry *entry = shared_of(book, uuid);
+
+    return entry ? &book->shared[entry - book->shared] : NULL;
 }
 
 enum tmemif_status policy_set_shared(struct policy_book *book, const uint8_t uuid[TMEMIF_UUID_LEN],
@@ -333,11 +341,9 @@ enum tmemif_status policy_set_shared(struct policy_book *book, const uint8_t uui
 
 struct policy policy_of_shared(const struct policy_book *book, const uint8_t uuid[TMEMIF_UUID_LEN])
 {
-    for (unsigned i = 0; i < book->nr_shared; i++) {
-        if (memcmp(book->shared[i].uuid, uuid, TMEMIF_UUID_LEN) == 0)
-            return book->shared[i].policy;
-    }
-    return POLICY_DEFAULT;
+    const struct shared_entry *entry = shared_of(book, uuid);
+
+    return entry ? entry->policy : POLICY_DEFAULT;
 }
 
 /* ---- members of shared pools ---- */

@@ -57,8 +57,7 @@ static bool publish_offer(struct backend *b)
     backend_publish_number(&a->backend, SCHEMA_BACKEND_GRANT_COPY, 1);
     backend_publish_number(&a->backend, SCHEMA_BACKEND_FENCE_MIN, offer->fence_ms_min);
     backend_publish_number(&a->backend, SCHEMA_BACKEND_EPOCH, a->world->epoch);
-    /* one of an offer that was refused: `xentmem attach' takes what is there with this for an
-     * answer */
+    /* that of an offer which was refused; `xentmem attach' would take it for the answer to this */
     if (a->admitted && b->published == XENBUS_INITIALISING)
         backend_say_error(&a->backend, NULL);
     return a->backend.refused == 0;
