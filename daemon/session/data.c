@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "daemon/util/race.h"
 #include "protocol/copy.h"
 #include "protocol/ring.h"
 
@@ -10,7 +11,10 @@ bool data_copy_in(struct link *link, const struct tmemif_data *from, void *local
 {
     if (from->kind == TMEMIF_DATA_GRANT)
         return link->ops->copy_from_grant(link, from, local);
+    race_ignore();
     copy_bytes(local, link->data + from->offset, from->length);
+    race_notice();
+    race_wrote(local, from->length);
     return true;
 }
 
@@ -20,7 +24,10 @@ bool data_take_page(struct link *link, const struct tmemif_data *from, void *fra
     *known_out = from->kind != TMEMIF_DATA_GRANT;
     if (!*known_out)
         return link->ops->copy_from_grant(link, from, frame);
+    race_ignore();
     page_copy(frame, link->data + from->offset, seed, facts_out);
+    race_notice();
+    race_wrote(frame, TMEMIF_PAGE_SIZE);
     return true;
 }
 
@@ -28,7 +35,10 @@ bool data_copy_out(struct link *link, const struct tmemif_data *to, const void *
 {
     if (to->kind == TMEMIF_DATA_GRANT)
         return link->ops->copy_to_grant(link, to, local);
+    race_read(local, to->length);
+    race_ignore();
     copy_bytes(link->data + to->offset, local, to->length);
+    race_notice();
     return true;
 }
 
@@ -46,13 +56,17 @@ struct tmemif_request data_take_request(const struct link *link, const struct tm
 {
     struct tmemif_request untrusted;
 
+    race_ignore();
     ring_copy_once(&untrusted, link->data + base->offset + (size_t)n * sizeof(untrusted),
                    sizeof(untrusted));
+    race_notice();
     return untrusted;
 }
 
 void data_put_response(struct link *link, const struct tmemif_data *base, uint32_t n,
                        const struct tmemif_response *rsp)
 {
+    race_ignore();
     memcpy(link->data + base->offset + (size_t)n * sizeof(*rsp), rsp, sizeof(*rsp));
+    race_notice();
 }
