@@ -23,9 +23,11 @@
 #include "tests/lib/daemon_run.h"
 #include "tests/lib/random.h"
 
-#define KILLS            200u
-#define KILLS_PER_VERIFY 20u
-#define STRANGER         9u /* a device that nobody allowed anything */
+#define KILLS             200u
+#define KILLS_PER_VERIFY  20u
+#define KILLS_TO_MEET_ALL 50u
+#define MOST_TIMES        5u
+#define STRANGER          9u /* a device that nobody allowed anything */
 
 static const char *const args[] = {"--memory",    "32M",   "--local-quota", "4M", "--workers", "2",
                                    "--log-level", "error", "--local-max",   "4M", NULL};
@@ -209,15 +211,54 @@ static void verify_histories(struct test *t)
         t->loads[i].notes.nr = 0;
 }
 
-static void verify(struct test *t)
+/* What a run must have met, of all its threads. */
+struct met {
+    uint64_t nr_quota, nr_stale, nr_emptied, nr_waits;
+};
+
+/* While the threads rest, or when they have ended. */
+static struct met what_was_met(const struct test *t)
+{
+    struct met met = {0};
+
+    for (unsigned i = 0; i < RUN_THREADS; i++) {
+        met.nr_quota += t->loads[i].nr_quota;
+        met.nr_stale += t->loads[i].nr_stale;
+        met.nr_emptied += t->loads[i].nr_emptied;
+        met.nr_waits += t->loads[i].nr_waits;
+    }
+    return met;
+}
+
+static bool all_was_met(const struct test *t)
+{
+    const struct met met = what_was_met(t);
+
+    return met.nr_quota && met.nr_stale && met.nr_emptied && met.nr_waits;
+}
+
+/*
+ * A run in which nothing happened proves nothing: on a slow machine it takes more kills
+ * until there is no room left. One that was asked to be short is as short as that.
+ */
+static bool is_enough(const struct test *t, unsigned nr_kills)
+{
+    if (t->nr_kills < nr_kills)
+        return false;
+    return nr_kills < KILLS_TO_MEET_ALL || all_was_met(t) || t->nr_kills >= MOST_TIMES * nr_kills;
+}
+
+/* True: that was enough, or it has failed. */
+static bool verify(struct test *t, unsigned nr_kills)
 {
     uint64_t nr_pages[RUN_DEVICES] = {0};
     struct xentmem *control;
     const char *why;
+    bool enough;
 
     run_rest(&t->run, RUN_THREADS);
     if (atomic_load(&t->run.failed))
-        return;
+        return true;
     for (unsigned i = 0; i < RUN_THREADS; i++)
         nr_pages[t->loads[i].device->number] += load_verify(&t->loads[i]);
     verify_histories(t);
@@ -233,7 +274,9 @@ static void verify(struct test *t)
     for (unsigned device = 0; device < RUN_DEVICES; device++)
         verify_quota(t, &t->devices[device], nr_pages[device]);
     verify_stranger(t);
+    enough = is_enough(t, nr_kills);
     run_go_on(&t->run);
+    return enough;
 }
 
 /* ---- killing ---- */
@@ -338,22 +381,15 @@ static void print_waits(const struct test *t)
     free(all);
 }
 
-/* A run in which nothing happened proves nothing. */
-static void demand_that_it_was_tried(struct test *t)
+static void demand_that_all_was_met(struct test *t)
 {
-    uint64_t nr_quota = 0, nr_stale = 0, nr_emptied = 0, nr_waits = 0;
+    const struct met met = what_was_met(t);
 
-    for (unsigned i = 0; i < RUN_THREADS; i++) {
-        nr_quota += t->loads[i].nr_quota;
-        nr_stale += t->loads[i].nr_stale;
-        nr_emptied += t->loads[i].nr_emptied;
-        nr_waits += t->loads[i].nr_waits;
-    }
     printf("operations %llu, refused by quota %llu, stale leases %llu, cached pages gone %llu, "
            "daemons killed in their start %u\n",
-           (unsigned long long)atomic_load(&t->run.nr_operations), (unsigned long long)nr_quota,
-           (unsigned long long)nr_stale, (unsigned long long)nr_emptied, t->nr_in_start);
-    if (t->nr_kills >= 50 && (nr_quota == 0 || nr_stale == 0 || nr_emptied == 0 || nr_waits == 0))
+           (unsigned long long)atomic_load(&t->run.nr_operations), (unsigned long long)met.nr_quota,
+           (unsigned long long)met.nr_stale, (unsigned long long)met.nr_emptied, t->nr_in_start);
+    if (t->nr_kills >= KILLS_TO_MEET_ALL && !all_was_met(t))
         run_fail(&t->run, "too little was tried");
 }
 
@@ -366,7 +402,7 @@ static void tear_down(struct test *t)
             pthread_join(t->loads[i].thread, NULL);
     }
     print_waits(t);
-    demand_that_it_was_tried(t);
+    demand_that_all_was_met(t);
     for (unsigned i = 0; i < RUN_THREADS; i++) {
         history_free(&t->loads[i].notes, 1);
         free(t->loads[i].waits);
@@ -391,17 +427,19 @@ int main(int argc, char **argv)
     fflush(stdout);
 
     if (set_up(&t)) {
-        while (t.nr_kills < nr_kills && !atomic_load(&t.run.failed)) {
+        bool enough = nr_kills == 0;
+
+        while (!enough && !atomic_load(&t.run.failed)) {
             kill_once(&t);
             if (t.nr_kills % KILLS_PER_VERIFY == 0 || t.nr_kills == nr_kills) {
                 say_rights(&t);
-                verify(&t);
+                enough = verify(&t, nr_kills);
             }
         }
     }
     tear_down(&t);
     if (atomic_load(&t.run.failed))
         return 1;
-    printf("ok c32_whatever_was_answered_survives_%u_kills\n", nr_kills);
+    printf("ok c32_whatever_was_answered_survives_%u_kills\n", t.nr_kills);
     return 0;
 }

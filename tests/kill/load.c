@@ -469,6 +469,7 @@ static void use_other_pools(struct load *l)
 
 /* ---- the thread ---- */
 
+/* With these shares seven in ten private pages would be there, more than the quota takes. */
 static void step(struct load *l)
 {
     uint32_t what = below(l, 1000);
@@ -477,11 +478,11 @@ static void step(struct load *l)
         put_private(l);
     else if (what < 580)
         get_private(l, below(l, LOAD_PAGES));
-    else if (what < 620)
+    else if (what < 610)
         flush_private(l);
-    else if (what < 720)
+    else if (what < 710)
         vector_private(l);
-    else if (what < 880)
+    else if (what < 870)
         use_common(l);
     else if (what < 980 || l->number != 0)
         use_cache(l);

@@ -20,7 +20,7 @@
 #include "tests/kill/run.h"
 #include "tests/lib/history.h"
 
-#define LOAD_PAGES       640u /* private pages of a thread; 2 x 640 do not fit the quota */
+#define LOAD_PAGES       800u /* private pages of a thread; of 2 x 800 the quota takes 1024 */
 #define LOAD_CACHED      64u  /* cache pages of a thread */
 #define LOAD_COMMON      8u   /* pages of the common pool */
 #define LOAD_LEASES      8u
