@@ -45,6 +45,6 @@ check "the daemon was killed $kills times" [ "$(grep -c 'xentmemd started' $cons
 
 step "looking everything up"
 for name in a b; do guest_run $name ': >/run/stop'; done
-output=$(guest_wait -t 300 a "$job_a") && ok "a found what it was promised: $output" || not_ok "a" "$output"
-output=$(guest_wait -t 300 b "$job_b") && ok "b found what it was promised: $output" || not_ok "b" "$output"
+output=$(guest_wait -t 300 a "$job_a") && ok "c32_of_a: what it was promised was found: $output" || not_ok "c32_of_a" "$output"
+output=$(guest_wait -t 300 b "$job_b") && ok "c32_of_b: what it was promised was found: $output" || not_ok "c32_of_b" "$output"
 check "every counter agrees with a full scan" xentmem stats --check
