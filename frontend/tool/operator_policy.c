@@ -227,25 +227,31 @@ static bool is_meant(const struct subject *subject, const struct book_guest *ent
            (subject->device == TMEMCTL_EVERY_DEVICE || entry->device == subject->device);
 }
 
-/* Is @entry's manager the one that @name names, if it does? It is the only one to have its policy.
+/*
+ * Is @entry's manager the one that @name names, if it does? It is the only one to have its policy.
+ * Of a guest that does not run there is nothing but the name in the book.
  */
-static bool is_managed_by(const struct operator_place *place, const struct book_guest *entry,
-                          const char *name)
+static bool is_managed_by(const struct operator_place *place, const struct subject *subject,
+                          const struct book_guest *entry, const char *name)
 {
+    unsigned guest = subject->domain.domid;
     struct domain named, own;
     char why[XEN_WHY_LEN];
+    bool known;
 
-    return !name ||
-           (domain_find_manager(place->xs, name, &named, why) &&
-            domain_find_manager(place->xs, entry->manager, &own, why) && named.domid == own.domid);
+    if (!name)
+        return true;
+    known = guest == DOMID_NONE ? domain_find_manager(place->xs, entry->manager, &own, why)
+                                : find_manager_of(place, entry, guest, &own);
+    return known && domain_find_manager(place->xs, name, &named, why) && named.domid == own.domid;
 }
 
-static int merge_guest(const struct operator_place *place, struct book_guest *entry,
-                       const char *manager, const struct grant *grant)
+static int merge_guest(const struct operator_place *place, const struct subject *subject,
+                       struct book_guest *entry, const char *manager, const struct grant *grant)
 {
     char why[GRANT_WHY_LEN];
 
-    if (!is_managed_by(place, entry, manager))
+    if (!is_managed_by(place, subject, entry, manager))
         return tool_fail(TOOL_REFUSED, "%s is not attached to %s (device %u)", entry->name, manager,
                          entry->device);
     grant_merge(&entry->grant, grant);
@@ -276,7 +282,7 @@ static int set_guest(struct operator_place *place, const struct subject *subject
 
         if (!is_meant(subject, entry))
             continue;
-        code = merge_guest(place, entry, o->manager, grant);
+        code = merge_guest(place, subject, entry, o->manager, grant);
         nr++;
     }
     if (code)
@@ -439,7 +445,7 @@ static int check_managed(const struct operator_place *place, const struct subjec
 
     for (unsigned i = 0; manager && i < place->book.nr_guests; i++) {
         const struct book_guest *entry = &place->book.guests[i];
-        bool is_here = is_meant(subject, entry) && is_managed_by(place, entry, manager);
+        bool is_here = is_meant(subject, entry) && is_managed_by(place, subject, entry, manager);
 
         known = known || is_meant(subject, entry);
         here = here || is_here;

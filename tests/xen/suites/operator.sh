@@ -305,6 +305,15 @@ xl rename xentmem stranger && xl rename first xentmem
 is "a right is taken where it is, whatever has the manager's name now" [ $rc -eq 0 ]
 is "and gone there" [ -z "$(right_of "$a")" ]
 at dom0 "xentmem allow $pool a read"
+xl rename xentmem first && xl rename stranger xentmem
+at dom0 "xentmem set a --manager first weight=300"
+rc_set=$rc
+at dom0 "xentmem set a --manager xentmem weight=400"
+rc_other=$rc
+xl rename xentmem stranger && xl rename first xentmem
+is "--manager names the one that has the guest, whatever its name was" [ $rc_set -eq 0 ]
+is "and not the one that has the name now" [ $rc_other -eq 4 ]
+is "whose word it is" [ "$(node "/local/domain/$m/xentmem/guest/$a/0/weight")" = 300 ]
 at dom0 "xentmem attach c --manager stranger --timeout 2"
 is "a free guest gets no answer from a stranger" [ $rc -eq 5 ]
 is "all of it is taken back" stranger_is_bare
