@@ -10,7 +10,7 @@
 # make check-long-xen    disks with two kernels and both types of guests, and more kills, for hours
 # make install DESTDIR=  (and: make uninstall); a half of it: install-guest, install-dom0
 #
-# PREFIX=/usr BINDIR= SBINDIR= LIBDIR= INCLUDEDIR= MANDIR=   where it is installed (elsewhere than below /usr: run ldconfig then);
+# PREFIX=/usr BINDIR= SBINDIR= LIBDIR= INCLUDEDIR= MANDIR= DOCDIR=   where it is installed (elsewhere than below /usr: run ldconfig then);
 # SYSCONFDIR=/etc UNITDIR=/lib/systemd/system MODULESLOADDIR=/usr/lib/modules-load.d   not below PREFIX unless told
 # BUILD=dir   where everything is built      CC=gcc|clang
 # CFLAGS, CPPFLAGS, LDFLAGS                  yours (-O2 -g), besides what the build needs
@@ -40,6 +40,7 @@ SBINDIR    ?= $(PREFIX)/sbin
 LIBDIR     ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 MANDIR     ?= $(PREFIX)/share/man
+DOCDIR     ?= $(PREFIX)/share/doc/xentmem
 DATADIR    ?= $(LIBDIR)/xentmem
 SYSCONFDIR ?= /etc
 UNITDIR    ?= /lib/systemd/system
@@ -303,7 +304,7 @@ install-guest: install-command
 
 install-dom0: install-command
 	@install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(DATADIR) $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSCONFDIR)/xen \
-	    $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8
+	    $(DESTDIR)$(MANDIR)/man5 $(DESTDIR)$(MANDIR)/man8 $(DESTDIR)$(DOCDIR)
 	@install $(BUILD)/bin/xentmemd $(DESTDIR)$(SBINDIR)
 	@install -m 644 $(BUILD)/lib/xentmem/same-domid.so $(DESTDIR)$(DATADIR)
 	@for unit in xentmemd xentmem-agent; do \
@@ -312,6 +313,7 @@ install-dom0: install-command
 	done
 	@install -m 644 $(filter %.5,$(MAN)) $(DESTDIR)$(MANDIR)/man5
 	@install -m 644 $(filter %.8,$(MAN)) $(DESTDIR)$(MANDIR)/man8
+	@install -m 644 CHANGELOG.md docs/operators-guide.md $(DESTDIR)$(DOCDIR)
 	@echo "installed: xentmemd, the services and their manual, in $(DESTDIR)$(PREFIX)"
 
 install-stubdom: stubdom
@@ -329,8 +331,9 @@ uninstall:
 	    $(DESTDIR)$(MODULESLOADDIR)/xentmem.conf \
 	    $(DESTDIR)$(UNITDIR)/xentmemd.service $(DESTDIR)$(UNITDIR)/xentmem-agent.service \
 	    $(DESTDIR)$(DATADIR)/kernel $(DESTDIR)$(DATADIR)/initramfs $(DESTDIR)$(DATADIR)/same-domid.so \
-	    $(foreach m,$(MAN),$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $m))/$(notdir $m))
-	rmdir $(DESTDIR)$(DATADIR) 2>/dev/null || :
+	    $(foreach m,$(MAN),$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $m))/$(notdir $m)) \
+	    $(DESTDIR)$(DOCDIR)/CHANGELOG.md $(DESTDIR)$(DOCDIR)/operators-guide.md
+	rmdir $(DESTDIR)$(DATADIR) $(DESTDIR)$(DOCDIR) 2>/dev/null || :
 	@for kept in $(DESTDIR)$(SYSCONFDIR)/xen/xentmem.cfg $(DESTDIR)/var/lib/xentmem; do \
 	    test ! -e $$kept || echo "kept: $$kept"; \
 	done
