@@ -26,7 +26,7 @@
 #define KILLS             200u
 #define KILLS_PER_VERIFY  20u
 #define KILLS_TO_MEET_ALL 50u
-#define MOST_TIMES        5u
+#define MOST_TIMES        3u
 #define STRANGER          9u /* a device that nobody allowed anything */
 
 static const char *const args[] = {"--memory",    "32M",   "--local-quota", "4M", "--workers", "2",

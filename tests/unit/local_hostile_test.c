@@ -329,10 +329,12 @@ static void strangers_of_many_users_do_not_shut_out_root(void)
     int sockets[48];
     struct scene s;
     struct peer p;
+    long begun;
 
     CU_ASSERT_EQUAL_FATAL(geteuid(), 0); /* only root can be many users */
     begin_with(&s, args);
     CU_ASSERT_EQUAL_FATAL(chmod(s.d.directory, 0711), 0);
+    begun = daemon_run_now_ms();
     for (unsigned i = 0; i < 48; i++) {
         CU_ASSERT_EQUAL_FATAL(seteuid(60000 + i / 8), 0);
         sockets[i] = peer_connect(s.d.socket);
@@ -341,8 +343,8 @@ static void strangers_of_many_users_do_not_shut_out_root(void)
     }
     CU_ASSERT_TRUE_FATAL(peer_init(&p, TMEMIF_LOCAL_OPERATOR, 1, 0, 4));
     CU_ASSERT_EQUAL(peer_attach(&p, s.d.socket), TMEMIF_OK);
-    /* it did not wait for them to be dropped */
-    CU_ASSERT_TRUE(is_connected(sockets[0]));
+    /* it did not wait for them to be dropped, which they are after two seconds */
+    CU_ASSERT_TRUE(is_connected(sockets[0]) || daemon_run_now_ms() - begun > 1500);
     peer_fini(&p);
     for (unsigned i = 0; i < 48; i++)
         close(sockets[i]);
@@ -844,7 +846,8 @@ static void peer_that_never_reads_its_answers_stops_itself(void)
     attach(&s, &p, 1);
     for (unsigned i = 0; i < 32; i++)
         peer_submit(&p, 0, &nop);
-    usleep(50000);
+    for (unsigned i = 0; i < 10000 && ring_read_once(&p.rings[0].view.shared->rsp_prod) != 32; i++)
+        usleep(1000);
     CU_ASSERT_EQUAL(p.rings[0].view.shared->rsp_prod, 32);
     assert_served(&s);
     CU_ASSERT_EQUAL(p.rings[0].view.shared->rsp_prod, 32);
@@ -934,7 +937,8 @@ static void memory_that_changes_while_it_is_read_harms_nobody(void)
         }
     }
     limit = daemon_run_now_ms() + 1500;
-    while (daemon_run_now_ms() < limit) {
+    while (daemon_run_now_ms() < limit ||
+           (p.rings[0].rsp_cons == 0 && daemon_run_now_ms() < limit + 20000)) {
         struct tmemif_request r = peer_request(TMEMIF_OP_BATCH, 0);
 
         r.u.batch.requests = (struct tmemif_data){.offset = 0, .length = 64 * 64};
@@ -991,6 +995,7 @@ static void log_cannot_be_flooded(void)
     char path[128];
     struct stat st;
     struct scene s;
+    long begun, seconds;
     int log;
 
     CU_ASSERT_TRUE_FATAL(daemon_run_init(&s.d));
@@ -998,6 +1003,7 @@ static void log_cannot_be_flooded(void)
     log = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     s.d.log_fd = log;
     CU_ASSERT_TRUE_FATAL(daemon_run_start(&s.d, (const char *const[]){"--memory", "32M", NULL}));
+    begun = daemon_run_now_ms();
     for (unsigned i = 0; i < 2000; i++) {
         struct peer p = {.socket = peer_connect(s.d.socket)};
 
@@ -1013,7 +1019,9 @@ static void log_cannot_be_flooded(void)
         peer_fini(&p);
     }
     CU_ASSERT_EQUAL(fstat(log, &st), 0);
-    CU_ASSERT_TRUE(st.st_size < 8192);
+    /* eight lines of each of two kinds at once, and one a second of each; and those of the start */
+    seconds = (daemon_run_now_ms() - begun) / 1000;
+    CU_ASSERT_TRUE(st.st_size < 2048 + 2 * (9 + seconds) * 160);
     CU_ASSERT_EQUAL(daemon_run_stop(&s.d), 0);
     close(log);
     unlink(path);

@@ -3,6 +3,7 @@
  * A worker: rings that wait, rings that sleep beside others, whose turn it is, what it reclaims;
  * when it looks, and where.
  */
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -242,7 +243,20 @@ static unsigned count_partings(const struct polling *polling, bool apart, unsign
     return partings;
 }
 
-/* The system may move a thread at any time: one in twenty is not the worker's doing. */
+/*
+ * The system may move a thread at any time: one in twenty is not the worker's doing, nor are more
+ * of them if it is only now and then.
+ */
+static bool stays(const struct polling *polling, bool apart, unsigned pause_ms)
+{
+    unsigned partings = UINT_MAX;
+    uint64_t ms;
+
+    for (unsigned tries = 0; tries < 3 && partings > 1; tries++)
+        partings = count_partings(polling, apart, 20, pause_ms, &ms);
+    return partings <= 1;
+}
+
 static void worker_leaves_the_processor_of_a_peer_that_it_looks_for(void)
 {
     const struct polling looks = {.ns = 2000000, .for_local = true}, sleeps = {.for_local = true},
@@ -253,21 +267,22 @@ static void worker_leaves_the_processor_of_a_peer_that_it_looks_for(void)
     CU_ASSERT_NOT_EQUAL(nr_processors(), 0);
     partings = count_partings(&looks, false, 20, 0, &ms);
     CU_ASSERT_TRUE(nr_processors() == 1 ? partings == 0 : partings >= 1);
-    CU_ASSERT_TRUE(count_partings(&looks, true, 20, 0, &ms) <= 1);
-    CU_ASSERT_TRUE(count_partings(&sleeps, false, 20, 0, &ms) <= 1);
-    CU_ASSERT_TRUE(count_partings(&for_guests, false, 20, 0, &ms) <= 1);
+    CU_ASSERT_TRUE(stays(&looks, true, 0));
+    CU_ASSERT_TRUE(stays(&sleeps, false, 0));
+    CU_ASSERT_TRUE(stays(&for_guests, false, 0));
     /* nor for one that comes now and then */
-    CU_ASSERT_TRUE(count_partings(&looks, false, 20, 20, &ms) <= 1);
+    CU_ASSERT_TRUE(stays(&looks, false, 20));
     /* nor at each request */
     partings = count_partings(&looks, false, 400, 0, &ms);
     CU_ASSERT_TRUE(partings <= 4 + ms / 20 + 400 / 20);
 }
 
-/* One that had looked in vain looks again: apart from its peer it may find what it did not. */
-static void worker_that_left_looks_again(void)
+/* Does it sleep at once after the first request, and look after the second? */
+static bool looks_when_met_again(void)
 {
     const struct polling polling = {.ns = 200000000, .for_local = true};
     struct bench b;
+    bool sleeps_first, sleeps_then;
 
     bench_begin(&b, &polling, false);
     CU_ASSERT_TRUE(comes_true(&b.rings[0].armed));
@@ -276,12 +291,26 @@ static void worker_that_left_looks_again(void)
     CU_ASSERT_TRUE(comes_true(&b.rings[0].armed));
     CU_ASSERT_TRUE(request(&b.rings[0]));
     usleep(20000);
-    CU_ASSERT_TRUE(atomic_load(&b.rings[0].armed)); /* so it does not look any more */
-    CU_ASSERT_TRUE(request(&b.rings[0]));           /* met again: it leaves */
+    sleeps_first = atomic_load(&b.rings[0].armed); /* so it does not look any more */
+    CU_ASSERT_TRUE(request(&b.rings[0]));          /* met again: it leaves */
     usleep(20000);
-    /* if there is another processor to go to */
-    CU_ASSERT_EQUAL(atomic_load(&b.rings[0].armed), nr_processors() == 1);
+    sleeps_then = atomic_load(&b.rings[0].armed);
     bench_end(&b);
+    /* if there is another processor to go to */
+    return sleeps_first && sleeps_then == (nr_processors() == 1);
+}
+
+/*
+ * One that had looked in vain looks again: apart from its peer it may find what it did not. On a
+ * busy machine the 20 ms may be too few or too many, but not each time.
+ */
+static void worker_that_left_looks_again(void)
+{
+    bool looked = false;
+
+    for (unsigned tries = 0; tries < 5 && !looked; tries++)
+        looked = looks_when_met_again();
+    CU_ASSERT_TRUE(looked);
 }
 
 /* A second of looking, in which another ring is heard; with and without a clock that is dear. */

@@ -18,6 +18,7 @@
 #include "daemon/control/control.h"
 #include "daemon/session/sessions.h"
 #include "daemon/transport/xen/transport.h"
+#include "daemon/util/clock.h"
 #include "tests/lib/fake_loop.h"
 #include "tests/lib/fake_platform.h"
 #include "tests/lib/fault.h"
@@ -728,11 +729,13 @@ static void dom0_serves_no_disks(void)
 static void guest_that_begins_all_the_time_has_to_wait(void)
 {
     struct manager *m = manager_new();
+    uint64_t begun, seconds;
     unsigned before;
 
     dom0_attach(m->fake, "swap/1M");
     CU_ASSERT(wait_value(m, BACK("state"), "2"));
     before = m->fake->nr_written;
+    begun = clock_now_ms();
     for (unsigned i = 0; i < 200; i++) {
         fake_write(m->fake, FRONT("state"), "5");
         settle(m);
@@ -741,7 +744,8 @@ static void guest_that_begins_all_the_time_has_to_wait(void)
     }
     /* nine nodes each time; eight times at once, and once a second */
     CU_ASSERT(m->fake->nr_written - before >= 9 * 7);
-    CU_ASSERT(m->fake->nr_written - before <= 9 * 60);
+    seconds = (clock_now_ms() - begun) / 1000;
+    CU_ASSERT(m->fake->nr_written - before <= 9 * (9 + seconds));
     CU_ASSERT(wait_value(m, BACK("state"), "2"));
     manager_end(m);
 }
@@ -1149,7 +1153,7 @@ static void size_comes_before_the_state_that_says_so(void)
     refused = m->fake->nr_refused;
     for (unsigned i = 0; i < 2000 && m->fake->nr_refused < refused + 3; i++)
         settle(m);
-    CU_ASSERT_EQUAL(m->fake->nr_refused, refused + 3); /* it is tried again */
+    CU_ASSERT(m->fake->nr_refused >= refused + 3); /* it is tried again */
     CU_ASSERT_EQUAL(m->fake->nr_written, written);
     CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("sectors")), MIB_SECTORS);
     fake_refuse(m->fake, "", 0, 0);

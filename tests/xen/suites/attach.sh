@@ -41,8 +41,9 @@ check "the next one finds the pages" \
     guest_run guest 'xentmem get -l 40000 0 name:file 0 /run/back && cmp /run/file /run/back'
 
 step "a process that is killed"
-job=$(guest_spawn -t 120 guest 'xentmem -q bench -P 0 -s 60 & sleep 5; kill -9 $!; wait')
+job=$(guest_spawn -t 120 guest 'xentmem -q bench -P 0 -s 110 & echo $! >/run/bench; wait')
 check "it was served" wait_for 60 state_is 4
+guest_run guest 'kill -9 $(cat /run/bench)'
 check "its end is noticed" wait_for 60 state_is 6
 guest_wait -t 120 guest "$job" >/dev/null 2>&1
 check "nothing of it is mapped: the next process is served" \

@@ -3,6 +3,10 @@
 # attachment, a process that is killed, limits that are named, and a manager that is restarted.
 . /testbed/lib.sh
 
+is_served() { # GUEST DEVICE
+    [ "$(xenstore-read "/local/domain/$(domid xentmem)/backend/tmem/$(domid "$1")/$2/state" 2>/dev/null)" = 4 ]
+}
+
 step "starting the manager and a guest"
 manager_config /run/xentmem.cfg 256
 xl create -q /run/xentmem.cfg || exit
@@ -27,11 +31,14 @@ at guest "head -c 1000003 /dev/urandom >/tmp/file; xentmem put 0 name:file 0 /tm
 is "a file goes there and comes back" [ $rc -eq 0 ]
 
 step "one process an attachment"
-at guest "xentmem -q bench -s 8 >/tmp/bench 2>&1 & sleep 3; xentmem pool list; code=\$?; wait; exit \$code"
+job=$(guest_spawn -t 120 guest 'xentmem -q bench -s 110 & echo $! >/run/bench; wait')
+check "the first one is served" wait_for 60 is_served guest 0
+at guest "xentmem pool list"
 is "a second one is told that it is in use" [ $rc -eq 2 ]
 is "and by what" says xen-0.lock
-at guest "xentmem -q bench -s 60 >/tmp/bench 2>&1 & sleep 3; kill -9 \$!; xentmem get 0 name:file 0 >/tmp/back"
+at guest "kill -9 \$(cat /run/bench); xentmem get 0 name:file 0 >/tmp/back"
 is "after a kill the next one is served" [ $rc -eq 0 ]
+guest_wait -t 120 guest "$job" >/dev/null 2>&1
 
 step "limits"
 at guest "echo 100 >/sys/module/xen_gntalloc/parameters/limit; xentmem pool list"
@@ -45,9 +52,11 @@ step "a grant table that is full"
 GUEST_CONFIG='max_grant_frames = 2' guest_start small || exit
 at dom0 'for n in 0 1 2 3; do xentmem attach small --device $n || exit; done'
 is "a guest has four attachments" [ $rc -eq 0 ]
-at small 'echo 4096 >/sys/module/xen_gntalloc/parameters/limit
-    for n in 0 1 2; do xentmem -q -n $n bench -s 6 >/dev/null 2>&1 & done; sleep 6
-    xentmem -n 3 pool list; code=$?; wait; exit $code'
+job=$(guest_spawn -t 200 small 'echo 4096 >/sys/module/xen_gntalloc/parameters/limit
+    for n in 0 1 2; do xentmem -q -n $n bench -s 180 & done; wait')
+three_are_served() { is_served small 0 && is_served small 1 && is_served small 2; }
+check "three are served" wait_for 90 three_are_served
+at small 'xentmem -n 3 pool list'
 is "the fourth does not fit" [ $rc -eq 2 ]
 is "and the error names the knob" says max_grant_frames
 guest_destroy small # its gntalloc counts wrongly from now on (docs/operators-guide.md)
