@@ -684,6 +684,38 @@ static void quota_of_xenstore_that_shows_at_the_end_closes_the_disk(void)
     manager_end(m);
 }
 
+/* What passes by itself takes no disk from its guest, when it is offered again or connected. */
+static void frontend_that_begins_anew_has_its_disk_whatever_is_refused_for_a_while(void)
+{
+    static const char *const keys[] = {"feature-persistent", "state", "sectors"};
+
+    for (unsigned i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        struct guest g;
+        struct manager *m = connected(&g);
+        bool offers = i < 2;
+
+        m->log.level = 0; /* it says so */
+        CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
+        fake_write(m->fake, FRONT("state"), "6");
+        CU_ASSERT(wait_value(m, BACK("state"), "6"));
+        fake_refuse(m->fake, BACK(keys[i]), FAKE_WRITES, EIO);
+        fake_write(m->fake, FRONT("state"), "1");
+        if (!offers) {
+            CU_ASSERT(wait_value(m, BACK("state"), "2"));
+            guest_connect(&g, m);
+        }
+        poll(NULL, 0, 300); /* longer than it takes to try again */
+        settle(m);
+        CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("state")), offers ? "6" : "2");
+        fake_refuse(m->fake, "", 0, 0);
+        if (offers)
+            guest_takes_offer(&g, m);
+        CU_ASSERT(wait_value(m, BACK("state"), "4"));
+        CU_ASSERT_TRUE(guest_finds(&g, 1, 1));
+        manager_end(m);
+    }
+}
+
 static void frontend_that_breaks_the_protocol_is_closed(void)
 {
     struct guest g;
@@ -1068,6 +1100,52 @@ static void guest_that_died_while_no_manager_ran_leaves_nothing(void)
     cursor = 0;
     CU_ASSERT_FALSE(answer_rec_next(m->store, &cursor, &owner));
     CU_ASSERT_EQUAL(nr_disks(m), 0);
+    manager_end(m);
+}
+
+/* Of the rings that the last daemon served; a frontend may have had more than the next one has. */
+static void records_of_a_connection_go_with_its_nodes(void)
+{
+    struct guest g;
+    struct manager *m = connected(&g);
+    struct answer_owner owner;
+    struct store_damage damage;
+    uint32_t cursor = 0;
+
+    CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
+    manager_stop(m);
+    dom0_renews(m->fake);
+    m->store = reopen(m->store, &damage);
+    CU_ASSERT(answer_rec_next(m->store, &cursor, &owner));
+    manager_start(m);
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    cursor = 0;
+    CU_ASSERT_FALSE(answer_rec_next(m->store, &cursor, &owner));
+    manager_end(m);
+}
+
+static void dom0_renews_as_is_mapped(struct fake_platform *f)
+{
+    f->on_map = NULL;
+    dom0_renews(f);
+}
+
+/* Then it may be the next guest's ring. */
+static void ring_that_is_mapped_after_its_nodes_went_is_not_served(void)
+{
+    struct guest g;
+    struct manager *m = manager_new();
+
+    dom0_attach(m->fake, "swap/1M");
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    m->fake->on_map = dom0_renews_as_is_mapped;
+    guest_connect(&g, m);
+    guest_put(&g, BLKIF_READ, 0, DATA_PAGE);
+    guest_publish(&g);
+    CU_ASSERT(wait_value(m, BACK("max-ring-page-order"), "3"));
+    CU_ASSERT(wait_value(m, BACK("state"), "2"));
+    CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
+    CU_ASSERT_EQUAL(ring_of(&g)->rsp_prod, 0);
     manager_end(m);
 }
 
@@ -1878,6 +1956,7 @@ static void frontend_that_cannot_be_watched_is_served(void)
     T(bad_ring_is_refused_and_the_next_one_served)                                                 \
     T(channel_that_cannot_be_bound_is_named)                                                       \
     T(quota_of_xenstore_that_shows_at_the_end_closes_the_disk)                                     \
+    T(frontend_that_begins_anew_has_its_disk_whatever_is_refused_for_a_while)                      \
     T(quota_of_xenstore_is_named)                                                                  \
     T(frontend_that_breaks_the_protocol_is_closed)                                                 \
     T(state_without_a_meaning_ends_the_session)                                                    \
@@ -1898,6 +1977,8 @@ static void frontend_that_cannot_be_watched_is_served(void)
     T(nodes_that_are_new_name_the_disk_that_is_attached)                                           \
     T(nodes_that_are_new_name_the_disk_that_is_offered)                                            \
     T(guest_that_died_while_no_manager_ran_leaves_nothing)                                         \
+    T(records_of_a_connection_go_with_its_nodes)                                                   \
+    T(ring_that_is_mapped_after_its_nodes_went_is_not_served)                                      \
     T(guest_that_connects_is_told_the_size_once)                                                   \
     T(guest_is_told_that_its_disk_is_larger)                                                       \
     T(size_comes_before_the_state_that_says_so)                                                    \

@@ -842,6 +842,33 @@ static void an_offer_of_which_a_node_is_refused_is_made_when_it_is_not(void)
     expect_an_offer_when_there_is_room(m);
 }
 
+/* The next process of the guest waits for it; whether what is in the way passes by itself or not.
+ */
+static void an_offer_to_the_next_process_is_made_when_it_is_not_refused(void)
+{
+    static const int errors[] = {EIO, ENOSPC};
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct guest g;
+        struct manager *m = attached(&g);
+
+        m->log.level = 0; /* it says so */
+        fake_refuse(m->fake, BACK("versions"), FAKE_WRITES, errors[i]);
+        fake_write(m->fake, FRONT("state"), "6");
+        CU_ASSERT(wait_value(m, BACK("state"), "6"));
+        settle(m);
+        fake_write(m->fake, FRONT("state"), "1");
+        settle(m);
+        CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("state")), "6");
+        fake_refuse(m->fake, "", 0, 0);
+        CU_ASSERT(wait_value(m, BACK("state"), "2"));
+        guest_share(&g, m, 2);
+        CU_ASSERT(wait_value(m, BACK("state"), "4"));
+        CU_ASSERT_EQUAL(guest_nop(&g), TMEMIF_OK);
+        manager_end(m);
+    }
+}
+
 static void an_offer_is_made_to_the_guest_that_was_admitted(void)
 {
     struct manager *m = manager_new();
@@ -2197,6 +2224,26 @@ static void an_index_that_jumps_closes_the_session_with_the_reason(void)
     manager_end(m);
 }
 
+/* A worker has found it, not a turn that would come back to what xenstored refused. */
+static void an_index_that_jumps_is_told_when_it_can_be(void)
+{
+    struct guest g;
+    struct manager *m = attached(&g);
+
+    m->log.level = 0; /* it says so */
+    fake_refuse(m->fake, fake_at(MANAGER, "backend/tmem/7", "0"), FAKE_WRITES, EIO);
+    g.ring.view.shared->req_prod = 1000;
+    guest_notify(&g);
+    for (unsigned i = 0; i < 2000 && m->fake->nr_mapped > 0; i++)
+        settle(m);
+    CU_ASSERT_EQUAL(m->fake->nr_mapped, 0);
+    CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("state")), "4");
+    fake_refuse(m->fake, "", 0, 0);
+    CU_ASSERT(wait_value(m, BACK("state"), "6"));
+    CU_ASSERT(strlen(fake_value(m->fake, BACK("error"))) > 0);
+    manager_end(m);
+}
+
 static void states_without_meaning_close_the_session(void)
 {
     static const char *const odd[] = {"7", "8", "9", "-1", "", "99999999999", "four"};
@@ -2351,6 +2398,7 @@ static void guests_are_served_on_when_xenstore_is_lost(void)
     T(c26_rings_of_another_guest_are_not_served_as_the_one_befores)                                \
     T(an_offer_is_whole_in_nodes_that_are_new)                                                     \
     T(an_offer_of_which_a_node_is_refused_is_made_when_it_is_not)                                  \
+    T(an_offer_to_the_next_process_is_made_when_it_is_not_refused)                                 \
     T(an_offer_that_xenstore_has_no_room_for_is_made_when_it_has)                                  \
     T(an_offer_is_made_to_the_guest_that_was_admitted)                                             \
     T(nodes_that_are_new_do_not_go_with_the_guest_before)                                          \
@@ -2409,6 +2457,7 @@ static void guests_are_served_on_when_xenstore_is_lost(void)
     T(limits_are_named_with_their_knob)                                                            \
     T(a_ring_that_is_out_of_range_from_the_start_is_refused)                                       \
     T(an_index_that_jumps_closes_the_session_with_the_reason)                                      \
+    T(an_index_that_jumps_is_told_when_it_can_be)                                                  \
     T(states_without_meaning_close_the_session)                                                    \
     T(skipped_and_repeated_states_are_tolerated)                                                   \
     T(a_state_that_vanishes_ends_the_session_and_keeps_the_attachment)                             \

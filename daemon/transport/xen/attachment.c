@@ -9,6 +9,7 @@
 #include "daemon/transport/xen/node.h"
 #include "daemon/util/bug.h"
 #include "daemon/util/clock.h"
+#include "daemon/util/wake.h"
 
 /* Steps that one look may take: from new to serving and out again is three. */
 #define STEPS_PER_LOOK 4u
@@ -76,9 +77,14 @@ static void link_close(struct link *link)
     xen_peer_close(peer);
 }
 
+/* From outside a turn: what could not be written would wait for one. */
 static void link_fail(struct link *link, const char *reason)
 {
-    (void)apply(((struct xen_peer *)link)->owner, SCHEMA_PEER_BROKEN, reason);
+    struct attachment *a = ((struct xen_peer *)link)->owner;
+
+    (void)apply(a, SCHEMA_PEER_BROKEN, reason);
+    if (backend_look_for_debts(&a->backend, clock_now_ms()))
+        wake(a->world->left_fd);
 }
 
 static const struct link_ops link_ops = {
@@ -257,19 +263,20 @@ static void end(struct attachment *a, const char *why)
 
 /* ---- the state machine ---- */
 
-static void offer(struct attachment *a, const char *why)
+/* False: a limit of xenstored is in the way. */
+static bool offer(struct attachment *a, const char *why)
 {
     end_session(a, why);
     if (!a->admitted)
         backend_publish_error(&a->backend, a->refusal);
     (void)backend_publish_state_with(&a->backend, publish_offer, XENBUS_INIT_WAIT);
     if (!a->backend.refused)
-        return;
+        return true;
     /* who waits for it finds the reason, and an operator who raises the limit has it go on */
     backend_publish_error(&a->backend, "xenstore refuses the manager a node: in dom0, "
                                        "xenstore-control quota set nodes N");
-    a->backend.is_renewed = true;
-    backend_look_again(&a->backend, clock_now_ms());
+    a->backend.is_renewed = a->backend.published == XENBUS_INITIALISING;
+    return false;
 }
 
 static void close_down(struct attachment *a, const char *why)
@@ -320,8 +327,11 @@ static bool apply(struct attachment *a, enum schema_back_event event, const char
     case SCHEMA_BACK_NOTHING:
         break;
     case SCHEMA_BACK_OFFER:
-        offer(a, why);
-        break;
+        if (offer(a, why))
+            break;
+        a->backend.is_new = false; /* others need not wait until there is room for it */
+        enter(a, SCHEMA_BACK_NEW, "not offered");
+        return false;
     case SCHEMA_BACK_ATTACH:
         return try_attach(a, before);
     case SCHEMA_BACK_CLOSE:

@@ -30,7 +30,7 @@ struct attachment_world {
     struct log *log;
     struct schema_offer offer;
     uint32_t epoch;
-    int left_fd;   /* eventfd: some peer's process is gone */
+    int left_fd;   /* eventfd: some peer's process is gone, or there is something to do */
     bool sweep;    /* there may be accounts that belong to nobody any more */
     bool may_map;  /* an attach is allowed in this turn, which takes it */
     bool was_long; /* something was mapped or unmapped in this turn: others are to have theirs */

@@ -164,13 +164,16 @@ static bool publish_state(struct backend *b, bool (*write)(struct backend *b),
 
     b->refused = 0;
     ok = write_at_once(b, write_statement, &statement);
-    if (!ok && !declined && is_limit(errno))
-        b->refused = errno;
+    if (!ok && !declined) {
+        b->refused = is_limit(errno) ? errno : 0;
+        log_refusal(b);
+    } else if (declined && b->refused && !is_limit(b->refused)) {
+        b->refused = 0; /* it passes by itself, as what is met at the end */
+        declined = false;
+    }
     b->is_renewed = declined && !owes_refused;
     if (b->is_renewed)
         return false;
-    if (!ok && !declined)
-        log_refusal(b);
     b->state_owed = !ok && (owes_refused || !b->refused);
     if (ok || b->state_owed) {
         b->published = state;

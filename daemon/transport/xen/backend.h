@@ -40,7 +40,7 @@ struct backend {
     bool error_owed;                        /* writing node `error` has failed: it is to say */
     char error[SCHEMA_REASON_LEN];          /* this, or to go if that is empty */
     bool in_transaction;                    /* what is published belongs to it */
-    int refused;     /* errno of a write that failed, since a state was published */
+    int refused;     /* errno of a write that failed, since a state was begun to be published */
     bool is_renewed; /* the toolstack's 1 was seen, and nothing was said in return yet */
     bool is_watched;
     bool unwatched_told;    /* that it cannot be */
@@ -77,7 +77,8 @@ void backend_owe_state(struct backend *b, enum schema_xenbus state);
  * What @write publishes or removes, and the state, at once; @write may be called several times, and
  * later again if that fails. False: nothing was written. @write is false if the nodes are not what
  * was acted on; then nothing is owed, and ones that have the toolstack's 1 are seen as renewed. Nor
- * is it if a limit of xenstored is in the way, which shows at the end: @refused says which.
+ * is it if a limit of xenstored is in the way, of some node or at the end: @refused says which.
+ * Whatever else is in the way passes, so it is owed, and @refused is 0.
  */
 bool backend_publish_state_with(struct backend *b, bool (*write)(struct backend *b),
                                 enum schema_xenbus state);

@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "daemon/transport/xen/mapping.h"
 #include "daemon/util/processor.h"
+#include "daemon/util/wake.h"
 #include "protocol/ring.h"
 
 /* ---- mapping ---- */
@@ -168,13 +168,8 @@ bool xen_peer_has_left(const struct xen_peer *p)
 /* The end of the peer's process clears front_alive and sends an event (gntalloc's unmap notice). */
 static void look_whether_left(struct xen_peer *p)
 {
-    const uint64_t one = 1;
-    ssize_t r;
-
-    if (p->left_fd < 0 || !xen_peer_is_gone(p) || atomic_exchange(&p->left, true))
-        return;
-    r = write(p->left_fd, &one, sizeof(one));
-    (void)r; /* a full counter wakes just as well */
+    if (p->left_fd >= 0 && xen_peer_is_gone(p) && !atomic_exchange(&p->left, true))
+        wake(p->left_fd);
 }
 
 int xen_peer_consume(struct link *link, unsigned ring)

@@ -156,8 +156,10 @@ static enum outcome offer(struct vbd *v, bool renewed, const char *why,
     end_session(v, why);
     v->backend.not_before_ms = 0;
     /* until we have said 2 the next daemon sees them as new, too */
-    if (renewed || is_untouched(v))
+    if (renewed || is_untouched(v)) {
         end_disk(v);
+        vbd_world_drop_records(v->world, &v->backend.place); /* of the last daemon's connection */
+    }
     if (renewed)
         v->waits = false; /* the reason went with the old nodes */
     outcome = open_disk(v, false, why_out);
@@ -188,10 +190,15 @@ static enum outcome connect(struct vbd *v, const struct vbd_disk *disk, bool res
     case BACKEND_READ_UNSURE:
         return LATER;
     }
-    /* another guest's were written after the toolstack had written ours anew */
-    if (!backend_is_as_seen(&v->backend))
+    if (!vbd_session_map(&v->session, v->world, &v->backend, &front, &lacks, why_out))
+        return resume && lacks ? LACKS : BROKEN;
+    /* another guest's were written, and granted, after the toolstack had written ours anew */
+    if (!backend_is_as_seen(&v->backend)) {
+        vbd_session_close(&v->session, v->world, &v->backend, "whose it is now is not known",
+                          resume);
         return LATER;
-    if (vbd_session_open(&v->session, v->world, &v->backend, disk, &front, resume, &lacks, why_out))
+    }
+    if (vbd_session_serve(&v->session, v->world, &v->backend, disk, resume, &lacks, why_out))
         return DONE;
     return resume && lacks ? LACKS : BROKEN;
 }

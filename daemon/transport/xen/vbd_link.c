@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "daemon/transport/xen/mapping.h"
 #include "daemon/transport/xen/persistent_grants.h"
+#include "daemon/util/wake.h"
 #include "xenstore-schema/nodes.h"
 
 _Static_assert(BLK_MAX_QUEUES <= SCHEMA_VBD_QUEUES, "what is read is enough");
@@ -35,12 +35,8 @@ static struct vbd_link *link_of(struct blk_link *l)
 
 static void attend(struct blk_link *l)
 {
-    const uint64_t one = 1;
-    ssize_t r;
-
     atomic_store(&link_of(l)->attends, true);
-    r = write(link_of(l)->attend_fd, &one, sizeof(one));
-    (void)r; /* a full counter wakes just as well */
+    wake(link_of(l)->attend_fd);
 }
 
 static bool are_done(const struct grant_copy *copies, unsigned nr)

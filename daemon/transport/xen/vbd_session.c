@@ -74,13 +74,18 @@ static bool make_device(struct vbd_session *s, struct vbd_world *w, const struct
     return false;
 }
 
-bool vbd_session_open(struct vbd_session *s, struct vbd_world *w, struct backend *b,
-                      const struct vbd_disk *d, const struct schema_vbd_front *front, bool resume,
-                      bool *lacks_out, char why_out[SCHEMA_REASON_LEN])
+bool vbd_session_map(struct vbd_session *s, struct vbd_world *w, struct backend *b,
+                     const struct schema_vbd_front *front, bool *lacks_out,
+                     char why_out[SCHEMA_REASON_LEN])
 {
-    if (!vbd_link_open(b->platform, b->place.guest, front, w->attend_fd, &s->link, lacks_out,
-                       why_out))
-        return false;
+    return vbd_link_open(b->platform, b->place.guest, front, w->attend_fd, &s->link, lacks_out,
+                         why_out);
+}
+
+bool vbd_session_serve(struct vbd_session *s, struct vbd_world *w, struct backend *b,
+                       const struct vbd_disk *d, bool resume, bool *lacks_out,
+                       char why_out[SCHEMA_REASON_LEN])
+{
     if (make_device(s, w, b, d, resume, lacks_out, why_out))
         return true;
     vbd_session_close(s, w, b, why_out, resume);

@@ -14,18 +14,22 @@
 
 /* Zero: there is none. */
 struct vbd_session {
-    struct vbd_link *link;
-    struct device *device; /* NULL: nothing is mapped */
+    struct vbd_link *link; /* NULL: nothing is mapped */
+    struct device *device; /* NULL: nobody serves it */
     unsigned nr_served;    /* queues that workers have */
 };
 
 /*
- * Map what @front says and serve it. @resume: an earlier daemon did. False: nothing is mapped,
- * @why_out says why, and *lacks_out whether for want of something that the manager may have later.
+ * Map what @front says. False: nothing is mapped, @why_out says why, and *lacks_out whether for
+ * want of something that the manager may have later.
  */
-bool vbd_session_open(struct vbd_session *s, struct vbd_world *w, struct backend *b,
-                      const struct vbd_disk *d, const struct schema_vbd_front *front, bool resume,
-                      bool *lacks_out, char why_out[SCHEMA_REASON_LEN]);
+bool vbd_session_map(struct vbd_session *s, struct vbd_world *w, struct backend *b,
+                     const struct schema_vbd_front *front, bool *lacks_out,
+                     char why_out[SCHEMA_REASON_LEN]);
+/* Then, serve it. @resume: an earlier daemon did. False: the same. */
+bool vbd_session_serve(struct vbd_session *s, struct vbd_world *w, struct backend *b,
+                       const struct vbd_disk *d, bool resume, bool *lacks_out,
+                       char why_out[SCHEMA_REASON_LEN]);
 /* @kept: for the next daemon to resume. Nothing happens if there is none. */
 void vbd_session_close(struct vbd_session *s, struct vbd_world *w, struct backend *b,
                        const char *why, bool kept);
