@@ -175,6 +175,15 @@ static bool wait_value(struct manager *m, const char *path, const char *value)
     return fake_wait_value(m->fake, m->base, path, value);
 }
 
+/* Is there a record of any ring? */
+static bool has_records(const struct manager *m)
+{
+    struct answer_owner owner;
+    uint32_t cursor = 0;
+
+    return answer_rec_next(m->store, &cursor, &owner);
+}
+
 static bool wait_gone(struct manager *m, const char *path)
 {
     return fake_wait_gone(m->fake, m->base, path);
@@ -1085,20 +1094,17 @@ static void guest_that_died_while_no_manager_ran_leaves_nothing(void)
 {
     struct guest g;
     struct manager *m = connected(&g);
-    struct answer_owner owner;
     struct store_damage damage;
-    uint32_t cursor = 0;
 
     CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
     manager_stop(m);
     fake_remove(m->fake, fake_at(GUEST, "device", ""));
     fake_remove(m->fake, BACK(""));
     m->store = reopen(m->store, &damage);
-    CU_ASSERT(answer_rec_next(m->store, &cursor, &owner));
+    CU_ASSERT(has_records(m));
     manager_start(m);
     settle(m);
-    cursor = 0;
-    CU_ASSERT_FALSE(answer_rec_next(m->store, &cursor, &owner));
+    CU_ASSERT_FALSE(has_records(m));
     CU_ASSERT_EQUAL(nr_disks(m), 0);
     manager_end(m);
 }
@@ -1108,19 +1114,16 @@ static void records_of_a_connection_go_with_its_nodes(void)
 {
     struct guest g;
     struct manager *m = connected(&g);
-    struct answer_owner owner;
     struct store_damage damage;
-    uint32_t cursor = 0;
 
     CU_ASSERT_EQUAL(guest_write(&g, 1, 1), BLKIF_OKAY);
     manager_stop(m);
     dom0_renews(m->fake);
     m->store = reopen(m->store, &damage);
-    CU_ASSERT(answer_rec_next(m->store, &cursor, &owner));
+    CU_ASSERT(has_records(m));
     manager_start(m);
     CU_ASSERT(wait_value(m, BACK("state"), "2"));
-    cursor = 0;
-    CU_ASSERT_FALSE(answer_rec_next(m->store, &cursor, &owner));
+    CU_ASSERT_FALSE(has_records(m));
     manager_end(m);
 }
 
@@ -1773,8 +1776,6 @@ static void guest_waits_for_a_device_that_is_not_there_when_it_is_taken_up(void)
 {
     struct guest g;
     struct manager *m = connected_to_cache(&g);
-    uint32_t cursor = 0;
-    struct answer_owner owner;
 
     CU_ASSERT_EQUAL(guest_write(&g, 5, 77), BLKIF_OKAY);
     manager_stop(m);
@@ -1785,7 +1786,7 @@ static void guest_waits_for_a_device_that_is_not_there_when_it_is_taken_up(void)
     start_without_the_device(m);
     CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("state")), "4");
     CU_ASSERT_STRING_EQUAL(fake_value(m->fake, fake_at(MANAGER, "data/xentmem", "ready")), "1");
-    CU_ASSERT_FALSE(answer_rec_next(m->store, &cursor, &owner));
+    CU_ASSERT_FALSE(has_records(m));
     /* not as it was, either */
     m->devices->devices[0].backing.read_only = true;
     m->devices->devices[0].is_away = false;
@@ -1900,18 +1901,15 @@ static void guest_that_closed_while_no_daemon_ran_leaves_no_records(void)
 {
     struct guest g;
     struct manager *m = connected(&g);
-    struct answer_owner owner;
-    uint32_t cursor = 0;
 
     manager_stop(m);
     fake_write(m->fake, FRONT("state"), "6");
-    CU_ASSERT(answer_rec_next(m->store, &cursor, &owner));
+    CU_ASSERT(has_records(m));
     manager_start(m);
     CU_ASSERT(wait_value(m, BACK("state"), "6"));
     dom0_detach(m->fake);
     CU_ASSERT(wait_gone(m, BACK("")));
-    cursor = 0;
-    CU_ASSERT_FALSE(answer_rec_next(m->store, &cursor, &owner));
+    CU_ASSERT_FALSE(has_records(m));
     manager_end(m);
 }
 
