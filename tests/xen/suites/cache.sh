@@ -72,7 +72,8 @@ put b 9 1000 >/dev/null
 job_b=$(guest_spawn -t 300 b 'last=0; until [ -e /run/stop ]; do
     n=$(dd if=/dev/xvdt bs=4096 skip=9 count=1 iflag=direct 2>/dev/null | tr -d " ")
     [ "$n" -ge $last ] || { echo "$n after $last"; exit 1; }; last=$n; echo $n >/run/count; done; echo $last')
-count() { guest_run "$1" 'cat /run/count'; }
+# The file is empty for a moment each time that it is written.
+count() { guest_run "$1" 'until read -r n </run/count && [ -n "$n" ]; do :; done; echo $n'; }
 goes_on() { [ "$(count "$1")" -gt "$2" ]; }
 check "a counts" wait_for 60 goes_on a 1003 && check "b sees it" wait_for 60 goes_on b 1003
 for number in $(seq $kills); do
