@@ -106,7 +106,7 @@ OPERATOR_SRC := frontend/tool/operator.c frontend/tool/operator_agent.c \
                 frontend/tool/operator_book.c frontend/tool/operator_book_file.c \
                 frontend/tool/operator_base.c frontend/tool/operator_book_json.c frontend/tool/operator_clean.c \
                 frontend/tool/operator_dead.c frontend/tool/operator_disk.c \
-                frontend/tool/operator_disk_list.c frontend/tool/operator_forget.c frontend/tool/operator_freeze.c \
+                frontend/tool/operator_disk_list.c frontend/tool/operator_entry.c frontend/tool/operator_forget.c frontend/tool/operator_freeze.c \
                 frontend/tool/operator_names.c \
                 frontend/tool/operator_grant.c frontend/tool/operator_list.c \
                 frontend/tool/operator_options.c frontend/tool/operator_policy.c \

@@ -7,6 +7,7 @@
 
 #include "frontend/tool/operator_attach.h"
 #include "frontend/tool/operator_command.h"
+#include "frontend/tool/operator_entry.h"
 #include "frontend/tool/operator_pool.h"
 #include "frontend/tool/operator_signal.h"
 
@@ -19,12 +20,6 @@ static int check_manager(const struct operator_place *place, const char *name)
     if (!name || domain_find_manager(place->xs, name, &manager, why))
         return TOOL_DONE;
     return tool_fail(TOOL_NO_MANAGER, "%s", why);
-}
-
-/* Local clients are served by the daemon on this machine, whatever else there is. */
-static bool is_local(const char *text)
-{
-    return strncmp(text, "uid:", 4) == 0;
 }
 
 /* ---- set ---- */
@@ -172,35 +167,6 @@ static int set_by_message(struct tool *tool, const char *text, const struct oper
     return code;
 }
 
-/* Is it attached to @manager, as domain @guest? */
-static bool is_attached_to(const struct operator_place *place, unsigned manager,
-                           const struct book_guest *entry, unsigned guest)
-{
-    const struct schema_place where = {.manager = manager, .guest = guest, .device = entry->device};
-
-    return attach_has_policy(place->xs, &where, entry->uuid);
-}
-
-/*
- * The manager of an attachment: the one of its name, if it is attached to that; else the one that
- * dom0 has written its policy for, which is in force there, or will be (the name is another
- * domain's by now, or dom0's daemon does not run); else the one of its name.
- */
-static bool find_manager_of(const struct operator_place *place, const struct book_guest *entry,
-                            unsigned guest, struct domain *manager_out)
-{
-    char why[XEN_WHY_LEN];
-    struct domain any;
-    bool named = domain_find_manager(place->xs, entry->manager, manager_out, why);
-
-    if (named && is_attached_to(place, manager_out->domid, entry, guest))
-        return true;
-    if (!attach_find_any(place->xs, guest, entry->device, entry->uuid, &any))
-        return named;
-    *manager_out = any;
-    return true;
-}
-
 /* One attachment of a guest that may or may not run: its nodes, if there are any. */
 static int write_guest(const struct operator_place *place, const struct subject *subject,
                        const struct book_guest *entry)
@@ -210,7 +176,7 @@ static int write_guest(const struct operator_place *place, const struct subject 
     struct schema_place where;
 
     if (subject->domain.domid == DOMID_NONE ||
-        !find_manager_of(place, entry, subject->domain.domid, &manager))
+        !entry_find_manager(place->xs, entry, subject->domain.domid, &manager))
         return TOOL_DONE;
     where = (struct schema_place){
         .manager = manager.domid, .guest = subject->domain.domid, .device = entry->device};
@@ -220,38 +186,12 @@ static int write_guest(const struct operator_place *place, const struct subject 
     return tool_fail(TOOL_SYSTEM, "%s: %s", entry->name, why);
 }
 
-/* Is this entry of the book one of whom @subject means? */
-static bool is_meant(const struct subject *subject, const struct book_guest *entry)
-{
-    return memcmp(entry->uuid, subject->uuid, 16) == 0 &&
-           (subject->device == TMEMCTL_EVERY_DEVICE || entry->device == subject->device);
-}
-
-/*
- * Is @entry's manager the one that @name names, if it does? It is the only one to have its policy.
- * Of a guest that does not run there is nothing but the name in the book.
- */
-static bool is_managed_by(const struct operator_place *place, const struct subject *subject,
-                          const struct book_guest *entry, const char *name)
-{
-    unsigned guest = subject->domain.domid;
-    struct domain named, own;
-    char why[XEN_WHY_LEN];
-    bool known;
-
-    if (!name)
-        return true;
-    known = guest == DOMID_NONE ? domain_find_manager(place->xs, entry->manager, &own, why)
-                                : find_manager_of(place, entry, guest, &own);
-    return known && domain_find_manager(place->xs, name, &named, why) && named.domid == own.domid;
-}
-
 static int merge_guest(const struct operator_place *place, const struct subject *subject,
                        struct book_guest *entry, const char *manager, const struct grant *grant)
 {
     char why[GRANT_WHY_LEN];
 
-    if (!is_managed_by(place, subject, entry, manager))
+    if (!entry_is_managed_by(place->xs, entry, subject->domain.domid, manager))
         return tool_fail(TOOL_REFUSED, "%s is not attached to %s (device %u)", entry->name, manager,
                          entry->device);
     grant_merge(&entry->grant, grant);
@@ -280,7 +220,7 @@ static int set_guest(struct operator_place *place, const struct subject *subject
     for (unsigned i = 0; code == TOOL_DONE && i < place->book.nr_guests; i++) {
         struct book_guest *entry = &place->book.guests[i];
 
-        if (!is_meant(subject, entry))
+        if (!subject_means(subject, entry))
             continue;
         code = merge_guest(place, subject, entry, o->manager, grant);
         nr++;
@@ -293,7 +233,7 @@ static int set_guest(struct operator_place *place, const struct subject *subject
     for (unsigned i = 0; code == TOOL_DONE && i < place->book.nr_guests; i++) {
         const struct book_guest *entry = &place->book.guests[i];
 
-        if (is_meant(subject, entry))
+        if (subject_means(subject, entry))
             code = write_guest(place, subject, entry);
     }
     return code;
@@ -339,7 +279,7 @@ int operator_set(struct tool *tool, int argc, char **argv)
     if ((grant.fields & TMEMCTL_SET_MIN) && (grant.fields & TMEMCTL_SET_MAX) &&
         !grant_is_sound(&grant, unsound))
         return tool_fail(TOOL_REFUSED, "set: %s", unsound);
-    if (!talk_by_xenstore(tool) || is_local(argv[optind])) {
+    if (!talk_by_xenstore(tool) || subject_is_local(argv[optind])) {
         if (talk_by_xenstore(tool))
             tool->attach = "local:";
         return set_by_message(tool, argv[optind], &o, &grant);
@@ -405,10 +345,10 @@ static int allow_member(const struct operator_place *place, const uint8_t uuid[1
         const struct book_guest *entry = &place->book.guests[i];
         struct domain manager;
 
-        if (is_meant(subject, entry) &&
-            find_manager_of(place, entry, subject->domain.domid, &manager) &&
+        if (subject_means(subject, entry) &&
+            entry_find_manager(place->xs, entry, subject->domain.domid, &manager) &&
             /* a right is its domid's, and has to go with the attachment */
-            is_attached_to(place, manager.domid, entry, subject->domain.domid))
+            entry_is_at(place->xs, entry, subject->domain.domid, manager.domid))
             code = write_member_at(place, manager.domid, uuid, subject, right);
     }
     return code;
@@ -445,11 +385,12 @@ static int check_managed(const struct operator_place *place, const struct subjec
 
     for (unsigned i = 0; manager && i < place->book.nr_guests; i++) {
         const struct book_guest *entry = &place->book.guests[i];
-        bool is_here = is_meant(subject, entry) && is_managed_by(place, subject, entry, manager);
+        bool is_here = subject_means(subject, entry) &&
+                       entry_is_managed_by(place->xs, entry, subject->domain.domid, manager);
 
-        known = known || is_meant(subject, entry);
+        known = known || subject_means(subject, entry);
         here = here || is_here;
-        elsewhere = elsewhere || (is_meant(subject, entry) && entry->attach && !is_here);
+        elsewhere = elsewhere || (subject_means(subject, entry) && entry->attach && !is_here);
     }
     if (known && !here)
         return tool_fail(TOOL_REFUSED, "%s is not attached to %s", name, manager);
@@ -514,7 +455,7 @@ static int change_right(struct tool *tool, const struct operator_options *o, con
 
     if (!text_to_pool_uuid(pool, uuid))
         return tool_fail(TOOL_USAGE, TEXT_NO_POOL_UUID, pool);
-    if (talk_by_xenstore(tool) && !is_local(guest))
+    if (talk_by_xenstore(tool) && !subject_is_local(guest))
         return allow_in_place(tool, o, uuid, guest, right);
     if (talk_by_xenstore(tool))
         tool->attach = "local:";

@@ -121,12 +121,17 @@ static bool find_in_book(struct subject *subject_out, const char *name, struct x
     return true;
 }
 
+bool subject_is_local(const char *text)
+{
+    return strncmp(text, "uid:", 4) == 0;
+}
+
 bool subject_find(struct subject *subject_out, const char *text, struct xs_handle *xs,
                   const struct book *book, char why_out[XEN_WHY_LEN])
 {
     uint8_t uuid[16];
 
-    if (strncmp(text, "uid:", 4) == 0)
+    if (subject_is_local(text))
         return find_user(subject_out, text + 4, why_out);
     if (text_to_uuid(text, uuid))
         return find_uuid(subject_out, uuid, xs, book, why_out);
@@ -164,6 +169,12 @@ bool subject_narrow(struct subject *subject, uint32_t device, char why_out[XEN_W
     }
     subject->device = device;
     return true;
+}
+
+bool subject_means(const struct subject *subject, const struct book_guest *entry)
+{
+    return memcmp(entry->uuid, subject->uuid, 16) == 0 &&
+           (subject->device == TMEMCTL_EVERY_DEVICE || entry->device == subject->device);
 }
 
 struct tmemctl_who subject_who(const struct subject *subject)

@@ -30,6 +30,9 @@ struct subject {
     uint32_t device;      /* XEN, LOCAL; TMEMCTL_EVERY_DEVICE if none was given */
 };
 
+/* Is it a user's processes? The daemon on this machine serves them, whatever else there is. */
+bool subject_is_local(const char *text);
+
 /*
  * @xs, NULL without Xen, and @book may have what is asked for. False: @why_out
  * says why nobody is meant by @text.
@@ -39,6 +42,9 @@ bool subject_find(struct subject *subject_out, const char *text, struct xs_handl
 
 /* Only attachment @device is meant. False: @why_out says why that cannot be. */
 bool subject_narrow(struct subject *subject, uint32_t device, char why_out[XEN_WHY_LEN]);
+
+/* Is this entry of the book one of the guest that @subject is? */
+bool subject_means(const struct subject *subject, const struct book_guest *entry);
 
 /* For a message; not for a pool. */
 struct tmemctl_who subject_who(const struct subject *subject);
