@@ -167,21 +167,25 @@ static int set_by_message(struct tool *tool, const char *text, const struct oper
     return code;
 }
 
-/* One attachment of a guest that may or may not run: its nodes, if there are any. */
+/*
+ * One attachment of a guest that may or may not run: its policy at the manager that has it. What
+ * the guest has written below its own home is not asked, or it could keep a word from being in
+ * force.
+ */
 static int write_guest(const struct operator_place *place, const struct subject *subject,
                        const struct book_guest *entry)
 {
+    unsigned guest = subject->domain.domid;
     char why[XEN_WHY_LEN];
     struct domain manager;
     struct schema_place where;
 
-    if (subject->domain.domid == DOMID_NONE ||
-        !entry_find_manager(place->xs, entry, subject->domain.domid, &manager))
+    if (!entry_find_manager(place->xs, entry, guest, &manager) ||
+        !entry_is_at(place->xs, entry, guest, manager.domid))
         return TOOL_DONE;
-    where = (struct schema_place){
-        .manager = manager.domid, .guest = subject->domain.domid, .device = entry->device};
-    if (attach_look(place->xs, &where, entry->uuid) != ATTACH_THERE ||
-        attach_write_grant(place->xs, &where, &entry->grant, why))
+    where =
+        (struct schema_place){.manager = manager.domid, .guest = guest, .device = entry->device};
+    if (attach_write_grant(place->xs, &where, &entry->grant, why))
         return TOOL_DONE;
     return tool_fail(TOOL_SYSTEM, "%s: %s", entry->name, why);
 }

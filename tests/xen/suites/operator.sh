@@ -170,6 +170,13 @@ at dom0 "xentmem set a quota=2M"
 is "the operator gives more" [ $rc -eq 0 ]
 more() { guest_run a "head -c 4096 /dev/urandom | xentmem put 0 2 0"; }
 check "and it is taken" wait_for 20 more
+link=/local/domain/$a/device/tmem/0/backend
+backend=$(node "$link")
+xenstore-write "$link" x # as a may: the folder is its own
+at dom0 "xentmem set a quota=3M"
+is "nor does a escape by what it writes into its own folder" [ "$(node "/local/domain/$m/xentmem/guest/$a/0/quota-pages")" = 768 ]
+xenstore-write "$link" "$backend"
+at dom0 "xentmem set a quota=2M"
 
 step "allow and deny"
 at b "xentmem pool join $pool"
