@@ -91,6 +91,12 @@ static bool find_manager(struct xs_handle *xs, const struct schema_place *a,
 bool attach_find_other(struct xs_handle *xs, const struct schema_place *a,
                        const uint8_t guest_uuid[16], struct domain *manager_out)
 {
+    return find_manager(xs, a, guest_uuid, false, manager_out);
+}
+
+bool attach_find_running(struct xs_handle *xs, const struct schema_place *a,
+                         const uint8_t guest_uuid[16], struct domain *manager_out)
+{
     return find_manager(xs, a, guest_uuid, true, manager_out);
 }
 
@@ -99,7 +105,7 @@ bool attach_find_any(struct xs_handle *xs, unsigned guest, uint32_t device,
 {
     const struct schema_place a = {.manager = DOMID_NONE, .guest = guest, .device = device};
 
-    return find_manager(xs, &a, guest_uuid, false, manager_out);
+    return attach_find_other(xs, &a, guest_uuid, manager_out);
 }
 
 bool attach_is_bare(struct xs_handle *xs, unsigned manager)

@@ -29,11 +29,15 @@ bool attach_has_policy(struct xs_handle *xs, const struct schema_place *a,
                        const uint8_t guest_uuid[16]);
 
 /*
- * Is attachment @a had by another manager than @a's that runs? Its policy says so, which dom0 alone
- * writes: a guest may write what it likes into its own folder.
+ * Is attachment @a had by another manager than @a's? Its policy says so, which dom0 alone writes: a
+ * guest may write what it likes into its own folder. A daemon in dom0 that does not run has it
+ * still: it may be about to start again, with the guest's pools.
  */
 bool attach_find_other(struct xs_handle *xs, const struct schema_place *a,
                        const uint8_t guest_uuid[16], struct domain *manager_out);
+/* The same, of those that run. */
+bool attach_find_running(struct xs_handle *xs, const struct schema_place *a,
+                         const uint8_t guest_uuid[16], struct domain *manager_out);
 /* By whom is it had, whether a daemon runs there or not? */
 bool attach_find_any(struct xs_handle *xs, unsigned guest, uint32_t device,
                      const uint8_t guest_uuid[16], struct domain *manager_out);

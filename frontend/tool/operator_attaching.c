@@ -278,7 +278,7 @@ static bool find_who_has_it(const struct job *job, struct domain *manager_out)
 {
     struct xs_handle *xs = job->place.xs;
 
-    return attach_find_other(xs, &job->where, job->guest.uuid, manager_out) ||
+    return attach_find_running(xs, &job->where, job->guest.uuid, manager_out) ||
            (!attach_has_policy(xs, &job->where, job->guest.uuid) &&
             attach_find_any(xs, job->guest.domid, job->options.device, job->guest.uuid,
                             manager_out));

@@ -245,6 +245,18 @@ is "what is removed is not said to be gone from it" [ $rc -eq 5 ]
 is "and what to do is" says "may be at Domain-0 still, with nobody who may join it: when that runs, xentmem remove $pool --manager Domain-0"
 is "its policy is removed" [ -z "$(node $in_dom0/quota-pages)" ]
 is "and at the manager that runs" [ -z "$(node "/local/domain/$m/xentmem/shared/$pool/quota-pages")" ]
+xenstore-write "/local/domain/0/xentmem/guest/$a/3/uuid" "$(uuid_of a)" # it may be about to start again
+at dom0 "xentmem attach a -d 3"
+is "no guest is taken from it" [ $rc -eq 4 ]
+is "and what to do first is said" says "a is attached to Domain-0; detach it first: xentmem detach a -d 3"
+at dom0 "xentmem detach a -d 3"
+is "which is done" [ $rc -eq 0 ]
+is "with nobody there to ask" says "detached from Domain-0"
+at dom0 "xentmem attach a -d 3"
+is "then it can be attached" [ $rc -eq 0 ]
+is "to the manager that runs" says "attached to xentmem"
+at dom0 "xentmem detach a -d 3; xentmem forget a -d 3"
+is "and is again as it was" [ $rc -eq 0 ]
 
 step "a wrong manager, of a guest that has one"
 guest_create stranger || exit
@@ -459,12 +471,15 @@ at a "echo hello | xentmem put 0 1 0"
 is "until it is thawed" [ $rc -eq 0 ]
 
 step "the agent: a manager that is made anew"
+xenstore-write "/local/domain/0/xentmem/guest/$(domid b)/0/uuid" "$(uuid_of b)"
 guest_destroy xentmem
 xl create -q /run/xentmem.cfg || exit
 check "it announces itself" wait_for 120 manager_is_ready || exit
 m=$(domid xentmem)
-attached_to_new() { state_is "$m" "$a" 2 && state_is "$m" "$(domid b)" 2; }
-check "both guests are attached to the new one" wait_for 60 attached_to_new
+check "a is attached to the new one" wait_for 60 state_is "$m" "$a" 2
+is "and b is not, which a daemon in dom0 has that may run again" [ -z "$(node "/local/domain/$m/xentmem/guest/$(domid b)/0/uuid")" ]
+xenstore-rm /local/domain/0/xentmem
+check "b is attached when it has not" wait_for 60 state_is "$m" "$(domid b)" 2
 at a "xentmem pool create"
 is "a can use it" [ $rc -eq 0 ]
 
