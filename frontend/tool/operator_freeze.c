@@ -16,6 +16,8 @@ static int find(struct tool *tool, const char *text, const struct operator_optio
     struct operator_place place = {0};
     int code = TOOL_DONE;
 
+    if (talk_by_xenstore(tool) && subject_is_local(text))
+        tool->attach = "local:"; /* the policy file has nothing of them */
     if (talk_by_xenstore(tool)) {
         code = operator_place_open(&place);
         if (code)
@@ -25,8 +27,6 @@ static int find(struct tool *tool, const char *text, const struct operator_optio
     if (code == TOOL_DONE && subject_out->kind == SUBJECT_XEN && !is_thaw &&
         subject_out->domain.domid == DOMID_NONE)
         code = tool_fail(TOOL_REFUSED, "%s does not run", text);
-    if (code == TOOL_DONE && subject_out->kind == SUBJECT_LOCAL && place.xs)
-        tool->attach = "local:";
     if (place.xs)
         operator_place_close(&place);
     return code;

@@ -227,6 +227,8 @@ is "thawed, it puts again" [ $rc -eq 0 ]
 at dom0 "xentmem freeze $pool"
 at a "echo hello | xentmem put 1 name:y 0"
 is "a frozen pool takes nothing" [ $rc -eq 4 ]
+at dom0 "XENTMEM_POLICY=/proc/no/policy.json xentmem freeze uid:1000"
+is "whoever freezes a user needs a daemon in dom0, and no policy file" [ $rc -eq 5 ]
 at dom0 "xentmem thaw $pool"
 at dom0 "xentmem remove $pool"
 is "the pool is removed" [ $rc -eq 0 ]
