@@ -1,17 +1,56 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* xentmem freeze, thaw, log: what is said to the manager and kept nowhere. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "frontend/tool/operator_command.h"
+#include "frontend/tool/operator_entry.h"
+
+/* Of one guest; none: the one of --manager or the default one, as for whatever is no guest. */
+struct managers {
+    struct domain *at;
+    unsigned nr;
+};
+
+static void add(struct managers *managers, const struct domain *manager)
+{
+    for (unsigned i = 0; i < managers->nr; i++) {
+        if (managers->at[i].domid == manager->domid)
+            return;
+    }
+    managers->at[managers->nr++] = *manager;
+}
+
+/* Those that have it, or, of one that does not run, are to have it again. */
+static int find_managers(const struct operator_place *place, const struct subject *subject,
+                         struct managers *managers_out)
+{
+    unsigned guest = subject->domain.domid;
+
+    managers_out->at = calloc(place->book.nr_guests + 1, sizeof(*managers_out->at));
+    if (!managers_out->at)
+        return tool_fail(TOOL_SYSTEM, "no memory");
+    for (unsigned i = 0; i < place->book.nr_guests; i++) {
+        const struct book_guest *entry = &place->book.guests[i];
+        struct domain manager;
+
+        if (subject_means(subject, entry) &&
+            entry_find_manager(place->xs, entry, guest, &manager) &&
+            (guest == DOMID_NONE ? entry->attach
+                                 : entry_is_at(place->xs, entry, guest, manager.domid)))
+            add(managers_out, &manager);
+    }
+    return TOOL_DONE;
+}
 
 /*
- * Whom the operator means, with the help of xenstore and the book where they are. @is_thaw: who is
- * gone, too, for a freeze is a guest's and would stay.
+ * Whom the operator means, with the help of xenstore and the book where they are, and who is to be
+ * told. @is_thaw: who is gone, too, for a freeze is a guest's and would stay.
  */
 static int find(struct tool *tool, const char *text, const struct operator_options *o, bool is_thaw,
-                struct subject *subject_out)
+                struct subject *subject_out, struct managers *managers_out)
 {
     struct operator_place place = {0};
     int code = TOOL_DONE;
@@ -27,14 +66,37 @@ static int find(struct tool *tool, const char *text, const struct operator_optio
     if (code == TOOL_DONE && subject_out->kind == SUBJECT_XEN && !is_thaw &&
         subject_out->domain.domid == DOMID_NONE)
         code = tool_fail(TOOL_REFUSED, "%s does not run", text);
+    if (code == TOOL_DONE && subject_out->kind == SUBJECT_XEN && !o->manager)
+        code = find_managers(&place, subject_out, managers_out);
     if (place.xs)
         operator_place_close(&place);
+    return code;
+}
+
+/* One that fails keeps none of the others from it. */
+static int tell_everywhere(struct tool *tool, const struct managers *managers,
+                           const union tmemctl_message *m, const char *what)
+{
+    int code = TOOL_DONE;
+
+    for (unsigned i = 0; i < managers->nr; i++) {
+        char number[16], at[sizeof(managers->at[i].name) + 96];
+        int failed;
+
+        snprintf(number, sizeof(number), "%u", managers->at[i].domid);
+        snprintf(at, sizeof(at), "%s%s%s", what, managers->nr > 1 ? " at " : "",
+                 managers->nr > 1 ? managers->at[i].name : "");
+        tool->attach = NULL; /* another one than the last */
+        failed = talk_once(tool, number, m, NULL, NULL, at);
+        code = failed ? failed : code;
+    }
     return code;
 }
 
 static int change(struct tool *tool, int argc, char **argv, enum tmemctl_command command)
 {
     union tmemctl_message m = talk_message(command);
+    struct managers managers = {0};
     struct operator_options o;
     struct subject subject;
     char what[64];
@@ -46,7 +108,7 @@ static int change(struct tool *tool, int argc, char **argv, enum tmemctl_command
         return operator_freeze_disk(tool, o.manager, argv[optind], argv[optind + 1]);
     if (argc - optind != 1)
         return tool_usage(operator_command(argv[0]), "needs one guest or shared pool");
-    code = find(tool, argv[optind], &o, command == TMEMCTL_THAW, &subject);
+    code = find(tool, argv[optind], &o, command == TMEMCTL_THAW, &subject, &managers);
     if (code)
         return code;
     if (subject.kind == SUBJECT_POOL)
@@ -54,7 +116,10 @@ static int change(struct tool *tool, int argc, char **argv, enum tmemctl_command
     else
         m.target.guest = subject_who(&subject);
     snprintf(what, sizeof(what), "%s %s", argv[0], argv[optind]);
-    return talk_once(tool, o.manager, &m, NULL, NULL, what);
+    code = managers.nr ? tell_everywhere(tool, &managers, &m, what)
+                       : talk_once(tool, o.manager, &m, NULL, NULL, what);
+    free(managers.at);
+    return code;
 }
 
 int operator_freeze(struct tool *tool, int argc, char **argv)

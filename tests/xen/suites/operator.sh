@@ -331,10 +331,19 @@ at dom0 "xentmem set a --manager first weight=300"
 rc_set=$rc
 at dom0 "xentmem set a --manager xentmem weight=400"
 rc_other=$rc
+at dom0 "xentmem freeze a"
+rc_freeze=$rc
+at a "head -c 4096 /dev/urandom | xentmem put 0 3 0"
+rc_frozen=$rc
+at dom0 "xentmem thaw a"
+rc_thaw=$rc
 xl rename xentmem stranger && xl rename first xentmem
 is "--manager names the one that has the guest, whatever its name was" [ $rc_set -eq 0 ]
 is "and not the one that has the name now" [ $rc_other -eq 4 ]
 is "whose word it is" [ "$(node "/local/domain/$m/xentmem/guest/$a/0/weight")" = 300 ]
+is "without --manager freeze asks the one that has the guest" [ $rc_freeze -eq 0 ]
+is "which refuses its puts" [ $rc_frozen -eq 4 ]
+is "and so does thaw" [ $rc_thaw -eq 0 ]
 at dom0 "xentmem attach c --manager stranger --timeout 2"
 is "a free guest gets no answer from a stranger" [ $rc -eq 5 ]
 is "all of it is taken back" stranger_is_bare
@@ -367,6 +376,13 @@ xenstore-write "/local/domain/$s/backend/tmem/$a/1/state" 2
 wait $attach
 rc=$?
 is "which answers" [ $rc -eq 0 ]
+at dom0 "xentmem freeze a"
+is "a freeze is said to both, and the stranger does not answer" [ $rc -eq 5 ]
+is "which is said" says "the manager stranger"
+at a "head -c 4096 /dev/urandom | xentmem put 0 3 0"
+is "at the other a is frozen" [ $rc -eq 4 ]
+at dom0 "xentmem thaw a --manager xentmem"
+is "where alone it can be thawed" [ $rc -eq 0 ]
 right_there() { node "/local/domain/$s/xentmem/shared/$pool/allow/$a"; }
 is "a has its right there, too" [ "$(right_there)" = read ]
 at dom0 "xentmem deny $pool a --manager stranger"
