@@ -7,6 +7,7 @@
 #include "frontend/tool/operator_attach.h"
 #include "frontend/tool/operator_command.h"
 #include "frontend/tool/operator_dead.h"
+#include "frontend/tool/operator_entry.h"
 #include "frontend/tool/operator_signal.h"
 #include "frontend/tool/progress.h"
 #include "xenstore-schema/states.h"
@@ -249,12 +250,19 @@ static int close_attachment(struct job *job, struct book_guest *entry)
     return code;
 }
 
-/* Nothing is there; but the agent may have been about to attach it. */
+/* Nothing is there; but the agent may have been about to attach it, to the one that is named. */
 static int detach_absent(struct job *job, struct book_guest *entry)
 {
-    return entry && entry->attach ? forget_attachment(job, entry)
-                                  : tool_fail(TOOL_REFUSED, "%s is not attached (device %u)",
-                                              job->guest.name, job->options.device);
+    const char *name = job->options.manager;
+    char why[XEN_WHY_LEN];
+    struct domain manager;
+
+    if (name && !domain_find_manager(job->place.xs, name, &manager, why))
+        return tool_fail(TOOL_NO_MANAGER, "%s", why);
+    if (entry && entry->attach && entry_is_managed_by(job->place.xs, entry, job->guest.domid, name))
+        return forget_attachment(job, entry);
+    return tool_fail(TOOL_REFUSED, "%s is not attached%s%s (device %u)", job->guest.name,
+                     name ? " to " : "", name ? name : "", job->options.device);
 }
 
 /* Where the attachment is looked for first. Without a manager there, at whoever has the guest. */

@@ -449,6 +449,15 @@ at dom0 "xentmem thaw c"
 is "it can be thawed" [ $rc -eq 0 ]
 at dom0 "xentmem thaw c"
 is "once" [ $rc -eq 4 ]
+at dom0 "xentmem detach c --manager nosuch"
+is "it is not detached, gone as it is, from a manager that there is not" [ $rc -eq 5 ]
+at dom0 "xentmem detach c --manager b"
+is "or from one that it does not have" [ $rc -eq 4 ]
+to_attach() { sed -n "/\"name\": \"$1\"/,/\"attach\"/s/.*\"attach\": *//p" $book; }
+is "the agent is to attach it still" [ "$(to_attach c)" = true, ]
+at dom0 "xentmem detach c --manager xentmem"
+is "from its own it is detached" [ $rc -eq 0 ]
+is "so the agent is to leave it alone" [ "$(to_attach c)" = false, ]
 
 step "a guest of which the policy alone is left"
 xenstore-rm "/local/domain/$m/backend/tmem/$b"
