@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,6 +117,24 @@ static bool make_folder(const char *path, char why_out[BOOK_WHY_LEN])
     return false;
 }
 
+/* The agent has it for a moment now and then, which is nothing to speak of. */
+#define LOCK_TRIES   50
+#define LOCK_WAIT_MS 20
+
+/* Somebody who waits for longer learns of what: a command may have it for as long as it takes. */
+static bool wait_for_lock(int fd, const char *path)
+{
+    for (unsigned tries = 0; tries < LOCK_TRIES; tries++) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return true;
+        if (errno != EWOULDBLOCK)
+            return false;
+        poll(NULL, 0, LOCK_WAIT_MS);
+    }
+    fprintf(stderr, "xentmem: waiting for another command, which has %s\n", path);
+    return flock(fd, LOCK_EX) == 0;
+}
+
 /* The lock is a file of its own: the book's is replaced whenever it is saved. */
 static bool take_lock(struct book *book, char why_out[BOOK_WHY_LEN])
 {
@@ -123,7 +142,7 @@ static bool take_lock(struct book *book, char why_out[BOOK_WHY_LEN])
 
     snprintf(path, sizeof(path), "%s.lock", book->path);
     book->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (book->lock_fd < 0 || flock(book->lock_fd, LOCK_EX)) {
+    if (book->lock_fd < 0 || !wait_for_lock(book->lock_fd, path)) {
         snprintf(why_out, BOOK_WHY_LEN, "%s: %s", path, strerror(errno));
         if (book->lock_fd >= 0)
             close(book->lock_fd);

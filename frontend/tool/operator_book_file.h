@@ -6,8 +6,8 @@
 #include "frontend/tool/operator_book.h"
 
 /*
- * Read @path; a file that is not there is an empty book. Others wait until
- * book_close(). False: @why_out says what is wrong, with the file's name.
+ * Read @path; a file that is not there is an empty book. Others wait until book_close(), and say so
+ * on stderr after a second. False: @why_out says what is wrong, with the file's name.
  */
 bool book_open(struct book *book, const char *path, char why_out[BOOK_WHY_LEN]);
 /* Replace the file. False: it is as it was. */

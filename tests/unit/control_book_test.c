@@ -3,6 +3,7 @@
 #include "frontend/tool/operator_book_file.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -342,6 +343,40 @@ static void two_writers_lose_nothing(void)
     remove_place();
 }
 
+static void whoever_waits_long_for_another_writer_says_so_once(void)
+{
+    char text[512] = "";
+    struct book book;
+    int status = 1, ends[2];
+    pid_t child;
+    FILE *said;
+
+    make_place();
+    CU_ASSERT_TRUE_FATAL(book_open(&book, path, why));
+    CU_ASSERT_EQUAL_FATAL(pipe(ends), 0);
+    fflush(NULL);
+    child = fork();
+    if (child == 0) {
+        dup2(ends[1], STDERR_FILENO);
+        close(ends[1]);
+        close(book.lock_fd); /* or it would have the lock itself */
+        _exit(book_open(&book, path, why) ? 0 : 1);
+    }
+    close(ends[1]);
+    said = fdopen(ends[0], "r");
+    CU_ASSERT_PTR_NOT_NULL_FATAL(said);
+    if (poll(&(struct pollfd){.fd = ends[0], .events = POLLIN}, 1, 60000) == 1)
+        CU_ASSERT_PTR_NOT_NULL(fgets(text, sizeof(text), said));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, "waiting for another command"));
+    CU_ASSERT_PTR_NOT_NULL(strstr(text, path));
+    book_close(&book);
+    CU_ASSERT_PTR_NULL(fgets(text, sizeof(text), said)); /* it has ended */
+    CU_ASSERT_EQUAL(waitpid(child, &status, 0), child);
+    CU_ASSERT_EQUAL(status, 0);
+    fclose(said);
+    remove_place();
+}
+
 static void only_root_reads_the_file(void)
 {
     struct stat st;
@@ -393,5 +428,6 @@ static void a_damaged_file_is_refused_with_the_place(void)
     T(every_damaged_field_is_refused)                                                              \
     T(a_failed_save_leaves_the_old_file)                                                           \
     T(two_writers_lose_nothing)                                                                    \
+    T(whoever_waits_long_for_another_writer_says_so_once)                                          \
     T(only_root_reads_the_file)
 RUN_TESTS(TESTS)
