@@ -384,7 +384,7 @@ $(BUILD)/tests/unit/frontend_text_test: $(call obj,frontend/tool/text.c)
 $(addprefix $(BUILD)/tests/unit/,xen_transport_test xen_disk_test xen_grants_test): $(call obj,tests/lib/fake_platform.c tests/lib/fake_loop.c)
 $(BUILD)/tests/unit/blk_turn_test $(BUILD)/tests/unit/blk_kill_test: $(call obj,tests/lib/blk_world.c)
 $(BUILD)/tests/unit/keeper_test: $(call obj,stubdom/keeper.c stubdom/cmdline.c)
-$(BUILD)/tests/unit/frontend_tool_test: $(call obj,frontend/tool/command.c)
+$(BUILD)/tests/unit/frontend_tool_test: $(call obj,frontend/tool/command.c frontend/tool/operator_signal.c)
 $(BUILD)/tests/unit/frontend_tool_test: private DAEMON_LIBS += -ljson-c
 $(BUILD)/tests/unit/frontend_tool_test: | $(BUILD)/bin/xentmem $(BUILD)/bin/xentmemd
 $(patsubst %,$(BUILD)/tests/unit/%_test,frontend_local local_fence local_hostile local_restart local_transport): | $(BUILD)/bin/xentmemd

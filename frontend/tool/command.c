@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "frontend/tool/operator_signal.h"
+
 __attribute__((format(printf, 1, 0))) static void say(const char *format, va_list args)
 {
     fputs("xentmem: ", stderr);
@@ -147,7 +149,7 @@ struct xentmem *tool_open_control(struct tool *tool, int *code_out)
 
         if (t)
             return t;
-        if (error != EBUSY || tries == TOOL_BUSY_TRIES) {
+        if (error != EBUSY || tries == TOOL_BUSY_TRIES || signal_is_held()) {
             *code_out = say_open_error(tool, error, "");
             return NULL;
         }

@@ -159,27 +159,6 @@ static int forget(struct operator_place *place, const struct managers *managers,
     return code;
 }
 
-static int forget_in_place(const struct operator_options *o, const uint8_t uuid[16],
-                           const char *what, struct managers *managers_out, bool *was_known_out)
-{
-    struct operator_place place;
-    sigset_t before;
-    int code = operator_place_open(&place);
-
-    if (code)
-        return code;
-    signals_hold(&before); /* as for set */
-    code = find_managers(place.xs, o->manager, uuid, managers_out);
-    if (code == TOOL_DONE) {
-        code = forget(&place, managers_out, uuid, what, was_known_out);
-        if (code)
-            free(managers_out->at);
-    }
-    operator_place_close(&place);
-    signals_release(&before);
-    return code;
-}
-
 /*
  * @manager: NULL for the default. One that had the policy alone has no such pool. *@is_left_out: it
  * may have the pool still.
@@ -199,6 +178,7 @@ static int destroy_at(struct tool *tool, const char *manager, const union tmemct
     return status == XENTMEM_NOT_FOUND && was_known ? TOOL_DONE : tool_result(tool, what, status);
 }
 
+/* A signal leaves those out that have not been asked yet. */
 static int destroy_everywhere(struct tool *tool, const struct managers *managers,
                               const union tmemctl_message *m, bool was_known, const char *what)
 {
@@ -208,12 +188,14 @@ static int destroy_everywhere(struct tool *tool, const struct managers *managers
     if (managers->nr == 0)
         return destroy_at(tool, NULL, m, was_known, what, &is_left);
     for (unsigned i = 0; i < managers->nr; i++) {
+        int failed = TOOL_NO_MANAGER;
         char number[16];
-        int failed;
 
         snprintf(number, sizeof(number), "%u", managers->at[i].domid);
         tool->attach = NULL; /* another one than the last */
-        failed = destroy_at(tool, number, m, was_known, what, &is_left);
+        is_left = true;
+        if (!signal_is_held())
+            failed = destroy_at(tool, number, m, was_known, what, &is_left);
         if (is_left)
             say_left(&managers->at[i], what);
         code = failed ? failed : code;
@@ -221,17 +203,32 @@ static int destroy_everywhere(struct tool *tool, const struct managers *managers
     return code;
 }
 
+/*
+ * The place stays open until the last manager has answered: what another command says of the pool
+ * meanwhile, a manager that has it from xenstore already would forget. And signals are held as
+ * long: one between two managers would leave the pool at the second without a word.
+ */
 static int remove_everywhere(struct tool *tool, const struct operator_options *o,
                              const union tmemctl_message *m, const char *what)
 {
+    struct operator_place place;
     struct managers managers;
+    sigset_t before;
     bool was_known;
-    int code = forget_in_place(o, m->shared.uuid, what, &managers, &was_known);
+    int code = operator_place_open(&place);
 
     if (code)
         return code;
-    code = destroy_everywhere(tool, &managers, m, was_known, what);
-    free(managers.at);
+    signals_hold(&before);
+    code = find_managers(place.xs, o->manager, m->shared.uuid, &managers);
+    if (code == TOOL_DONE) {
+        code = forget(&place, &managers, m->shared.uuid, what, &was_known);
+        if (code == TOOL_DONE)
+            code = destroy_everywhere(tool, &managers, m, was_known, what);
+        free(managers.at);
+    }
+    operator_place_close(&place);
+    signals_release(&before);
     return code;
 }
 

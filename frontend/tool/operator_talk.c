@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "frontend/tool/operator_attach.h"
+#include "frontend/tool/operator_signal.h"
 
 /* The device of dom0's attachment for messages; guests' own are counted from 0. */
 #define CONTROL_DEVICE UINT32_C(4294967295)
@@ -62,7 +63,8 @@ int talk_say_place(void)
 
 /*
  * Dom0 has one attachment for messages, whatever manager it leads to, so it is had by one command
- * until that has closed it: another one would lead it elsewhere. A lock that cannot be had for want
+ * until that has closed it: another one would lead it elsewhere. It may be taken with the policy
+ * file open, and nobody who has it opens that. A lock that cannot be had for want
  * of its file is gone without. @code_out: as in talk_open().
  */
 static bool lock_control(struct tool *tool, int *code_out)
@@ -74,7 +76,7 @@ static bool lock_control(struct tool *tool, int *code_out)
     for (unsigned tries = 1; flock(tool->control_lock, LOCK_EX | LOCK_NB) < 0; tries++) {
         if (errno != EWOULDBLOCK)
             return true;
-        if (tries == LOCK_TRIES) {
+        if (tries == LOCK_TRIES || signal_is_held()) {
             *code_out = tool_fail(TOOL_SYSTEM,
                                   "another command talks to a manager (it holds %s): "
                                   "try again when that has ended",

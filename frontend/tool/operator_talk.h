@@ -26,7 +26,8 @@ int talk_say_place(void);
 /*
  * @manager: name of its domain, or NULL for the default. NULL: *@code_out is what to exit
  * with, and why is on stderr. Dom0's attachment is this command's until talk_close(): waits some
- * seconds for another one that has it.
+ * seconds for another one that has it, until a signal that the caller holds back
+ * (operator_signal.h) comes.
  */
 struct xentmem *talk_open(struct tool *tool, const char *manager, int *code_out);
 void talk_close(struct tool *tool, struct xentmem *t);

@@ -401,10 +401,29 @@ is "its policy is at the one" has_policy "$m"
 is "and at the other" has_policy "$s"
 at dom0 "xentmem set $pool quota=1M"
 is "set is for both" [ "$(node "/local/domain/$s/xentmem/shared/$pool/quota-pages")" = 256 ]
-at dom0 "xentmem remove $pool"
+no_policy() { ! has_policy "$1"; }
+xentmem remove $pool >/run/remove.log 2>&1 &
+remove=$!
+check "a remove takes the policy away at the one" wait_for 30 no_policy "$m"
+check "and at the other" wait_for 30 no_policy "$s"
+at dom0 "xentmem set $pool quota=2M"
+is "a set waits until the managers have been asked" says "waiting for another command, which has $book.lock"
+wait $remove
+rc=$? out=$(cat /run/remove.log)
 is "the stranger does not say that the pool is gone" [ $rc -eq 5 ]
-is "the policy is removed at the one" [ -z "$(has_policy "$m" && echo there)" ]
-is "and at the other" [ -z "$(has_policy "$s" && echo there)" ]
+is "which is said of it" says "may be at stranger still"
+is "and not of the manager" [ "$(echo "$out" | grep -c "may be at xentmem still")" -eq 0 ]
+is "what was set is in force" [ "$(node "/local/domain/$m/xentmem/shared/$pool/quota-pages")" = 512 ]
+xenstore-write "/local/domain/$s/xentmem/shared/$pool/quota-pages" 1
+xentmem remove $pool >/run/remove.log 2>&1 &
+remove=$!
+check "another remove takes it away" wait_for 30 no_policy "$s"
+kill -TERM $remove
+wait $remove
+rc=$? out=$(cat /run/remove.log)
+is "a signal ends it" [ $rc -eq 143 ]
+is "it says all the same where the pool may be" says "may be at stranger still"
+is "the policy is removed at the manager, too" no_policy "$m"
 at dom0 "xentmem detach a -d 1 --timeout 1"
 is "a is detached from the stranger" [ $rc -eq 0 ]
 check "what a has stored at its manager is there" has_its_page
