@@ -21,16 +21,20 @@ struct job {
     struct schema_place where;
 };
 
-static int find_guest(struct job *job, const char *name)
+/* As for set and detach also by the name that it was attached under, and by its UUID. */
+static int find_guest(struct job *job, const char *text)
 {
     char why[XEN_WHY_LEN];
+    struct subject subject;
 
-    if (domain_find(job->place.xs, name, &job->guest, why) != DOMAIN_FOUND)
+    if (!subject_find(&subject, text, job->place.xs, &job->place.book, why))
         return tool_fail(TOOL_REFUSED, "%s", why);
-    if (domain_is_guest(&job->guest, job->guest.uuid))
-        return TOOL_DONE;
-    domain_explain_unknown(&job->guest, why);
-    return tool_fail(TOOL_SYSTEM, "%s", why);
+    if (subject.kind != SUBJECT_XEN)
+        return tool_fail(TOOL_REFUSED, "%s is no guest of Xen", text);
+    if (subject.domain.domid == DOMID_NONE)
+        return tool_fail(TOOL_REFUSED, "%s does not run", text);
+    job->guest = subject.domain;
+    return TOOL_DONE;
 }
 
 static void set_manager(struct job *job, const struct domain *manager)

@@ -207,7 +207,12 @@ xl rename b renamed
 at dom0 "xentmem deny $pool b"
 is "it is taken from b, which runs under another name," [ $rc -eq 0 ]
 is "at the manager, too" [ -z "$(right_of "$b")" ]
+at dom0 "xentmem attach b --weight 500"
+is "it is attached already under that name" [ $rc -eq 0 ]
+is "as which domain is said" says "renamed (domain $b) is attached already to xentmem"
+is "and its policy is changed" [ "$(node "/local/domain/$m/xentmem/guest/$b/0/weight")" = 500 ]
 xl rename renamed b
+at dom0 "xentmem attach b --weight 256"
 at dom0 "xentmem allow $pool b read"
 xl rename xentmem elsewhere
 at dom0 "xentmem deny $pool b"
@@ -464,6 +469,9 @@ at dom0 "xentmem attach b"
 is "the next attach, of whomever," [ $rc -eq 0 ]
 is "takes its nodes away" no_nodes xentmem "$c"
 is "and only its" [ -n "$(node "/local/domain/$m/backend/tmem/$a/0/state")" ]
+at dom0 "xentmem attach c"
+is "one that is gone cannot be attached" [ $rc -eq 4 ]
+is "which is said" says "c does not run"
 at dom0 "xentmem thaw c"
 is "it can be thawed" [ $rc -eq 0 ]
 at dom0 "xentmem thaw c"
