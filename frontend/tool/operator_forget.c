@@ -78,6 +78,27 @@ static int may_forget(const struct operator_place *place, const struct subject *
     return code;
 }
 
+/* The name may be that of another one, too, which is gone: whoever runs is found first. */
+static int refuse_unknown(const struct operator_place *place, const struct subject *subject,
+                          const char *text)
+{
+    char uuid[TEXT_UUID_LEN];
+
+    for (unsigned i = 0; i < place->book.nr_guests; i++) {
+        const struct book_guest *entry = &place->book.guests[i];
+
+        if (strcmp(entry->name, text) || memcmp(entry->uuid, subject->uuid, 16) == 0)
+            continue;
+        text_of_uuid(uuid, entry->uuid);
+        return tool_fail(
+            TOOL_REFUSED,
+            "%s has nothing of the %s that runs; another one of that name is forgotten "
+            "by its UUID: xentmem forget %s",
+            place->book.path, text, uuid);
+    }
+    return tool_fail(TOOL_REFUSED, "%s has nothing of %s", place->book.path, text);
+}
+
 static int forget(struct operator_place *place, const struct subject *subject, const char *text)
 {
     bool whole = subject->device == TMEMCTL_EVERY_DEVICE;
@@ -86,7 +107,7 @@ static int forget(struct operator_place *place, const struct subject *subject, c
     if (code)
         return code;
     if (!book_forget_guest(&place->book, subject->uuid, whole ? NULL : &subject->device))
-        return tool_fail(TOOL_REFUSED, "%s has nothing of %s", place->book.path, text);
+        return refuse_unknown(place, subject, text);
     return operator_place_save(place);
 }
 

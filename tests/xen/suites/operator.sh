@@ -114,6 +114,11 @@ is "which attachment that is is said" says "xentmem detach b -d 3 first"
 xenstore-rm /local/domain/0/xentmem
 at dom0 "xentmem forget b"
 is "detached, it is" [ $rc -eq 0 ]
+xl rename b g9
+at dom0 "xentmem forget g9"
+is "one that the file has nothing of is not forgotten in place of another of its name" [ $rc -eq 4 ]
+is "whose UUID is said" says "xentmem forget 00000000-0000-4000-8000-000000000009"
+xl rename g9 b
 at dom0 "xentmem list; xentmem forget Domain-0"
 is "dom0's own attachment is none that is to be detached" says "has nothing of Domain-0"
 rm $book
