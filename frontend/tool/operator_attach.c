@@ -540,12 +540,19 @@ int attach_wait(struct tool *tool, struct xs_handle *xs, const struct domain *ma
     /* whom the manager does not admit it offers the same, and says first that it does not */
     if (is_refused(xs, &a, manager, why_out))
         return TOOL_REFUSED;
-    if (state >= XENBUS_INIT_WAIT && state < XENBUS_CLOSING)
+    /* 1 becomes these by its hand alone; after a guest that closes at once it is 6 */
+    if (state >= XENBUS_INIT_WAIT && state <= XENBUS_CLOSED)
         return TOOL_DONE;
 
     if (signal_is_held())
         snprintf(why_out, XEN_WHY_LEN, "interrupted before the manager %s answered", manager->name);
-    else if (!explain_absence(xs, manager, why_out))
+    else if (explain_absence(xs, manager, why_out))
+        return TOOL_NO_MANAGER;
+    else if (state == XENBUS_UNKNOWN)
+        snprintf(why_out, XEN_WHY_LEN,
+                 "the nodes of the attachment to %s have vanished: is the guest (domain %u) gone?",
+                 manager->name, guest->domid);
+    else
         snprintf(why_out, XEN_WHY_LEN,
                  "the manager %s (domain %u) did not answer in time (backend state %u): "
                  "`xl console %s` shows its log%s",

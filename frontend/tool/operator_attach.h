@@ -85,7 +85,8 @@ bool attach_wait_ready(struct tool *tool, struct xs_handle *xs, const struct dom
 /*
  * Wait for the manager to take notice of nodes just written. TOOL_REFUSED: it has said in node
  * `error` why it does not serve the guest. TOOL_NO_MANAGER: it did not answer within @timeout_ms,
- * or a signal that the caller holds back came (operator_signal.h). The nodes are still there.
+ * the nodes vanished, or a signal that the caller holds back came (operator_signal.h). What there
+ * is of the nodes stays.
  */
 int attach_wait(struct tool *tool, struct xs_handle *xs, const struct domain *manager,
                 const struct domain *guest, uint32_t device, unsigned timeout_ms,

@@ -377,6 +377,24 @@ rc=$? out=$(cat /run/attach.log)
 is "a manager that offers and says why it will not serve has refused" [ $rc -eq 4 ]
 is "its reason is said" says "the manager stranger refused: no room"
 is "nothing of it is left" no_nodes stranger "$c"
+xentmem attach c --manager stranger >/run/attach.log 2>&1 &
+attach=$!
+check "a third one waits" wait_for 30 node "/local/domain/$s/backend/tmem/$c/0/state"
+xenstore-rm "/local/domain/$s/backend/tmem/$c/0" # as a manager does when the guest is gone
+wait $attach
+rc=$? out=$(cat /run/attach.log)
+is "nodes that vanish are waited for no longer" [ $rc -eq 5 ]
+is "which is said" says "the nodes of the attachment to stranger have vanished"
+is "nothing of that one is left" no_nodes stranger "$c"
+xentmem attach c --manager stranger >/run/attach.log 2>&1 &
+attach=$!
+check "a fourth one waits" wait_for 30 node "/local/domain/$s/backend/tmem/$c/0/state"
+xenstore-write "/local/domain/$s/backend/tmem/$c/0/state" 6 # the guest has come and gone
+wait $attach
+rc=$?
+is "a manager that has closed has taken notice" [ $rc -eq 0 ]
+at dom0 "xentmem detach c --timeout 1 && xentmem forget c -d 0"
+is "c is detached, and attached to nobody in the policy file" [ $rc -eq 0 ]
 
 step "a guest and a pool with two managers"
 xentmem attach a -d 1 --manager stranger >/run/attach.log 2>&1 &
