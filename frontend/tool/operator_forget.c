@@ -92,8 +92,8 @@ static int refuse_unknown(const struct operator_place *place, const struct subje
         text_of_uuid(uuid, entry->uuid);
         return tool_fail(
             TOOL_REFUSED,
-            "%s has nothing of the %s that runs; another one of that name is forgotten "
-            "by its UUID: xentmem forget %s",
+            "%s has nothing of this %s; another guest of that name is forgotten by its UUID: "
+            "xentmem forget %s",
             place->book.path, text, uuid);
     }
     return tool_fail(TOOL_REFUSED, "%s has nothing of %s", place->book.path, text);

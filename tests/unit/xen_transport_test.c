@@ -846,22 +846,30 @@ static void an_offer_of_which_a_node_is_refused_is_made_when_it_is_not(void)
  */
 static void an_offer_to_the_next_process_is_made_when_it_is_not_refused(void)
 {
-    static const int errors[] = {EIO, ENOSPC};
+    static const struct {
+        int error;
+        const char *why;
+    } refusals[] = {
+        {EIO, "a node cannot be written: Input/output error"},
+        {ENOSPC,
+         "xenstore refuses the manager a node: in dom0, xenstore-control quota set nodes N"},
+    };
 
     for (unsigned i = 0; i < 2; i++) {
         struct guest g;
         struct manager *m = attached(&g);
 
         m->log.level = 0; /* it says so */
-        fake_refuse(m->fake, BACK("versions"), FAKE_WRITES, errors[i]);
+        fake_refuse(m->fake, BACK("versions"), FAKE_WRITES, refusals[i].error);
         fake_write(m->fake, FRONT("state"), "6");
         CU_ASSERT(wait_value(m, BACK("state"), "6"));
         settle(m);
         fake_write(m->fake, FRONT("state"), "1");
-        settle(m);
+        CU_ASSERT(wait_value(m, BACK("error"), refusals[i].why));
         CU_ASSERT_STRING_EQUAL(fake_value(m->fake, BACK("state")), "6");
         fake_refuse(m->fake, "", 0, 0);
         CU_ASSERT(wait_value(m, BACK("state"), "2"));
+        CU_ASSERT(wait_value(m, BACK("error"), ""));
         guest_share(&g, m, 2);
         CU_ASSERT(wait_value(m, BACK("state"), "4"));
         CU_ASSERT_EQUAL(guest_nop(&g), TMEMIF_OK);

@@ -273,8 +273,8 @@ static bool offer(struct attachment *a, const char *why)
     if (!a->backend.refused)
         return true;
     /* who waits for it finds the reason, and an operator who raises the limit has it go on */
-    backend_publish_error(&a->backend, "xenstore refuses the manager a node: in dom0, "
-                                       "xenstore-control quota set nodes N");
+    backend_publish_refusal(&a->backend, "xenstore refuses the manager a node: in dom0, "
+                                         "xenstore-control quota set nodes N");
     a->backend.is_renewed = a->backend.published == XENBUS_INITIALISING;
     return false;
 }

@@ -164,6 +164,7 @@ static bool publish_state(struct backend *b, bool (*write)(struct backend *b),
 
     b->refused = 0;
     ok = write_at_once(b, write_statement, &statement);
+    b->owed_errno = b->refused ? b->refused : errno;
     if (!ok && !declined) {
         b->refused = is_limit(errno) ? errno : 0;
         log_refusal(b);
@@ -174,6 +175,8 @@ static bool publish_state(struct backend *b, bool (*write)(struct backend *b),
     b->is_renewed = declined && !owes_refused;
     if (b->is_renewed)
         return false;
+    if (ok && b->refusal_told)
+        backend_say_error(b, NULL);
     b->state_owed = !ok && (owes_refused || !b->refused);
     if (ok || b->state_owed) {
         b->published = state;
@@ -231,6 +234,7 @@ static void pay_error(struct backend *b)
 
 void backend_say_error(struct backend *b, const char *why)
 {
+    b->refusal_told = false;
     snprintf(b->error, sizeof(b->error), "%s", why ? why : "");
     pay_error(b);
 }
@@ -240,6 +244,12 @@ void backend_publish_error(struct backend *b, const char *why)
     backend_say_error(b, why);
     log_limited(b->log, &b->log_limit, LOG_LEVEL_NOTICE, "refused", "dom=%u %s=%u why=\"%s\"",
                 b->place.guest, b->kind->name, b->place.device, why);
+}
+
+void backend_publish_refusal(struct backend *b, const char *why)
+{
+    backend_publish_error(b, why);
+    b->refusal_told = true;
 }
 
 void backend_remove(struct backend *b, enum schema_node node)
@@ -318,6 +328,17 @@ void backend_look_again(struct backend *b, uint64_t now_ms)
     b->not_before_ms = now_ms + LOOK_WAIT_MS;
 }
 
+/* Of a state that ends something the reason is there already, and says more. */
+static void tell_debt(struct backend *b)
+{
+    char why[SCHEMA_REASON_LEN];
+
+    if (b->published == XENBUS_CLOSING || b->published == XENBUS_CLOSED)
+        return;
+    snprintf(why, sizeof(why), "a node cannot be written: %s", strerror(b->owed_errno));
+    backend_publish_refusal(b, why);
+}
+
 /* A limit of xenstored may be in the way for as long as nobody raises it. */
 bool backend_look_for_debts(struct backend *b, uint64_t now_ms)
 {
@@ -325,6 +346,8 @@ bool backend_look_for_debts(struct backend *b, uint64_t now_ms)
         b->nr_unpaid = 0;
         return false;
     }
+    if (b->state_owed && b->nr_unpaid == MOST_DOUBLED && !b->refusal_told)
+        tell_debt(b);
     b->touched = true;
     b->not_before_ms = now_ms + ((uint64_t)LOOK_WAIT_MS << b->nr_unpaid);
     if (b->nr_unpaid < MOST_DOUBLED)

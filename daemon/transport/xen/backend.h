@@ -37,6 +37,8 @@ struct backend {
     bool state_owed;                        /* writing that has failed: it is to be tried again, */
     bool (*owed_with)(struct backend *b);   /* with what belongs to it, or NULL */
     unsigned nr_unpaid;                     /* looks in a row at which that has failed again */
+    int owed_errno;                         /* why it has */
+    bool refusal_told;                      /* node `error` is about what xenstored refuses */
     bool error_owed;                        /* writing node `error` has failed: it is to say */
     char error[SCHEMA_REASON_LEN];          /* this, or to go if that is empty */
     bool in_transaction;                    /* what is published belongs to it */
@@ -94,6 +96,8 @@ bool backend_repeat_state_with(struct backend *b, bool (*write)(struct backend *
 void backend_say_error(struct backend *b, const char *why);
 /* The same, and the log. */
 void backend_publish_error(struct backend *b, const char *why);
+/* The same, of what xenstored refuses: it goes with the next state that it takes. */
+void backend_publish_refusal(struct backend *b, const char *why);
 void backend_remove(struct backend *b, enum schema_node node);
 /* A guest that is gone leaves our folder of it behind. published is UNKNOWN: it is gone. */
 void backend_remove_folder(struct backend *b);
@@ -104,7 +108,10 @@ void backend_remove_folder(struct backend *b);
 void backend_watch(struct backend *b);
 /* Not now: what has to wait. */
 void backend_look_again(struct backend *b, uint64_t now_ms);
-/* The same if something is owed, the later the longer it cannot be written. False: nothing is. */
+/*
+ * The same if something is owed, the later the longer it cannot be written. A state that is owed
+ * for some time may be waited for: node `error` says why. False: nothing is owed.
+ */
 bool backend_look_for_debts(struct backend *b, uint64_t now_ms);
 /* Soon, if it cannot be watched and there is nothing to wait for. */
 void backend_look_unwatched(struct backend *b, uint64_t now_ms);

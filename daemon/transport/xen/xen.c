@@ -310,7 +310,7 @@ static void on_store(evutil_socket_t fd, short what, void *arg)
     take_turn(arg, false);
 }
 
-/* The process at the other end of some link is gone, or a disk has news; its worker has seen it. */
+/* The process at the other end of some link is gone, a disk has news, or something is owed. */
 static void on_left(evutil_socket_t fd, short what, void *arg)
 {
     struct xen_transport *t = arg;
