@@ -35,7 +35,8 @@ bool attach_has_policy(struct xs_handle *xs, const struct schema_place *a,
  */
 bool attach_find_other(struct xs_handle *xs, const struct schema_place *a,
                        const uint8_t guest_uuid[16], struct domain *manager_out);
-/* The same, of those that run, as far as can be told: a daemon in dom0 says it, a domain is there. */
+/* The same, of those that run, as far as can be told: a daemon in dom0 says it, a domain is there.
+ */
 bool attach_find_running(struct xs_handle *xs, const struct schema_place *a,
                          const uint8_t guest_uuid[16], struct domain *manager_out);
 /* By whom is it had, whether a daemon runs there or not? */

@@ -29,8 +29,12 @@ static int find_guest(struct job *job, const char *text)
 
     if (!subject_find(&subject, text, job->place.xs, &job->place.book, why))
         return tool_fail(TOOL_REFUSED, "%s", why);
-    if (subject.kind != SUBJECT_XEN)
+    if (subject.kind == SUBJECT_LOCAL)
         return tool_fail(TOOL_REFUSED, "%s is no guest of Xen", text);
+    if (subject.kind == SUBJECT_POOL)
+        return tool_fail(TOOL_REFUSED,
+                         "no guest with the UUID %s was attached before: name it, or its domid",
+                         text);
     if (subject.domain.domid == DOMID_NONE)
         return tool_fail(TOOL_REFUSED, "%s does not run", text);
     job->guest = subject.domain;

@@ -73,24 +73,46 @@ static int find(struct tool *tool, const char *text, const struct operator_optio
     return code;
 }
 
-/* One that fails keeps none of the others from it. */
+/* *@was_thawed: there is nothing to thaw. */
+static int tell(struct tool *tool, const struct domain *manager, const union tmemctl_message *m,
+                const char *what, bool *was_thawed)
+{
+    char number[16];
+    int code, status;
+    struct xentmem *t;
+
+    snprintf(number, sizeof(number), "%u", manager->domid);
+    tool->attach = NULL; /* another one than the last */
+    *was_thawed = false;
+    t = talk_open(tool, number, &code);
+    if (!t)
+        return code;
+    status = talk_ask(t, m, m->head.length);
+    *was_thawed = m->head.command == TMEMCTL_THAW && status == XENTMEM_NOT_FOUND;
+    code = *was_thawed ? TOOL_DONE : tool_result(tool, what, status);
+    talk_close(tool, t);
+    return code;
+}
+
+/* One that fails keeps none of the others from it. A thaw has to find something at one of them. */
 static int tell_everywhere(struct tool *tool, const struct managers *managers,
                            const union tmemctl_message *m, const char *what)
 {
     int code = TOOL_DONE;
+    bool found = false;
 
     for (unsigned i = 0; i < managers->nr; i++) {
-        char number[16], at[sizeof(managers->at[i].name) + 96];
+        char at[sizeof(managers->at[i].name) + 96];
+        bool was_thawed;
         int failed;
 
-        snprintf(number, sizeof(number), "%u", managers->at[i].domid);
         snprintf(at, sizeof(at), "%s%s%s", what, managers->nr > 1 ? " at " : "",
                  managers->nr > 1 ? managers->at[i].name : "");
-        tool->attach = NULL; /* another one than the last */
-        failed = talk_once(tool, number, m, NULL, NULL, at);
+        failed = tell(tool, &managers->at[i], m, at, &was_thawed);
+        found = found || !was_thawed;
         code = failed ? failed : code;
     }
-    return code;
+    return found ? code : tool_result(tool, what, XENTMEM_NOT_FOUND);
 }
 
 static int change(struct tool *tool, int argc, char **argv, enum tmemctl_command command)

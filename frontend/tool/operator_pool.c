@@ -173,9 +173,10 @@ static int destroy_at(struct tool *tool, const char *manager, const union tmemct
     if (!t)
         return code;
     status = talk_ask(t, m, m->head.length);
-    talk_close(tool, t);
     *is_left_out = status != XENTMEM_OK && status != XENTMEM_NOT_FOUND;
-    return status == XENTMEM_NOT_FOUND && was_known ? TOOL_DONE : tool_result(tool, what, status);
+    code = status == XENTMEM_NOT_FOUND && was_known ? TOOL_DONE : tool_result(tool, what, status);
+    talk_close(tool, t);
+    return code;
 }
 
 /* A signal leaves those out that have not been asked yet. */
