@@ -275,7 +275,6 @@ static bool offer(struct attachment *a, const char *why)
     /* who waits for it finds the reason, and an operator who raises the limit has it go on */
     backend_publish_refusal(&a->backend, "xenstore refuses the manager a node: in dom0, "
                                          "xenstore-control quota set nodes N");
-    a->backend.is_renewed = a->backend.published == XENBUS_INITIALISING;
     return false;
 }
 
