@@ -73,27 +73,6 @@ static int find(struct tool *tool, const char *text, const struct operator_optio
     return code;
 }
 
-/* *@was_thawed: there is nothing to thaw. */
-static int tell(struct tool *tool, const struct domain *manager, const union tmemctl_message *m,
-                const char *what, bool *was_thawed)
-{
-    char number[16];
-    int code, status;
-    struct xentmem *t;
-
-    snprintf(number, sizeof(number), "%u", manager->domid);
-    tool->attach = NULL; /* another one than the last */
-    *was_thawed = false;
-    t = talk_open(tool, number, &code);
-    if (!t)
-        return code;
-    status = talk_ask(t, m, m->head.length);
-    *was_thawed = m->head.command == TMEMCTL_THAW && status == XENTMEM_NOT_FOUND;
-    code = *was_thawed ? TOOL_DONE : tool_result(tool, what, status);
-    talk_close(tool, t);
-    return code;
-}
-
 /* One that fails keeps none of the others from it. A thaw has to find something at one of them. */
 static int tell_everywhere(struct tool *tool, const struct managers *managers,
                            const union tmemctl_message *m, const char *what)
@@ -103,13 +82,15 @@ static int tell_everywhere(struct tool *tool, const struct managers *managers,
 
     for (unsigned i = 0; i < managers->nr; i++) {
         char at[sizeof(managers->at[i].name) + 96];
-        bool was_thawed;
+        bool is_missing;
         int failed;
 
         snprintf(at, sizeof(at), "%s%s%s", what, managers->nr > 1 ? " at " : "",
                  managers->nr > 1 ? managers->at[i].name : "");
-        failed = tell(tool, &managers->at[i], m, at, &was_thawed);
-        found = found || !was_thawed;
+        failed = talk_ask_at(tool, &managers->at[i], m, at, &is_missing);
+        if (is_missing && m->head.command == TMEMCTL_FREEZE)
+            failed = tool_result(tool, at, XENTMEM_NOT_FOUND);
+        found = found || failed || !is_missing;
         code = failed ? failed : code;
     }
     return found ? code : tool_result(tool, what, XENTMEM_NOT_FOUND);

@@ -163,20 +163,15 @@ static int forget(struct operator_place *place, const struct managers *managers,
  * @manager: NULL for the default. One that had the policy alone has no such pool. *@is_left_out: it
  * may have the pool still.
  */
-static int destroy_at(struct tool *tool, const char *manager, const union tmemctl_message *m,
-                      bool was_known, const char *what, bool *is_left_out)
+static int destroy_at(struct tool *tool, const struct domain *manager,
+                      const union tmemctl_message *m, bool was_known, const char *what,
+                      bool *is_left_out)
 {
-    int code, status;
-    struct xentmem *t = talk_open(tool, manager, &code);
+    bool is_missing;
+    int code = talk_ask_at(tool, manager, m, what, &is_missing);
 
-    *is_left_out = true;
-    if (!t)
-        return code;
-    status = talk_ask(t, m, m->head.length);
-    *is_left_out = status != XENTMEM_OK && status != XENTMEM_NOT_FOUND;
-    code = status == XENTMEM_NOT_FOUND && was_known ? TOOL_DONE : tool_result(tool, what, status);
-    talk_close(tool, t);
-    return code;
+    *is_left_out = code != TOOL_DONE;
+    return is_missing && !was_known ? tool_result(tool, what, XENTMEM_NOT_FOUND) : code;
 }
 
 /* A signal leaves those out that have not been asked yet. */
@@ -190,13 +185,10 @@ static int destroy_everywhere(struct tool *tool, const struct managers *managers
         return destroy_at(tool, NULL, m, was_known, what, &is_left);
     for (unsigned i = 0; i < managers->nr; i++) {
         int failed = TOOL_NO_MANAGER;
-        char number[16];
 
-        snprintf(number, sizeof(number), "%u", managers->at[i].domid);
-        tool->attach = NULL; /* another one than the last */
         is_left = true;
         if (!signal_is_held())
-            failed = destroy_at(tool, number, m, was_known, what, &is_left);
+            failed = destroy_at(tool, &managers->at[i], m, was_known, what, &is_left);
         if (is_left)
             say_left(&managers->at[i], what);
         code = failed ? failed : code;

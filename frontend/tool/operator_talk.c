@@ -274,3 +274,25 @@ int talk_ask(struct xentmem *t, const void *message, uint32_t length)
 
     return xentmem_control(t, message, length, &reply, &room);
 }
+
+int talk_ask_at(struct tool *tool, const struct domain *manager, const union tmemctl_message *m,
+                const char *what, bool *is_missing_out)
+{
+    char number[16];
+    int code, status;
+    struct xentmem *t;
+
+    *is_missing_out = false;
+    if (manager) {
+        snprintf(number, sizeof(number), "%u", manager->domid);
+        tool->attach = NULL; /* another one than the last */
+    }
+    t = talk_open(tool, manager ? number : NULL, &code);
+    if (!t)
+        return code;
+    status = talk_ask(t, m, m->head.length);
+    *is_missing_out = status == XENTMEM_NOT_FOUND;
+    code = *is_missing_out ? TOOL_DONE : tool_result(tool, what, status);
+    talk_close(tool, t);
+    return code;
+}

@@ -53,4 +53,13 @@ int talk_once(struct tool *tool, const char *manager, const union tmemctl_messag
  */
 int talk_ask(struct xentmem *t, const void *message, uint32_t length);
 
+struct domain;
+
+/*
+ * The same of one manager after another, or, NULL, of the default one. What to exit with; a failure
+ * is on stderr. *@is_missing_out: it has not what @m is about, which is neither.
+ */
+int talk_ask_at(struct tool *tool, const struct domain *manager, const union tmemctl_message *m,
+                const char *what, bool *is_missing_out);
+
 #endif /* XENTMEM_TOOL_OPERATOR_TALK_H */
