@@ -270,6 +270,8 @@ is "to the manager that runs" says "attached to xentmem"
 at dom0 "xentmem detach a -d 3; xentmem forget a -d 3"
 is "and is again as it was" [ $rc -eq 0 ]
 
+begin_attach() { xentmem attach "$@" --manager stranger >/run/attach.log 2>&1 & attach=$!; }
+
 step "a wrong manager, of a guest that has one"
 guest_create stranger || exit
 guest_create c || exit
@@ -358,8 +360,7 @@ at dom0 "xentmem attach c --manager stranger --timeout 2"
 is "a free guest gets no answer from a stranger" [ $rc -eq 5 ]
 is "all of it is taken back" stranger_is_bare
 is "from the guest, too" no_nodes stranger "$c"
-xentmem attach c --manager stranger >/run/attach.log 2>&1 &
-attach=$!
+begin_attach c
 check "an attach waits" wait_for 30 node "/local/domain/$c/device/tmem/0/state"
 kill -TERM $attach
 wait $attach
@@ -368,8 +369,7 @@ is "a signal ends it" [ $rc -eq 143 ]
 is "it says so" grep -q "interrupted" /run/attach.log
 is "and takes all of it back" stranger_is_bare
 is "from the guest as well" no_nodes stranger "$c"
-xentmem attach c --manager stranger >/run/attach.log 2>&1 &
-attach=$!
+begin_attach c
 check "another one waits" wait_for 30 node "/local/domain/$s/backend/tmem/$c/0/state"
 xenstore-write "/local/domain/$s/backend/tmem/$c/0/error" "no room" "/local/domain/$s/backend/tmem/$c/0/state" 2
 wait $attach
@@ -377,8 +377,7 @@ rc=$? out=$(cat /run/attach.log)
 is "a manager that offers and says why it will not serve has refused" [ $rc -eq 4 ]
 is "its reason is said" says "the manager stranger refused: no room"
 is "nothing of it is left" no_nodes stranger "$c"
-xentmem attach c --manager stranger >/run/attach.log 2>&1 &
-attach=$!
+begin_attach c
 check "a third one waits" wait_for 30 node "/local/domain/$s/backend/tmem/$c/0/state"
 xenstore-rm "/local/domain/$s/backend/tmem/$c/0" # as a manager does when the guest is gone
 wait $attach
@@ -386,8 +385,7 @@ rc=$? out=$(cat /run/attach.log)
 is "nodes that vanish are waited for no longer" [ $rc -eq 5 ]
 is "which is said" says "the nodes of the attachment to stranger have vanished"
 is "nothing of that one is left" no_nodes stranger "$c"
-xentmem attach c --manager stranger >/run/attach.log 2>&1 &
-attach=$!
+begin_attach c
 check "a fourth one waits" wait_for 30 node "/local/domain/$s/backend/tmem/$c/0/state"
 xenstore-write "/local/domain/$s/backend/tmem/$c/0/state" 6 # the guest has come and gone
 wait $attach
@@ -397,8 +395,7 @@ at dom0 "xentmem detach c --timeout 1 && xentmem forget c -d 0"
 is "c is detached, and attached to nobody in the policy file" [ $rc -eq 0 ]
 
 step "a guest and a pool with two managers"
-xentmem attach a -d 1 --manager stranger >/run/attach.log 2>&1 &
-attach=$!
+begin_attach a -d 1
 check "a is attached to the stranger as well" wait_for 30 node "/local/domain/$s/backend/tmem/$a/1/state"
 xenstore-write "/local/domain/$s/backend/tmem/$a/1/state" 2
 wait $attach
