@@ -20,6 +20,7 @@
 #include "daemon/engine/engine.h"
 #include "daemon/options.h"
 #include "daemon/segments.h"
+#include "daemon/session/polling.h"
 #include "daemon/session/sessions.h"
 #include "daemon/store/page_hash.h"
 #include "daemon/store/store.h"
@@ -32,6 +33,8 @@
 #include "daemon/util/pace.h"
 #include "daemon/xen_policy.h"
 #include "protocol/copy.h"
+#include "protocol/ring.h"
+#include "protocol/trial.h"
 
 /* How often memory of empty chunks goes back to the system, and how much of it at once. */
 static const struct timeval TIDY_TIME = {.tv_sec = 1};
@@ -47,7 +50,8 @@ struct daemon {
     struct options options;
     struct log log;
     struct notify notify;
-    bool emulated; /* the processor is */
+    bool emulated;          /* the processor is */
+    struct polling polling; /* of the workers */
     struct store *store;
     struct engine *engine;
     uint64_t damage_told; /* damaged pages that have been logged */
@@ -254,7 +258,7 @@ static bool build_sessions(struct daemon *d)
         .store = d->store,
         .log = &d->log,
         .nr_workers = d->options.workers,
-        .polling = d->options.polling,
+        .polling = d->polling,
         .control = &control_functions,
         .control_arg = d->control,
     };
@@ -375,10 +379,23 @@ static void serve(struct daemon *d)
 {
     log_event(&d->log, LOG_LEVEL_NOTICE, "ready",
               "version=" XENTMEM_VERSION " workers=%u poll_us=%u emulated=%u", d->options.workers,
-              (unsigned)(d->options.polling.ns / 1000), d->emulated);
+              (unsigned)(d->polling.ns / 1000), d->emulated);
     notify_send(&d->notify, "READY=1\nSTATUS=serving");
     event_base_dispatch(d->base);
     notify_send(&d->notify, "STOPPING=1");
+}
+
+/* A look is as long as what a sleep would cost: dear system calls, or dear ones of the hypervisor.
+ */
+static struct polling choose_polling(const struct options *o)
+{
+    uint64_t clock_ns = trial_clock_ns(clock_now_ns);
+    uint64_t notify_ns = o->xen == XEN_NEVER ? 0 : xen_transport_notify_ns(clock_now_ns);
+    unsigned us = o->poll_us == OPTIONS_CHOOSE
+                      ? ring_look_us(clock_ns > notify_ns ? clock_ns : notify_ns)
+                      : (unsigned)o->poll_us;
+
+    return polling_make(us, o->poll_local, clock_ns);
 }
 
 int main(int argc, char **argv)
@@ -396,6 +413,7 @@ int main(int argc, char **argv)
     }
     page_hash_choose(clock_now_ns);
     d.emulated = copy_choose(clock_now_ns); /* no real one was seen to prefer words */
+    d.polling = choose_polling(&d.options);
     log_init(&d.log, STDERR_FILENO, d.options.log_level);
     malloc_settle();
     ok = build(&d);

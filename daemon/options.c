@@ -9,11 +9,8 @@
 #include "daemon/engine/engine.h"
 #include "daemon/segments.h"
 #include "daemon/store/layout.h"
-#include "daemon/util/clock.h"
 #include "daemon/util/size.h"
-#include "protocol/ring.h"
 #include "protocol/tmemif.h"
-#include "protocol/trial.h"
 
 #define MAX_POLL_US 1000u
 /* Less is a mistyped unit, not a manager. */
@@ -93,14 +90,14 @@ static unsigned nr_cpus(void)
 
 static void set_defaults(struct options *o)
 {
-    uint64_t cost_ns = trial_clock_ns(clock_now_ns);
     unsigned cpus = nr_cpus();
 
     *o = (struct options){
         .socket = OPTIONS_SOCKET_DEFAULT,
         .socket_mode = 0600,
         .workers = cpus < ENGINE_WORKERS_MOST ? cpus : ENGINE_WORKERS_MOST,
-        .polling = polling_make(ring_look_us(cost_ns), cpus > 1, cost_ns),
+        .poll_us = OPTIONS_CHOOSE,
+        .poll_local = cpus > 1,
         .local = {.max_pages = PAGES_UNLIMITED, .weight = 256},
         .log_level = LOG_LEVEL_INFO,
     };
@@ -137,13 +134,14 @@ static bool parse_unsigned(const char *text, unsigned min, unsigned max, unsigne
     return true;
 }
 
-static bool parse_polling(const char *text, struct polling *polling_out)
+static bool parse_polling(const char *text, struct options *o)
 {
     unsigned us;
 
     if (!parse_unsigned(text, 0, MAX_POLL_US, &us))
         return false;
-    *polling_out = polling_make(us, true, trial_clock_ns(clock_now_ns));
+    o->poll_us = (int)us;
+    o->poll_local = true;
     return true;
 }
 
@@ -175,7 +173,7 @@ static bool set_option(struct options *o, int option, const char *arg)
     case OPTION_WORKERS:
         return parse_unsigned(arg, 1, ENGINE_WORKERS_MOST, &o->workers);
     case OPTION_POLL_US:
-        return parse_polling(arg, &o->polling);
+        return parse_polling(arg, o);
     case OPTION_LOCAL_QUOTA:
         return parse_limit(arg, &o->local.quota_pages);
     case OPTION_LOCAL_MIN:

@@ -9,10 +9,10 @@
 #include <sys/types.h>
 
 #include "daemon/engine/account.h"
-#include "daemon/session/polling.h"
 #include "daemon/util/log.h"
 
 #define OPTIONS_SOCKET_DEFAULT "/run/xentmem/socket"
+#define OPTIONS_CHOOSE         (-1)
 
 enum xen_choice {
     XEN_IF_THERE, /* default: serve guests if this runs on Xen */
@@ -25,7 +25,8 @@ struct options {
     const char *socket;    /* NULL: no local clients */
     mode_t socket_mode;
     unsigned workers;
-    struct polling polling;
+    int poll_us;         /* how long a worker looks before it sleeps; OPTIONS_CHOOSE */
+    bool poll_local;     /* for local clients, too */
     struct policy local; /* of local clients */
     enum xen_choice xen;
     enum log_level log_level;

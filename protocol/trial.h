@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #define TRIAL_ROUNDS 5u
+#define TRIAL_CALLS  8u
 
 /*
  * @nr_runs times @run(@arg), in nanoseconds: the least of several rounds, as what disturbs only
@@ -41,6 +42,12 @@ static inline uint64_t trial_clock_ns(uint64_t (*now_ns)(void))
         least = cost < least ? cost : least;
     }
     return least;
+}
+
+/* What one @run(@arg) costs that may be a call of the hypervisor: the least of some. */
+static inline uint64_t trial_call_ns(void (*run)(void *arg), void *arg, uint64_t (*now_ns)(void))
+{
+    return trial_ns(run, arg, TRIAL_CALLS, now_ns) / TRIAL_CALLS;
 }
 
 #endif /* TMEM_TRIAL_H */

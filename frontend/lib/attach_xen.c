@@ -17,6 +17,7 @@
 #include "frontend/lib/xen_nodes.h"
 #include "frontend/lib/xen_share.h"
 #include "protocol/ring.h"
+#include "protocol/trial.h"
 #include "xenstore-schema/states.h"
 
 #define LOCK_FOLDER "/run/xentmem"
@@ -85,6 +86,12 @@ static int choose_sizes(struct attach_xen *x)
     return 0;
 }
 
+/* Until our nodes are there the ports have no other end. */
+static void notify_nobody(void *share)
+{
+    xen_share_notify(share, 0);
+}
+
 static int share(struct attach_xen *x)
 {
     struct xen_share *s = &x->share;
@@ -94,6 +101,7 @@ static int share(struct attach_xen *x)
         error = xen_share_grant(s, x->nodes.place.manager);
     if (error)
         return error;
+    x->attach.notify_ns = trial_call_ns(notify_nobody, s, clock_ns);
     x->attach.nr_rings = s->nr_rings;
     x->attach.ring_page_order = s->ring_page_order;
     x->attach.data = s->data;

@@ -461,6 +461,11 @@ struct xen_transport *xen_transport_start(const struct xen_config *config, const
     return platform ? xen_transport_start_on(platform, config, why_out) : NULL;
 }
 
+uint64_t xen_transport_notify_ns(uint64_t (*now_ns)(void))
+{
+    return platform_notify_ns(now_ns);
+}
+
 static void free_event(struct event *event)
 {
     if (event)
