@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <event2/event.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +52,7 @@ struct daemon {
     struct log log;
     struct notify notify;
     bool emulated;          /* the processor is */
+    uint64_t notify_ns;     /* what it costs to notify a guest; 0: none are served, or not known */
     struct polling polling; /* of the workers */
     struct store *store;
     struct engine *engine;
@@ -378,8 +380,8 @@ static void take_down(struct daemon *d)
 static void serve(struct daemon *d)
 {
     log_event(&d->log, LOG_LEVEL_NOTICE, "ready",
-              "version=" XENTMEM_VERSION " workers=%u poll_us=%u emulated=%u", d->options.workers,
-              (unsigned)(d->polling.ns / 1000), d->emulated);
+              "version=" XENTMEM_VERSION " workers=%u poll_us=%u notify_ns=%" PRIu64 " emulated=%u",
+              d->options.workers, (unsigned)(d->polling.ns / 1000), d->notify_ns, d->emulated);
     notify_send(&d->notify, "READY=1\nSTATUS=serving");
     event_base_dispatch(d->base);
     notify_send(&d->notify, "STOPPING=1");
@@ -387,15 +389,17 @@ static void serve(struct daemon *d)
 
 /* A look is as long as what a sleep would cost: dear system calls, or dear ones of the hypervisor.
  */
-static struct polling choose_polling(const struct options *o)
+static void choose_polling(struct daemon *d)
 {
+    const struct options *o = &d->options;
     uint64_t clock_ns = trial_clock_ns(clock_now_ns);
-    uint64_t notify_ns = o->xen == XEN_NEVER ? 0 : xen_transport_notify_ns(clock_now_ns);
-    unsigned us = o->poll_us == OPTIONS_CHOOSE
-                      ? ring_look_us(clock_ns > notify_ns ? clock_ns : notify_ns)
-                      : (unsigned)o->poll_us;
+    unsigned us = (unsigned)o->poll_us;
 
-    return polling_make(us, o->poll_local, clock_ns);
+    if (o->xen != XEN_NEVER)
+        d->notify_ns = xen_transport_notify_ns(clock_now_ns);
+    if (o->poll_us == OPTIONS_CHOOSE)
+        us = ring_look_us(clock_ns > d->notify_ns ? clock_ns : d->notify_ns);
+    d->polling = polling_make(us, o->poll_local, clock_ns);
 }
 
 int main(int argc, char **argv)
@@ -413,7 +417,7 @@ int main(int argc, char **argv)
     }
     page_hash_choose(clock_now_ns);
     d.emulated = copy_choose(clock_now_ns); /* no real one was seen to prefer words */
-    d.polling = choose_polling(&d.options);
+    choose_polling(&d);
     log_init(&d.log, STDERR_FILENO, d.options.log_level);
     malloc_settle();
     ok = build(&d);
