@@ -52,7 +52,7 @@ struct daemon {
     struct log log;
     struct notify notify;
     bool emulated;          /* the processor is */
-    uint64_t notify_ns;     /* what it costs to notify a guest; 0: none are served, or not known */
+    uint64_t notify_ns;     /* what the call costs that notifies a guest; 0: not known */
     struct polling polling; /* of the workers */
     struct store *store;
     struct engine *engine;
@@ -387,18 +387,17 @@ static void serve(struct daemon *d)
     notify_send(&d->notify, "STOPPING=1");
 }
 
-/* A look is as long as what a sleep would cost: dear system calls, or dear ones of the hypervisor.
- */
+/* A worker looks as long as a sleep would cost. */
 static void choose_polling(struct daemon *d)
 {
     const struct options *o = &d->options;
     uint64_t clock_ns = trial_clock_ns(clock_now_ns);
-    unsigned us = (unsigned)o->poll_us;
+    unsigned us;
 
     if (o->xen != XEN_NEVER)
         d->notify_ns = xen_transport_notify_ns(clock_now_ns);
-    if (o->poll_us == OPTIONS_CHOOSE)
-        us = ring_look_us(clock_ns > d->notify_ns ? clock_ns : d->notify_ns);
+    us = o->poll_us == OPTIONS_POLL_CHOOSE ? ring_look_us(clock_ns, d->notify_ns)
+                                           : (unsigned)o->poll_us;
     d->polling = polling_make(us, o->poll_local, clock_ns);
 }
 

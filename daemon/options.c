@@ -96,7 +96,7 @@ static void set_defaults(struct options *o)
         .socket = OPTIONS_SOCKET_DEFAULT,
         .socket_mode = 0600,
         .workers = cpus < ENGINE_WORKERS_MOST ? cpus : ENGINE_WORKERS_MOST,
-        .poll_us = OPTIONS_CHOOSE,
+        .poll_us = OPTIONS_POLL_CHOOSE,
         .poll_local = cpus > 1,
         .local = {.max_pages = PAGES_UNLIMITED, .weight = 256},
         .log_level = LOG_LEVEL_INFO,

@@ -12,7 +12,7 @@
 #include "daemon/util/log.h"
 
 #define OPTIONS_SOCKET_DEFAULT "/run/xentmem/socket"
-#define OPTIONS_CHOOSE         (-1)
+#define OPTIONS_POLL_CHOOSE    (-1)
 
 enum xen_choice {
     XEN_IF_THERE, /* default: serve guests if this runs on Xen */
@@ -25,7 +25,7 @@ struct options {
     const char *socket;    /* NULL: no local clients */
     mode_t socket_mode;
     unsigned workers;
-    int poll_us;         /* how long a worker looks before it sleeps; OPTIONS_CHOOSE */
+    int poll_us;         /* how long a worker looks before it sleeps; OPTIONS_POLL_CHOOSE */
     bool poll_local;     /* for local clients, too */
     struct policy local; /* of local clients */
     enum xen_choice xen;

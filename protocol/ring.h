@@ -97,17 +97,18 @@ static inline bool ring_needs_notify(uint32_t old, uint32_t now, uint32_t event)
 /*
  * For how many microseconds either end should look for the other before it sleeps: as long as
  * that would cost both. On each side it is some system calls, an interrupt and a switch.
- * @call_cost_ns: what such a call costs. The exact clock tells where system calls are dear (a Xen
- * guest whose TSC is not known to be stable), a notification where calls of the hypervisor are (one
- * that is emulated, or runs in another); elsewhere both are cheap.
+ * @clock_cost_ns: what reading the exact clock costs, which tells where system calls are dear (a
+ * Xen guest whose TSC is not known to be stable). @notify_cost_ns: what the call that notifies
+ * costs where it is one of the hypervisor, which may be dear by itself; 0: it is not, or not known.
  */
 #define RING_LOOK_CALLS    32u
 #define RING_LOOK_LEAST_US 50u
 #define RING_LOOK_MOST_US  1000u
 
-static inline unsigned ring_look_us(uint64_t call_cost_ns)
+static inline unsigned ring_look_us(uint64_t clock_cost_ns, uint64_t notify_cost_ns)
 {
-    uint64_t us = RING_LOOK_CALLS * call_cost_ns / 1000;
+    uint64_t cost_ns = clock_cost_ns > notify_cost_ns ? clock_cost_ns : notify_cost_ns;
+    uint64_t us = RING_LOOK_CALLS * cost_ns / 1000;
 
     if (us < RING_LOOK_LEAST_US)
         return RING_LOOK_LEAST_US;

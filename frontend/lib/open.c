@@ -48,7 +48,7 @@ static unsigned choose_poll_us(int wanted, const struct attach *a, uint64_t cloc
     /* with one CPU a manager that shares it runs only when we do not */
     if (!a->apart && sysconf(_SC_NPROCESSORS_ONLN) == 1)
         return 0;
-    return ring_look_us(clock_cost_ns > a->notify_ns ? clock_cost_ns : a->notify_ns);
+    return ring_look_us(clock_cost_ns, a->notify_ns);
 }
 
 static int find_manager(const char *text, struct where *where_out)

@@ -100,7 +100,7 @@ static void defaults_grant_local_clients_no_persistent_page(void)
     CU_ASSERT_EQUAL(o.memory_pages, 0);
     CU_ASSERT_STRING_EQUAL(o.socket, OPTIONS_SOCKET_DEFAULT);
     CU_ASSERT_EQUAL(o.socket_mode, 0600);
-    CU_ASSERT_EQUAL(o.poll_us, OPTIONS_CHOOSE);
+    CU_ASSERT_EQUAL(o.poll_us, OPTIONS_POLL_CHOOSE);
     CU_ASSERT_EQUAL(o.xen, XEN_IF_THERE);
     CU_ASSERT_EQUAL(o.local.quota_pages, 0);
     CU_ASSERT_EQUAL(o.local.min_pages, 0);

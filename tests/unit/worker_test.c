@@ -641,12 +641,12 @@ static void owner_leaves_and_comes_back(void)
 
 static void a_look_takes_what_a_sleep_costs(void)
 {
-    struct polling dear = polling_make(ring_look_us(30000), false, 30000);
-    struct polling cheap = polling_make(ring_look_us(25), true, 25);
+    struct polling dear = polling_make(ring_look_us(30000, 0), false, 30000);
+    struct polling cheap = polling_make(ring_look_us(25, 0), true, 25);
 
     CU_ASSERT(dear.ns == 960000 && dear.clock_skips == 240 && dear.look_ns == 500000);
     CU_ASSERT(cheap.ns == 50000 && cheap.clock_skips == 0 && cheap.for_local);
-    CU_ASSERT_EQUAL(ring_look_us(UINT32_MAX), 1000);
+    CU_ASSERT_EQUAL(ring_look_us(UINT32_MAX, 0), 1000);
     CU_ASSERT_EQUAL(polling_make(0, true, 30000).ns, 0);
 }
 

@@ -75,7 +75,7 @@ struct platform {
 /* The real one. NULL: *why_out is a sentence, static or strerror()'s. */
 struct platform *platform_open(const char **why_out);
 
-/* What a real notification costs the one who sends it; 0: this does not run on Xen. */
+/* What the call costs that notifies, to a real port without another end. 0: not known. */
 uint64_t platform_notify_ns(uint64_t (*now_ns)(void));
 
 #endif /* XTM_TRANSPORT_XEN_PLATFORM_H */

@@ -54,7 +54,7 @@ struct xen_config {
  * of an answer. NULL: *why_out is a sentence, static or strerror()'s; nothing has been changed.
  */
 struct xen_transport *xen_transport_start(const struct xen_config *config, const char **why_out);
-/* What it costs to notify a guest, by @now_ns; 0: this does not run on Xen. */
+/* What the call costs that notifies a guest, by @now_ns. 0: not known, as where Xen is not. */
 uint64_t xen_transport_notify_ns(uint64_t (*now_ns)(void));
 /* Sessions of guests end as SESSION_KEPT; their nodes stay. NULL is nothing. */
 void xen_transport_stop(struct xen_transport *t);
