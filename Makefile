@@ -6,6 +6,7 @@
 # make bench, bench-xen   figures, side by side with memcached and libxenvchan
 # make bench-plots       hit ratios and latencies drawn, into build/plots
 # make check-xen         every suite on the real hypervisor, under QEMU
+# make check-xen-pvh     the same with the manager and the guests in PVH, as shipped: on an emulator that it builds first
 # make check-long        the kill and model tests for about twenty minutes (SEED=n repeats one), then check-long-xen
 # make check-long-xen    disks with two kernels and both types of guests, and more kills, for hours
 # make install DESTDIR=  (and: make uninstall); a half of it: install-guest, install-dom0
@@ -476,6 +477,9 @@ XEN_SUITES := testbed_smoke quickstart operator attach library hostile conforman
     kills roots swap fio
 xen_items = -t 1560 $(foreach s,$(1),\
     xen/$(s)='tests/xen/testbed/boot --timeout 1500 tests/xen/suites/$(s).sh')
+# ... and with the manager and the guests in PVH, as shipped
+pvh_items = -t 4860 $(foreach s,$(1),\
+    pvh/$(s)='tests/xen/testbed/boot --timeout 4800 --log $(TESTBED)/pvh-$(s).log --machine-type pvh tests/xen/suites/$(s).sh')
 
 # Everything that the checks run, so that building is not timed as testing
 .PHONY: check-build
@@ -492,6 +496,12 @@ check: check-build testbed-images
 	$(RUN_TESTS) $(NATIVE_ITEMS) $(call xen_items,$(XEN_SUITES))
 check-xen: testbed-images
 	$(RUN_TESTS) $(call xen_items,$(XEN_SUITES))
+
+.PHONY: check-xen-pvh testbed-emulator
+testbed-emulator:
+	BUILD=$(BUILD) tests/xen/testbed/emulator
+check-xen-pvh: testbed-images testbed-emulator
+	BUILD=$(BUILD) tests/run -l $(TEST_LOGS)-pvh $(call pvh_items,$(XEN_SUITES))
 
 # What is random, for longer. A failure prints the seed that begins it again: SEED=.
 LONG_KILLS      ?= 10000
