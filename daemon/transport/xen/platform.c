@@ -345,32 +345,25 @@ static bool read_domid(struct xs_handle *xs, uint32_t *domid_out)
     return ok;
 }
 
-struct trial {
-    xenevtchn_handle *handle;
-    evtchn_port_t port;
-};
-
-static void notify_nobody(void *arg)
+static void notify_nobody(void *channel)
 {
-    const struct trial *t = arg;
-
-    xenevtchn_notify(t->handle, t->port);
+    real_channel_notify(channel);
 }
 
 uint64_t platform_notify_ns(uint64_t (*now_ns)(void))
 {
-    struct trial t = {.handle = xenevtchn_open(no_logger(), 0)};
-    xenevtchn_port_or_error_t port = -1;
+    struct platform_channel c = {.handle = xenevtchn_open(no_logger(), 0)};
+    xenevtchn_port_or_error_t port;
     uint64_t ns = 0;
 
-    if (!t.handle)
+    if (!c.handle)
         return 0;
-    port = xenevtchn_bind_unbound_port(t.handle, DOMID_SELF); /* which nobody binds */
+    port = xenevtchn_bind_unbound_port(c.handle, DOMID_SELF); /* which nobody binds */
     if (port >= 0) {
-        t.port = (evtchn_port_t)port;
-        ns = trial_call_ns(notify_nobody, &t, now_ns);
+        c.port = (evtchn_port_t)port;
+        ns = trial_call_ns(notify_nobody, &c, now_ns);
     }
-    xenevtchn_close(t.handle);
+    xenevtchn_close(c.handle);
     return ns;
 }
 
