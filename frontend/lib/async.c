@@ -118,8 +118,8 @@ static unsigned pauses_between_looks(struct xentmem *t)
     return nr_open < PATIENCE_PAUSES_MOST / 2 ? 2 * nr_open : PATIENCE_PAUSES_MOST;
 }
 
-/* Look for answers for a while, if that has paid lately. */
-static bool look(struct xentmem *t, struct stopwatch *watch, unsigned us)
+/* Look for answers for a while, if that has paid lately, and until @deadline. */
+static bool look(struct xentmem *t, struct stopwatch *watch, unsigned us, uint64_t deadline)
 {
     unsigned nr_pauses = pauses_between_looks(t);
 
@@ -134,7 +134,7 @@ static bool look(struct xentmem *t, struct stopwatch *watch, unsigned us)
             for (unsigned i = 0; i < nr_pauses; i++)
                 patience_relax();
         }
-    } while (stopwatch_us(watch, t->poll_pause_us) < us);
+    } while (stopwatch_us(watch, t->poll_pause_us) < us && !deadline_passed(deadline));
     return false;
 }
 
@@ -145,7 +145,7 @@ static void wait_for_events(struct xentmem *t, uint64_t deadline)
     struct stopwatch watch = {0};
     bool at_once;
 
-    if (!look(t, &watch, patience_us(&f->patience, t->poll_us))) {
+    if (!look(t, &watch, patience_us(&f->patience, t->poll_us), deadline)) {
         if (t->poll_us)
             stopwatch_us(&watch, 0);
         atomic_fetch_add(&f->nr_asleep, 1);

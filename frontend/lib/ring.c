@@ -178,9 +178,9 @@ void ring_consume(struct xentmem *t, struct ring *r)
 
 /* ---- the leader's sleep: r->led is set, the lock is not held ---- */
 
-/* Look for an answer for a while, if that has paid lately. */
+/* Look for an answer for a while, if that has paid lately, and until @deadline. */
 static bool look(const struct xentmem *t, const struct ring *r, struct stopwatch *watch,
-                 unsigned us)
+                 unsigned us, uint64_t deadline)
 {
     if (us == 0)
         return is_answered(r);
@@ -190,15 +190,15 @@ static bool look(const struct xentmem *t, const struct ring *r, struct stopwatch
                 return true;
             patience_relax();
         }
-    } while (stopwatch_us(watch, t->poll_pause_us) < us);
+    } while (stopwatch_us(watch, t->poll_pause_us) < us && !deadline_passed(deadline));
     return false;
 }
 
 /* Look, and if that was for nothing ask to be told. True: the answer is here. */
 static bool look_or_arm(const struct xentmem *t, struct ring *r, struct patience *patience,
-                        struct stopwatch *watch)
+                        struct stopwatch *watch, uint64_t deadline)
 {
-    return look(t, r, watch, patience_us(patience, t->poll_us)) || arm(r);
+    return look(t, r, watch, patience_us(patience, t->poll_us), deadline) || arm(r);
 }
 
 /* Until somebody calls, or a nap is over. */
@@ -229,7 +229,7 @@ static void sleep_for_manager(struct xentmem *t, struct ring *r, uint64_t deadli
         reconnect_wait(t, deadline);
         return;
     }
-    if (!look_or_arm(t, r, patience, &watch)) {
+    if (!look_or_arm(t, r, patience, &watch, deadline)) {
         if (t->poll_us)
             stopwatch_us(&watch, 0);
         poll_once(t, r, deadline);

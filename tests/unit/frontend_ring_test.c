@@ -218,6 +218,25 @@ static void who_looks_for_answers_asks_for_no_notification_until_the_descriptor_
     xentmem_close(t);
 }
 
+/* However long it looks: here that would be a second. */
+static void who_looks_for_answers_keeps_to_the_time(void)
+{
+    uint8_t page[XENTMEM_PAGE_SIZE] = {1};
+    struct xentmem_op op = {.kind = XENTMEM_PUT, .object = object, .page = page}, *done;
+    struct fake f;
+    struct xentmem *t = fake_open(&f, 20, 1000000);
+    uint64_t begun_us;
+
+    atomic_store(&f.manners, FAKE_SILENT);
+    CU_ASSERT_EQUAL_FATAL(xentmem_submit(t, &op, 1), 1);
+    begun_us = clock_us();
+    CU_ASSERT_EQUAL(xentmem_reap(t, &done, 1, 1), 0);
+    CU_ASSERT_EQUAL(xentmem_put(t, 0, &object, 0, page), -1);
+    CU_ASSERT_EQUAL(errno, ETIMEDOUT);
+    CU_ASSERT(clock_us() - begun_us < 500000);
+    xentmem_close(t);
+}
+
 static void wait_for_answers(const struct fake *f, uint32_t nr)
 {
     uint32_t nr_there;
@@ -1264,6 +1283,7 @@ static void bad_arguments_send_nothing(void)
     T(operations_at_depth_32_all_come_back)                                                        \
     T(the_descriptor_wakes_a_poller_for_every_answer)                                              \
     T(who_looks_for_answers_asks_for_no_notification_until_the_descriptor_is_lent)                 \
+    T(who_looks_for_answers_keeps_to_the_time)                                                     \
     T(what_is_left_when_few_are_reaped_rings_for_nobody)                                           \
     T(who_sleeps_for_answers_that_others_take_is_woken)                                            \
     T(who_sleeps_is_told_of_what_others_submit_on_another_ring)                                    \
