@@ -380,25 +380,30 @@ static void take_down(struct daemon *d)
 static void serve(struct daemon *d)
 {
     log_event(&d->log, LOG_LEVEL_NOTICE, "ready",
-              "version=" XENTMEM_VERSION " workers=%u poll_us=%u notify_ns=%" PRIu64 " emulated=%u",
-              d->options.workers, (unsigned)(d->polling.ns / 1000), d->notify_ns, d->emulated);
+              "version=" XENTMEM_VERSION
+              " workers=%u poll_us=%u poll_local_us=%u notify_ns=%" PRIu64 " emulated=%u",
+              d->options.workers, (unsigned)(d->polling.apart_ns / 1000),
+              (unsigned)(d->polling.local_ns / 1000), d->notify_ns, d->emulated);
     notify_send(&d->notify, "READY=1\nSTATUS=serving");
     event_base_dispatch(d->base);
     notify_send(&d->notify, "STOPPING=1");
 }
 
-/* A worker looks as long as a sleep would cost. */
+/* How long workers look before they sleep: by what calls cost, those of the hypervisor for guests.
+ */
 static void choose_polling(struct daemon *d)
 {
     const struct options *o = &d->options;
-    uint64_t clock_ns = trial_clock_ns(clock_now_ns);
-    unsigned us;
+    bool chosen = o->poll_us == OPTIONS_POLL_CHOOSE;
+    uint64_t clock_ns = trial_clock_ns(clock_now_ns), call_ns;
+    unsigned apart_us, local_us;
 
     if (o->xen != XEN_NEVER)
         d->notify_ns = xen_transport_notify_ns(clock_now_ns);
-    us = o->poll_us == OPTIONS_POLL_CHOOSE ? ring_look_us(clock_ns, d->notify_ns)
-                                           : (unsigned)o->poll_us;
-    d->polling = polling_make(us, o->poll_local, clock_ns);
+    call_ns = clock_ns > d->notify_ns ? clock_ns : d->notify_ns;
+    apart_us = chosen ? polling_apart_us(call_ns) : (unsigned)o->poll_us;
+    local_us = chosen ? ring_look_us(clock_ns, 0) : (unsigned)o->poll_us;
+    d->polling = polling_make(apart_us, o->poll_local ? local_us : 0, clock_ns, call_ns);
 }
 
 int main(int argc, char **argv)

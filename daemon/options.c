@@ -8,11 +8,12 @@
 
 #include "daemon/engine/engine.h"
 #include "daemon/segments.h"
+#include "daemon/session/polling.h"
 #include "daemon/store/layout.h"
 #include "daemon/util/size.h"
 #include "protocol/tmemif.h"
 
-#define MAX_POLL_US 1000u
+#define MAX_POLL_US POLLING_APART_MOST_US
 /* Less is a mistyped unit, not a manager. */
 #define MIN_MEMORY_PAGES 256u
 
@@ -210,7 +211,7 @@ static const char *option_name(int option)
 /* What each of them takes, for whoever gave something else. */
 _Static_assert(MIN_MEMORY_PAGES == (1u << 20) / TMEMIF_PAGE_SIZE &&
                    SEGMENTS_PAGES_MOST == (3ull << 40) / TMEMIF_PAGE_SIZE &&
-                   ENGINE_WORKERS_MOST == 64 && MAX_POLL_US == 1000,
+                   ENGINE_WORKERS_MOST == 64 && MAX_POLL_US == 8000,
                "ranges");
 #define A_SIZE "a number with a unit, K, M, G or T, and a multiple of 4K"
 static const struct {
@@ -221,7 +222,7 @@ static const struct {
     {OPTION_SOCKET, "a path"},
     {OPTION_SOCKET_MODE, "an octal number from 0 to 777"},
     {OPTION_WORKERS, "a number from 1 to 64"},
-    {OPTION_POLL_US, "a number from 0 to 1000"},
+    {OPTION_POLL_US, "a number from 0 to 8000"},
     {OPTION_LOCAL_QUOTA, "a size: " A_SIZE "; or 0, or unlimited"},
     {OPTION_LOCAL_MIN, "a size: " A_SIZE "; or 0"},
     {OPTION_LOCAL_MAX, "a size: " A_SIZE "; or 0, or unlimited"},

@@ -25,7 +25,7 @@ struct options {
     const char *socket;    /* NULL: no local clients */
     mode_t socket_mode;
     unsigned workers;
-    int poll_us;         /* how long a worker looks before it sleeps; OPTIONS_POLL_CHOOSE */
+    int poll_us;         /* how long a worker looks before it sleeps, or OPTIONS_POLL_CHOOSE */
     bool poll_local;     /* for local clients, too */
     struct policy local; /* of local clients */
     enum xen_choice xen;

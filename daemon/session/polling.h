@@ -2,10 +2,10 @@
 /*
  * polling.h - whether a worker looks on for a ring's next request before it sleeps.
  *
- * It looks for as long as a sleep would cost, or not at all: a ring has a credit, which looking
- * in vain uses up and requests that are found by it fill. So a guest cannot keep a worker
- * looking for less than a request in a quarter of that time. A local client that says where it runs
- * can have one look more each time that the worker moves for it, which is bounded by a pace.
+ * It looks for a while, or not at all: a ring has a credit, which looking in vain uses up and
+ * requests that are found by it fill. So who has a worker look for it makes a request within each
+ * look, or four for each that is in vain. A local client that says where it runs can have one look
+ * more each time that the worker moves for it, which is bounded by a pace.
  */
 #ifndef XTM_SESSION_POLLING_H
 #define XTM_SESSION_POLLING_H
@@ -13,43 +13,71 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "protocol/ring.h"
+
 struct polling {
-    uint64_t ns;          /* how long a look takes; 0: nobody is looked for */
+    uint64_t apart_ns;    /* how long a peer that has a processor of its own is looked for */
+    uint64_t local_ns;    /* and one that may wait for this very processor; 0: it is not */
     uint64_t look_ns;     /* between looks at sleeping rings while others are awake */
     unsigned clock_skips; /* units of work done without a question to the clock */
-    bool for_local;       /* look for local clients, too, which may wait for this very processor */
 };
+
+/*
+ * For a guest that is as long as sleeping costs both (ring_look_us()), and as the guest takes for
+ * what it got before it asks again, which are calls, interrupts and switches as well.
+ * docs/DECISIONS.md, "A worker looks for a guest until it can have asked again".
+ * @call_ns: the dearer call.
+ */
+#define POLLING_APART_CALLS   64u
+#define POLLING_APART_MOST_US 8000u
+
+static inline unsigned polling_apart_us(uint64_t call_ns)
+{
+    uint64_t us = POLLING_APART_CALLS * call_ns / 1000;
+
+    if (us < RING_LOOK_LEAST_US)
+        return RING_LOOK_LEAST_US;
+    return us < POLLING_APART_MOST_US ? (unsigned)us : POLLING_APART_MOST_US;
+}
 
 #define POLLING_LOOK_US 20u
 
+static inline unsigned polling_shorter_us(unsigned apart_us, unsigned local_us)
+{
+    return local_us && local_us < apart_us ? local_us : apart_us;
+}
+
 /*
  * A unit of work, an idle turn, takes about 1 us where the clock is dear: of looking the clock
- * takes an eighth of the time, or more if @us is short.
+ * takes an eighth of the time, or more of a short look. @call_ns: the dearer call, which tells what
+ * a look at sleeping rings costs: an eighth of the time at most.
  */
-static inline struct polling polling_make(unsigned us, bool for_local, uint64_t clock_cost_ns)
+static inline struct polling polling_make(unsigned apart_us, unsigned local_us,
+                                          uint64_t clock_cost_ns, uint64_t call_ns)
 {
     uint64_t skips = 8 * clock_cost_ns / 1000;
+    unsigned most = polling_shorter_us(apart_us, local_us) / 4;
 
     return (struct polling){
-        .ns = (uint64_t)us * 1000,
-        .look_ns = POLLING_LOOK_US * 1000 + 16 * clock_cost_ns,
-        .clock_skips = (unsigned)(skips < us / 4 ? skips : us / 4),
-        .for_local = for_local,
+        .apart_ns = (uint64_t)apart_us * 1000,
+        .local_ns = (uint64_t)local_us * 1000,
+        .look_ns = POLLING_LOOK_US * 1000 + 8 * call_ns,
+        .clock_skips = (unsigned)(skips < most ? skips : most),
     };
 }
 
-/* Of a ring. */
+/* Of a ring; @look_ns: how long it is looked for. */
 struct poll_credit {
     int64_t ns;
 };
 
 #define POLL_CREDIT_MOST 4 /* looks in vain that one may be good for */
 
-static inline void poll_credit_add(struct poll_credit *c, uint64_t most_ns, uint64_t ns)
+static inline void poll_credit_add(struct poll_credit *c, uint64_t look_ns, uint64_t ns)
 {
     c->ns += (int64_t)ns;
-    if (c->ns > (int64_t)(POLL_CREDIT_MOST * most_ns))
-        c->ns = (int64_t)(POLL_CREDIT_MOST * most_ns);
+    if (c->ns > (int64_t)(POLL_CREDIT_MOST * look_ns))
+        c->ns = (int64_t)(POLL_CREDIT_MOST * look_ns);
 }
 
 static inline bool poll_credit_is_good(const struct poll_credit *c)
@@ -58,28 +86,28 @@ static inline bool poll_credit_is_good(const struct poll_credit *c)
 }
 
 /* Looking may pay from now on, whatever it did before: one look. */
-static inline void poll_credit_renew(struct poll_credit *c, const struct polling *p)
+static inline void poll_credit_renew(struct poll_credit *c, uint64_t look_ns)
 {
-    if (c->ns < (int64_t)p->ns)
-        c->ns = (int64_t)p->ns;
+    if (c->ns < (int64_t)look_ns)
+        c->ns = (int64_t)look_ns;
 }
 
 /* A request came while it was looked for. */
-static inline void poll_credit_found(struct poll_credit *c, const struct polling *p)
+static inline void poll_credit_found(struct poll_credit *c, uint64_t look_ns)
 {
-    poll_credit_add(c, p->ns, p->ns / 4);
+    poll_credit_add(c, look_ns, look_ns / 4);
 }
 
 /* One came without: now and then it is tried whether looking pays by now. */
-static inline void poll_credit_served(struct poll_credit *c, const struct polling *p)
+static inline void poll_credit_served(struct poll_credit *c, uint64_t look_ns)
 {
-    poll_credit_add(c, p->ns, p->ns / 64);
+    poll_credit_add(c, look_ns, look_ns / 64);
 }
 
 /* However long it took: the thread may not have run all the while. */
-static inline void poll_credit_in_vain(struct poll_credit *c, const struct polling *p)
+static inline void poll_credit_in_vain(struct poll_credit *c, uint64_t look_ns)
 {
-    c->ns -= (int64_t)p->ns;
+    c->ns -= (int64_t)look_ns;
 }
 
 #endif /* XTM_SESSION_POLLING_H */

@@ -144,29 +144,24 @@ static uint64_t time_ns(struct worker *w)
     return w->time_ns;
 }
 
-/* Whether its peer may be looked for at all, and whether it pays now. */
-static bool may_poll_for(const struct worker *w, const struct worker_ring *r)
+/* How long its peer may be looked for; 0: not at all. */
+static uint64_t look_ns(const struct worker *w, const struct worker_ring *r)
 {
-    return w->polling.ns > 0 && (r->apart || w->polling.for_local);
-}
-
-static bool is_polled_for(const struct worker *w, const struct worker_ring *r)
-{
-    return may_poll_for(w, r) && poll_credit_is_good(&r->credit);
+    return r->apart ? w->polling.apart_ns : w->polling.local_ns;
 }
 
 /* An empty ring stays awake for the polling time. True: it may sleep now. */
 static bool may_sleep(struct worker *w, struct worker_ring *r)
 {
-    if (is_polled_for(w, r)) {
+    if (look_ns(w, r) > 0 && poll_credit_is_good(&r->credit)) {
         uint64_t now = time_ns(w);
 
         if (!r->idle)
             r->idle_since_ns = now;
         r->idle = true;
-        if (now - r->idle_since_ns < w->polling.ns)
+        if (now - r->idle_since_ns < look_ns(w, r))
             return false;
-        poll_credit_in_vain(&r->credit, &w->polling);
+        poll_credit_in_vain(&r->credit, look_ns(w, r));
     }
     return !r->ops->arm(r);
 }
@@ -175,9 +170,9 @@ static bool may_sleep(struct worker *w, struct worker_ring *r)
 static void learn(struct worker *w, struct worker_ring *r, uint64_t nr)
 {
     if (r->idle)
-        poll_credit_found(&r->credit, &w->polling);
+        poll_credit_found(&r->credit, look_ns(w, r));
     else
-        poll_credit_served(&r->credit, &w->polling);
+        poll_credit_served(&r->credit, look_ns(w, r));
     r->idle = false;
     w->nr_units += (unsigned)(nr < TURN_BUDGET ? nr : TURN_BUDGET) * UNITS_PER_REQUEST;
 }
@@ -272,16 +267,16 @@ static void part_from(struct worker *w, struct worker_ring *r, int cpu)
 {
     uint64_t now, since;
 
-    if (cpu == PROCESSOR_UNKNOWN || r->apart || !may_poll_for(w, r) || cpu != processor_here())
+    if (cpu == PROCESSOR_UNKNOWN || r->apart || w->polling.local_ns == 0 || cpu != processor_here())
         return;
     now = clock_now_ns();
     since = now - r->met_ns;
     r->met_ns = now;
-    if (since < MOMENT_LOOKS * w->polling.ns &&
+    if (since < MOMENT_LOOKS * w->polling.local_ns &&
         pace_take(&r->partings, now / NS_PER_MS, RING_PARTINGS_AT_ONCE, RING_PARTING_EVERY_MS) &&
         pace_take(&w->partings, now / NS_PER_MS, PARTINGS_AT_ONCE, PARTING_EVERY_MS) &&
         processor_leave(cpu))
-        poll_credit_renew(&r->credit, &w->polling);
+        poll_credit_renew(&r->credit, look_ns(w, r));
 }
 
 /* The peer notified, or its channel is dead. */
@@ -478,7 +473,7 @@ bool worker_attach(struct worker *w, struct worker_ring *r)
     if (!rota_admit(&w->rota, r))
         return false;
     r->worker = w;
-    poll_credit_renew(&r->credit, &w->polling);
+    poll_credit_renew(&r->credit, look_ns(w, r));
     command(w, COMMAND_ATTACH, r);
     if (!watch(w, r->wait_fd, r)) {
         command(w, COMMAND_DETACH, r);

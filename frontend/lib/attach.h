@@ -67,7 +67,7 @@ struct attach {
     struct log_to log;
     bool apart; /* the manager is in another domain: it does not wait for our processor */
     bool looks; /* we look for answers before we sleep: it should not wait for our processor */
-    uint64_t notify_ns; /* what the call costs that notifies; 0: any system call */
+    uint64_t notify_ns; /* what the hypervisor call that notifies costs; 0: it is none */
     unsigned nr_rings;
     unsigned ring_page_order;
     void *rings[TMEMIF_MAX_RINGS];  /* mapped, headers initialised */

@@ -48,7 +48,7 @@ const struct command guest_commands[] = {
      "  -s, --seconds N  how long to put, and how long to get (3)\n"
      "  -P, --pool POOL  use this pool, and leave it with the pages in it\n"
      "      --poll-us N  longest time to look for an answer before sleeping\n"
-     "                   (chosen by the number of CPUs; 0: sleep at once)\n"
+     "                   (chosen by what calls cost; 0: sleep at once)\n"
      "      --rings N    rings to the manager (chosen; at most 4 then)\n"
      "      --ring-order N\n"
      "                   pages of a ring, as a power of two: 32 << N requests on it\n",

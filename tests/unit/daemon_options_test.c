@@ -146,7 +146,7 @@ static void bad_options_are_refused(void)
     CU_ASSERT_EQUAL(PARSE(&o, "--memory=16777216T"), OPTIONS_BAD);
     CU_ASSERT_EQUAL(PARSE(&o, "--workers=0"), OPTIONS_BAD);
     CU_ASSERT_EQUAL(PARSE(&o, "--workers=65"), OPTIONS_BAD);
-    CU_ASSERT_EQUAL(PARSE(&o, "--poll-us=1001"), OPTIONS_BAD);
+    CU_ASSERT_EQUAL(PARSE(&o, "--poll-us=8001"), OPTIONS_BAD);
     CU_ASSERT_EQUAL(PARSE(&o, "--local-weight=0"), OPTIONS_BAD);
     CU_ASSERT_EQUAL(PARSE(&o, "--local-weight=65537"), OPTIONS_BAD);
     CU_ASSERT_EQUAL(PARSE(&o, "--socket="), OPTIONS_BAD);
@@ -188,7 +188,7 @@ static void what_an_option_takes_is_said(void)
         {"--socket=", "--socket takes a path"},
         {"--socket-mode=888", "from 0 to 777"},
         {"--workers=65", "from 1 to 64; \"65\" is none"},
-        {"--poll-us=1001", "from 0 to 1000"},
+        {"--poll-us=8001", "from 0 to 8000"},
         {"--local-quota=5K", "multiple of 4K"},
         {"--local-min=unlimited", "a number with a unit"},
         {"--local-max=5", "or unlimited"},

@@ -259,8 +259,8 @@ static bool stays(const struct polling *polling, bool apart, unsigned pause_ms)
 
 static void worker_leaves_the_processor_of_a_peer_that_it_looks_for(void)
 {
-    const struct polling looks = {.ns = 2000000, .for_local = true}, sleeps = {.for_local = true},
-                         for_guests = {.ns = 2000000};
+    const struct polling looks = {.apart_ns = 2000000, .local_ns = 2000000}, sleeps = {0},
+                         for_guests = {.apart_ns = 2000000};
     unsigned partings;
     uint64_t ms;
 
@@ -280,7 +280,7 @@ static void worker_leaves_the_processor_of_a_peer_that_it_looks_for(void)
 /* Does it sleep at once after the first request, and look after the second? */
 static bool looks_when_met_again(void)
 {
-    const struct polling polling = {.ns = 200000000, .for_local = true};
+    const struct polling polling = {.local_ns = 200000000};
     struct bench b;
     bool sleeps_first, sleeps_then;
 
@@ -318,7 +318,7 @@ static void ring_that_sleeps_is_heard_beside_one_that_is_looked_for(void)
 {
     for (unsigned skips = 0; skips <= 240; skips += 240) {
         const struct polling polling = {
-            .ns = 1000000000, .look_ns = 20000, .clock_skips = skips, .for_local = true};
+            .local_ns = 1000000000, .look_ns = 20000, .clock_skips = skips};
         struct bench b;
 
         bench_begin(&b, &polling, true);
@@ -333,7 +333,7 @@ static void ring_that_sleeps_is_heard_beside_one_that_is_looked_for(void)
 
 static void peers_that_share_the_processor_are_not_looked_for_unless_told(void)
 {
-    const struct polling polling = {.ns = 3600000000000, .look_ns = 20000};
+    const struct polling polling = {.apart_ns = 3600000000000, .look_ns = 20000};
 
     for (unsigned apart = 0; apart < 2; apart++) {
         struct bench b;
@@ -639,38 +639,52 @@ static void owner_leaves_and_comes_back(void)
 
 /* ---- polling.h ---- */
 
-static void a_look_takes_what_a_sleep_costs(void)
+static void looks_are_as_long_as_calls_are_dear(void)
 {
-    struct polling dear = polling_make(ring_look_us(30000, 0), false, 30000);
-    struct polling cheap = polling_make(ring_look_us(25, 0), true, 25);
+    struct polling dear = polling_make(polling_apart_us(30000), 960, 30000, 30000);
+    struct polling cheap = polling_make(polling_apart_us(25), 50, 25, 25);
+    /* of the hypervisor's only */
+    struct polling mixed = polling_make(polling_apart_us(64000), 50, 25, 64000);
 
-    CU_ASSERT(dear.ns == 960000 && dear.clock_skips == 240 && dear.look_ns == 500000);
-    CU_ASSERT(cheap.ns == 50000 && cheap.clock_skips == 0 && cheap.for_local);
-    CU_ASSERT_EQUAL(ring_look_us(UINT32_MAX, 0), 1000);
-    CU_ASSERT_EQUAL(polling_make(0, true, 30000).ns, 0);
+    CU_ASSERT(dear.apart_ns == 1920000 && dear.local_ns == 960000);
+    CU_ASSERT(dear.clock_skips == 240 && dear.look_ns == 260000);
+    CU_ASSERT(cheap.apart_ns == 50000 && cheap.local_ns == 50000);
+    CU_ASSERT(cheap.clock_skips == 0 && cheap.look_ns == 20200);
+    CU_ASSERT(mixed.apart_ns == 4096000 && mixed.local_ns == 50000);
+    CU_ASSERT(mixed.clock_skips == 0 && mixed.look_ns == 532000);
+    CU_ASSERT_EQUAL(polling_apart_us(1000), 64);
+    CU_ASSERT_EQUAL(polling_apart_us(UINT32_MAX), 8000);
+    CU_ASSERT_EQUAL(polling_make(0, 0, 30000, 30000).apart_ns, 0);
+    /* the shorter look's clock is asked often enough, if anybody has it */
+    CU_ASSERT_EQUAL(polling_make(8000, 100, 30000, 30000).clock_skips, 25);
+    CU_ASSERT_EQUAL(polling_make(8000, 0, 30000, 30000).clock_skips, 240);
 }
 
-/* A request for each look is not enough; four for each are. */
+/* Of 1000 looks in vain, each after @nr_found requests that were found by looking. */
+static unsigned count_looks(unsigned nr_found)
+{
+    const uint64_t look_ns = 50000;
+    struct poll_credit c = {.ns = (int64_t)look_ns};
+    unsigned nr_looks = 0;
+
+    for (unsigned burst = 0; burst < 1000; burst++) {
+        poll_credit_served(&c, look_ns);
+        for (unsigned i = 0; i < nr_found && poll_credit_is_good(&c); i++)
+            poll_credit_found(&c, look_ns);
+        if (poll_credit_is_good(&c)) {
+            poll_credit_in_vain(&c, look_ns);
+            nr_looks++;
+        }
+    }
+    return nr_looks;
+}
+
+/* A request found for each look in vain is not enough; four for each are. */
 static void looking_has_to_pay(void)
 {
-    const struct polling p = polling_make(50, true, 25);
-
-    for (unsigned found = 0; found <= 4; found += 4) {
-        struct poll_credit c = {.ns = (int64_t)p.ns};
-        unsigned nr_looks = 0;
-
-        for (unsigned burst = 0; burst < 1000; burst++) {
-            poll_credit_served(&c, &p);
-            for (unsigned i = 0; i < found && poll_credit_is_good(&c); i++)
-                poll_credit_found(&c, &p);
-            if (poll_credit_is_good(&c)) {
-                poll_credit_in_vain(&c, &p);
-                nr_looks++;
-            }
-        }
-        /* now and then it is tried again */
-        CU_ASSERT(found == 0 ? nr_looks >= 10 && nr_looks <= 20 : nr_looks == 1000);
-    }
+    CU_ASSERT(count_looks(0) >= 10 && count_looks(0) <= 20); /* now and then it is tried again */
+    CU_ASSERT(count_looks(1) < 500);
+    CU_ASSERT_EQUAL(count_looks(4), 1000);
 }
 
 #define TESTS(T)                                                                                   \
@@ -686,6 +700,6 @@ static void looking_has_to_pay(void)
     T(ring_shares_its_owners_turn_with_those_that_have_requests)                                   \
     T(ring_leaves_amid_its_owners)                                                                 \
     T(owner_leaves_and_comes_back)                                                                 \
-    T(a_look_takes_what_a_sleep_costs)                                                             \
+    T(looks_are_as_long_as_calls_are_dear)                                                         \
     T(looking_has_to_pay)
 RUN_TESTS(TESTS)
