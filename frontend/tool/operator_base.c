@@ -214,6 +214,8 @@ static int open_input(struct import *im, const char *file)
         im->fd = open(file, O_RDONLY | O_CLOEXEC);
     if (im->fd < 0 || fstat(im->fd, &st) < 0)
         return tool_fail(TOOL_SYSTEM, "%s: %s", file, strerror(errno));
+    if (S_ISCHR(st.st_mode) && im->fd != STDIN_FILENO)
+        return tool_fail(TOOL_SYSTEM, "%s: neither a file nor a block device", file);
     /* a file that is our standard input may be somewhere in its middle */
     im->is_file = S_ISREG(st.st_mode) && im->fd != STDIN_FILENO;
     im->bytes = im->is_file ? (uint64_t)st.st_size : 0;

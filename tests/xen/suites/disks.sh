@@ -105,6 +105,7 @@ check "its nodes are gone" wait_for 20 no_folder $xvdu
 step "a kept clone that two domains want: the guest is saved, and restored beside itself, as when it is migrated"
 head -c 300000 /dev/urandom >/run/base
 check "a base" xentmem base import base /run/base
+check "a device without an end is none" [ "$(xentmem base import zero /dev/zero 2>&1)" = "xentmem: /dev/zero: neither a file nor a block device" ]
 check "the guest has a clone of it" xl block-attach guest "$(disk xvdv clone/base/kept)"
 check "it appears in the guest" wait_for 20 guest_run guest 'test -e /sys/block/xvdv'
 check "the guest writes to it" guest_run guest 'dd if=/run/file of=/dev/xvdv bs=4000 conv=fsync'
