@@ -389,8 +389,7 @@ static void serve(struct daemon *d)
     notify_send(&d->notify, "STOPPING=1");
 }
 
-/* How long workers look before they sleep: by what calls cost, those of the hypervisor for guests.
- */
+/* How long workers look before they sleep, by what calls cost. */
 static void choose_polling(struct daemon *d)
 {
     const struct options *o = &d->options;

@@ -94,6 +94,18 @@ static inline bool ring_needs_notify(uint32_t old, uint32_t now, uint32_t event)
     return (uint32_t)(now - event) < (uint32_t)(now - old);
 }
 
+#define RING_LOOK_LEAST_US 50u
+
+/* As long as @nr_calls of @call_ns, within RING_LOOK_LEAST_US and @most_us. */
+static inline unsigned ring_look_for_us(unsigned nr_calls, uint64_t call_ns, unsigned most_us)
+{
+    uint64_t us = nr_calls * call_ns / 1000;
+
+    if (us < RING_LOOK_LEAST_US)
+        return RING_LOOK_LEAST_US;
+    return us < most_us ? (unsigned)us : most_us;
+}
+
 /*
  * For how many microseconds either end should look for the other before it sleeps: as long as
  * that would cost both. On each side it is some system calls, an interrupt and a switch.
@@ -101,18 +113,14 @@ static inline bool ring_needs_notify(uint32_t old, uint32_t now, uint32_t event)
  * Xen guest whose TSC is not known to be stable). @notify_cost_ns: what the call that notifies
  * costs where it is one of the hypervisor, which may be dear by itself; 0: it is not, or not known.
  */
-#define RING_LOOK_CALLS    32u
-#define RING_LOOK_LEAST_US 50u
-#define RING_LOOK_MOST_US  1000u
+#define RING_LOOK_CALLS   32u
+#define RING_LOOK_MOST_US 1000u
 
 static inline unsigned ring_look_us(uint64_t clock_cost_ns, uint64_t notify_cost_ns)
 {
-    uint64_t cost_ns = clock_cost_ns > notify_cost_ns ? clock_cost_ns : notify_cost_ns;
-    uint64_t us = RING_LOOK_CALLS * cost_ns / 1000;
-
-    if (us < RING_LOOK_LEAST_US)
-        return RING_LOOK_LEAST_US;
-    return us < RING_LOOK_MOST_US ? (unsigned)us : RING_LOOK_MOST_US;
+    return ring_look_for_us(RING_LOOK_CALLS,
+                            clock_cost_ns > notify_cost_ns ? clock_cost_ns : notify_cost_ns,
+                            RING_LOOK_MOST_US);
 }
 
 /* ---- frontend ---- */

@@ -33,11 +33,7 @@ struct polling {
 
 static inline unsigned polling_apart_us(uint64_t call_ns)
 {
-    uint64_t us = POLLING_APART_CALLS * call_ns / 1000;
-
-    if (us < RING_LOOK_LEAST_US)
-        return RING_LOOK_LEAST_US;
-    return us < POLLING_APART_MOST_US ? (unsigned)us : POLLING_APART_MOST_US;
+    return ring_look_for_us(POLLING_APART_CALLS, call_ns, POLLING_APART_MOST_US);
 }
 
 #define POLLING_LOOK_US 20u
@@ -66,18 +62,18 @@ static inline struct polling polling_make(unsigned apart_us, unsigned local_us,
     };
 }
 
-/* Of a ring; @look_ns: how long it is looked for. */
+/* Of a ring; @poll_ns: how long it is looked for. */
 struct poll_credit {
     int64_t ns;
 };
 
 #define POLL_CREDIT_MOST 4 /* looks in vain that one may be good for */
 
-static inline void poll_credit_add(struct poll_credit *c, uint64_t look_ns, uint64_t ns)
+static inline void poll_credit_add(struct poll_credit *c, uint64_t poll_ns, uint64_t ns)
 {
     c->ns += (int64_t)ns;
-    if (c->ns > (int64_t)(POLL_CREDIT_MOST * look_ns))
-        c->ns = (int64_t)(POLL_CREDIT_MOST * look_ns);
+    if (c->ns > (int64_t)(POLL_CREDIT_MOST * poll_ns))
+        c->ns = (int64_t)(POLL_CREDIT_MOST * poll_ns);
 }
 
 static inline bool poll_credit_is_good(const struct poll_credit *c)
@@ -86,28 +82,28 @@ static inline bool poll_credit_is_good(const struct poll_credit *c)
 }
 
 /* Looking may pay from now on, whatever it did before: one look. */
-static inline void poll_credit_renew(struct poll_credit *c, uint64_t look_ns)
+static inline void poll_credit_renew(struct poll_credit *c, uint64_t poll_ns)
 {
-    if (c->ns < (int64_t)look_ns)
-        c->ns = (int64_t)look_ns;
+    if (c->ns < (int64_t)poll_ns)
+        c->ns = (int64_t)poll_ns;
 }
 
 /* A request came while it was looked for. */
-static inline void poll_credit_found(struct poll_credit *c, uint64_t look_ns)
+static inline void poll_credit_found(struct poll_credit *c, uint64_t poll_ns)
 {
-    poll_credit_add(c, look_ns, look_ns / 4);
+    poll_credit_add(c, poll_ns, poll_ns / 4);
 }
 
 /* One came without: now and then it is tried whether looking pays by now. */
-static inline void poll_credit_served(struct poll_credit *c, uint64_t look_ns)
+static inline void poll_credit_served(struct poll_credit *c, uint64_t poll_ns)
 {
-    poll_credit_add(c, look_ns, look_ns / 64);
+    poll_credit_add(c, poll_ns, poll_ns / 64);
 }
 
 /* However long it took: the thread may not have run all the while. */
-static inline void poll_credit_in_vain(struct poll_credit *c, uint64_t look_ns)
+static inline void poll_credit_in_vain(struct poll_credit *c, uint64_t poll_ns)
 {
-    c->ns -= (int64_t)look_ns;
+    c->ns -= (int64_t)poll_ns;
 }
 
 #endif /* XTM_SESSION_POLLING_H */

@@ -145,7 +145,7 @@ static uint64_t time_ns(struct worker *w)
 }
 
 /* How long its peer may be looked for; 0: not at all. */
-static uint64_t look_ns(const struct worker *w, const struct worker_ring *r)
+static uint64_t poll_ns(const struct worker *w, const struct worker_ring *r)
 {
     return r->apart ? w->polling.apart_ns : w->polling.local_ns;
 }
@@ -153,15 +153,17 @@ static uint64_t look_ns(const struct worker *w, const struct worker_ring *r)
 /* An empty ring stays awake for the polling time. True: it may sleep now. */
 static bool may_sleep(struct worker *w, struct worker_ring *r)
 {
-    if (look_ns(w, r) > 0 && poll_credit_is_good(&r->credit)) {
+    uint64_t ns = poll_ns(w, r);
+
+    if (ns > 0 && poll_credit_is_good(&r->credit)) {
         uint64_t now = time_ns(w);
 
         if (!r->idle)
             r->idle_since_ns = now;
         r->idle = true;
-        if (now - r->idle_since_ns < look_ns(w, r))
+        if (now - r->idle_since_ns < ns)
             return false;
-        poll_credit_in_vain(&r->credit, look_ns(w, r));
+        poll_credit_in_vain(&r->credit, ns);
     }
     return !r->ops->arm(r);
 }
@@ -170,9 +172,9 @@ static bool may_sleep(struct worker *w, struct worker_ring *r)
 static void learn(struct worker *w, struct worker_ring *r, uint64_t nr)
 {
     if (r->idle)
-        poll_credit_found(&r->credit, look_ns(w, r));
+        poll_credit_found(&r->credit, poll_ns(w, r));
     else
-        poll_credit_served(&r->credit, look_ns(w, r));
+        poll_credit_served(&r->credit, poll_ns(w, r));
     r->idle = false;
     w->nr_units += (unsigned)(nr < TURN_BUDGET ? nr : TURN_BUDGET) * UNITS_PER_REQUEST;
 }
@@ -276,7 +278,7 @@ static void part_from(struct worker *w, struct worker_ring *r, int cpu)
         pace_take(&r->partings, now / NS_PER_MS, RING_PARTINGS_AT_ONCE, RING_PARTING_EVERY_MS) &&
         pace_take(&w->partings, now / NS_PER_MS, PARTINGS_AT_ONCE, PARTING_EVERY_MS) &&
         processor_leave(cpu))
-        poll_credit_renew(&r->credit, look_ns(w, r));
+        poll_credit_renew(&r->credit, poll_ns(w, r));
 }
 
 /* The peer notified, or its channel is dead. */
@@ -473,7 +475,7 @@ bool worker_attach(struct worker *w, struct worker_ring *r)
     if (!rota_admit(&w->rota, r))
         return false;
     r->worker = w;
-    poll_credit_renew(&r->credit, look_ns(w, r));
+    poll_credit_renew(&r->credit, poll_ns(w, r));
     command(w, COMMAND_ATTACH, r);
     if (!watch(w, r->wait_fd, r)) {
         command(w, COMMAND_DETACH, r);
